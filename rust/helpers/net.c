@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/icmp.h>
+#include <net/icmp.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <net/protocol.h>
+#include <net/route.h>
+#include <net/tcp.h>
+
+struct net *rusttcp_helper_dev_net(const struct net_device *dev);
+struct net *rusttcp_helper_dev_net(const struct net_device *dev)
+{
+	return dev_net_rcu(dev);
+}
+
+void *rusttcp_helper_net_generic(const struct net *net, unsigned int id);
+void *rusttcp_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}
+
+struct rtable *rusttcp_helper_ip_route_connect(struct flowi4 *fl4, __be32 dst,
+					       __be32 src, int oif, u8 protocol,
+					       __be16 sport, __be16 dport,
+					       const struct sock *sk);
+struct rtable *rusttcp_helper_ip_route_connect(struct flowi4 *fl4, __be32 dst,
+					       __be32 src, int oif, u8 protocol,
+					       __be16 sport, __be16 dport,
+					       const struct sock *sk)
+{
+	return ip_route_connect(fl4, dst, src, oif, protocol, sport, dport, sk);
+}
+
+struct rtable *rusttcp_helper_ip_route_newports(struct flowi4 *fl4,
+						struct rtable *rt,
+						__be16 orig_sport,
+						__be16 orig_dport,
+						__be16 sport, __be16 dport,
+						const struct sock *sk);
+struct rtable *rusttcp_helper_ip_route_newports(struct flowi4 *fl4,
+						struct rtable *rt,
+						__be16 orig_sport,
+						__be16 orig_dport,
+						__be16 sport, __be16 dport,
+						const struct sock *sk)
+{
+	return ip_route_newports(fl4, rt, orig_sport, orig_dport, sport, dport,
+				 sk);
+}
+
+void rusttcp_helper_ip_rt_put(struct rtable *rt);
+void rusttcp_helper_ip_rt_put(struct rtable *rt)
+{
+	ip_rt_put(rt);
+}
+
+bool rusttcp_helper_is_err(const void *ptr);
+bool rusttcp_helper_is_err(const void *ptr)
+{
+	return IS_ERR(ptr);
+}
+
+void rusttcp_helper_flowi4_init_output(struct flowi4 *fl4, int oif, __u32 mark,
+				       __u8 tos, __u8 scope, __u8 proto,
+				       __u8 flags, __be32 daddr, __be32 saddr,
+				       __be16 dport, __be16 sport, kuid_t uid);
+void rusttcp_helper_flowi4_init_output(struct flowi4 *fl4, int oif, __u32 mark,
+				       __u8 tos, __u8 scope, __u8 proto,
+				       __u8 flags, __be32 daddr, __be32 saddr,
+				       __be16 dport, __be16 sport, kuid_t uid)
+{
+	flowi4_init_output(fl4, oif, mark, tos, scope, proto, flags, daddr,
+			   saddr, dport, sport, uid);
+}
+
+u32 rusttcp_helper_dst_mtu(const struct dst_entry *dst);
+u32 rusttcp_helper_dst_mtu(const struct dst_entry *dst)
+{
+	return dst_mtu(dst);
+}
+
+u32 rusttcp_helper_dst_metric_advmss(const struct dst_entry *dst);
+u32 rusttcp_helper_dst_metric_advmss(const struct dst_entry *dst)
+{
+	return dst_metric_advmss(dst);
+}
+
+void rusttcp_helper_dst_release(struct dst_entry *dst);
+void rusttcp_helper_dst_release(struct dst_entry *dst)
+{
+	dst_release(dst);
+}
+
+struct rtable *rusttcp_helper_skb_rtable(const struct sk_buff *skb);
+struct rtable *rusttcp_helper_skb_rtable(const struct sk_buff *skb)
+{
+	return skb_rtable(skb);
+}
+
+int rusttcp_helper_ip4_dst_hoplimit(const struct dst_entry *dst);
+int rusttcp_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
+{
+	return ip4_dst_hoplimit(dst);
+}
+
+/* inet_protos[] is an __rcu array; this module is its only writer after boot. */
+const struct net_protocol *
+rusttcp_helper_inet_protos_swap(int protocol, const struct net_protocol *new);
+const struct net_protocol *
+rusttcp_helper_inet_protos_swap(int protocol, const struct net_protocol *new)
+{
+	const struct net_protocol *old = rcu_dereference_raw(inet_protos[protocol]);
+
+	rcu_assign_pointer(inet_protos[protocol], new);
+	return old;
+}
+
+/*
+ * Does the kernel's own TCP hold a connection or half-open one with these
+ * addresses? Context: RCU read side, softirq.
+ */
+bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport,
+				     __be32 daddr, __be16 dport, int dif, int sdif);
+bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport,
+				     __be32 daddr, __be16 dport, int dif, int sdif)
+{
+	struct sock *sk = __inet_lookup_established(net, saddr, sport, daddr,
+						    ntohs(dport), dif, sdif);
+
+	if (!sk)
+		return false;
+	sock_gen_put(sk);
+	return true;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/if_ether.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/ip.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+struct sk_buff *rusttcp_helper_alloc_skb(unsigned int size, gfp_t gfp);
+struct sk_buff *rusttcp_helper_alloc_skb(unsigned int size, gfp_t gfp)
+{
+	return alloc_skb(size, gfp);
+}
+
+void rusttcp_helper_skb_reserve(struct sk_buff *skb, int len);
+void rusttcp_helper_skb_reserve(struct sk_buff *skb, int len)
+{
+	skb_reserve(skb, len);
+}
+
+unsigned int rusttcp_helper_skb_headlen(const struct sk_buff *skb);
+unsigned int rusttcp_helper_skb_headlen(const struct sk_buff *skb)
+{
+	return skb_headlen(skb);
+}
+
+bool rusttcp_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
+bool rusttcp_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return pskb_may_pull(skb, len);
+}
+
+void rusttcp_helper___skb_pull(struct sk_buff *skb, unsigned int len);
+void rusttcp_helper___skb_pull(struct sk_buff *skb, unsigned int len)
+{
+	__skb_pull(skb, len);
+}
+
+const struct iphdr *rusttcp_helper_ip_hdr(const struct sk_buff *skb);
+const struct iphdr *rusttcp_helper_ip_hdr(const struct sk_buff *skb)
+{
+	return ip_hdr(skb);
+}
+
+void rusttcp_helper_kfree_skb_reason(struct sk_buff *skb,
+				     enum skb_drop_reason reason);
+void rusttcp_helper_kfree_skb_reason(struct sk_buff *skb,
+				     enum skb_drop_reason reason)
+{
+	kfree_skb_reason(skb, reason);
+}
+
+void rusttcp_helper_skb_dst_drop(struct sk_buff *skb);
+void rusttcp_helper_skb_dst_drop(struct sk_buff *skb)
+{
+	skb_dst_drop(skb);
+}
+
+void rusttcp_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
+void rusttcp_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst)
+{
+	skb_dst_set(skb, dst);
+}
+
+bool rusttcp_helper_skb_dst_force(struct sk_buff *skb);
+bool rusttcp_helper_skb_dst_force(struct sk_buff *skb)
+{
+	return skb_dst_force(skb);
+}
+
+/* The TCP checksum over an IPv4 packet whose data starts at the TCP header. */
+bool rusttcp_helper_tcp4_checksum_ok(struct sk_buff *skb);
+bool rusttcp_helper_tcp4_checksum_ok(struct sk_buff *skb)
+{
+	return !skb_checksum_validate(skb, IPPROTO_TCP, inet_compute_pseudo);
+}
+
+/*
+ * Puts a TCP header of @len bytes in front of @skb's data and leaves its checksum
+ * to the device or to validate_xmit_skb(). @gso_size: 0 for a single segment.
+ */
+void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
+				    unsigned int len, __be32 saddr, __be32 daddr,
+				    u16 gso_size);
+void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
+				    unsigned int len, __be32 saddr, __be32 daddr,
+				    u16 gso_size)
+{
+	struct tcphdr *th = skb_push(skb, len);
+	unsigned int payload = skb->len - len;
+
+	memcpy(th, header, len);
+	skb_reset_transport_header(skb);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	th->check = ~tcp_v4_check(skb->len, saddr, daddr, 0);
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct tcphdr, check);
+	skb->protocol = htons(ETH_P_IP);
+	if (gso_size && payload > gso_size) {
+		skb_shinfo(skb)->gso_size = gso_size;
+		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(payload, gso_size);
+		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+	}
+}
+
+/* An IPv4 header for a packet that no socket sends. */
+void rusttcp_helper_skb_push_ip4(struct sk_buff *skb, __be32 saddr, __be32 daddr,
+				 u8 tos, u8 ttl);
+void rusttcp_helper_skb_push_ip4(struct sk_buff *skb, __be32 saddr, __be32 daddr,
+				 u8 tos, u8 ttl)
+{
+	struct iphdr *iph = skb_push(skb, sizeof(*iph));
+
+	memset(iph, 0, sizeof(*iph));
+	skb_reset_network_header(skb);
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->tos = tos;
+	iph->frag_off = htons(IP_DF);
+	iph->ttl = ttl;
+	iph->protocol = IPPROTO_TCP;
+	iph->saddr = saddr;
+	iph->daddr = daddr;
+}
+
+/*
+ * Appends @size bytes at @page + @off to @skb, as a new fragment or as the
+ * growth of the last one. False: no fragment is left. Takes its own reference.
+ */
+bool rusttcp_helper_skb_append_page(struct sk_buff *skb, struct page *page,
+				    unsigned int off, unsigned int size);
+bool rusttcp_helper_skb_append_page(struct sk_buff *skb, struct page *page,
+				    unsigned int off, unsigned int size)
+{
+	int i = skb_shinfo(skb)->nr_frags;
+
+	if (skb_can_coalesce(skb, i, page, off)) {
+		skb_frag_size_add(&skb_shinfo(skb)->frags[i - 1], size);
+	} else {
+		if (i >= MAX_SKB_FRAGS)
+			return false;
+		get_page(page);
+		skb_fill_page_desc(skb, i, page, off, size);
+	}
+	skb->len += size;
+	skb->data_len += size;
+	skb->truesize += size;
+	return true;
+}
+
+bool rusttcp_helper_skb_can_append_page(struct sk_buff *skb,
+					const struct page *page, unsigned int off);
+bool rusttcp_helper_skb_can_append_page(struct sk_buff *skb,
+					const struct page *page, unsigned int off)
+{
+	int i = skb_shinfo(skb)->nr_frags;
+
+	return skb_can_coalesce(skb, i, page, off) || i < MAX_SKB_FRAGS;
+}
+
+struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
+					   gfp_t gfp);
+struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
+					   gfp_t gfp)
+{
+	return __pskb_copy(skb, headroom, gfp);
+}
+
+void rusttcp_helper_nf_reset_ct(struct sk_buff *skb);
+void rusttcp_helper_nf_reset_ct(struct sk_buff *skb)
+{
+	nf_reset_ct(skb);
+}
+
+void rusttcp_helper_skb_orphan(struct sk_buff *skb);
+void rusttcp_helper_skb_orphan(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+}
+
+u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb);
+u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb)
+{
+	return max_t(u16, 1, skb_shinfo(skb)->gso_segs);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/net.h>
+#include <net/inet_sock.h>
+#include <net/sock.h>
+
+void rusttcp_helper_bh_lock_sock(struct sock *sk);
+void rusttcp_helper_bh_lock_sock(struct sock *sk)
+{
+	bh_lock_sock(sk);
+}
+
+void rusttcp_helper_bh_lock_sock_nested(struct sock *sk);
+void rusttcp_helper_bh_lock_sock_nested(struct sock *sk)
+{
+	bh_lock_sock_nested(sk);
+}
+
+void rusttcp_helper_bh_unlock_sock(struct sock *sk);
+void rusttcp_helper_bh_unlock_sock(struct sock *sk)
+{
+	bh_unlock_sock(sk);
+}
+
+bool rusttcp_helper_sock_owned_by_user(const struct sock *sk);
+bool rusttcp_helper_sock_owned_by_user(const struct sock *sk)
+{
+	return sock_owned_by_user_nocheck(sk);
+}
+
+void rusttcp_helper_sock_hold(struct sock *sk);
+void rusttcp_helper_sock_hold(struct sock *sk)
+{
+	sock_hold(sk);
+}
+
+void rusttcp_helper_sock_put(struct sock *sk);
+void rusttcp_helper_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
+
+int rusttcp_helper_sk_add_backlog(struct sock *sk, struct sk_buff *skb,
+				  unsigned int limit);
+int rusttcp_helper_sk_add_backlog(struct sock *sk, struct sk_buff *skb,
+				  unsigned int limit)
+{
+	return sk_add_backlog(sk, skb, limit);
+}
+
+void rusttcp_helper_lock_sock(struct sock *sk);
+void rusttcp_helper_lock_sock(struct sock *sk)
+{
+	lock_sock(sk);
+}
+
+void rusttcp_helper_sock_orphan(struct sock *sk);
+void rusttcp_helper_sock_orphan(struct sock *sk)
+{
+	sock_orphan(sk);
+}
+
+void rusttcp_helper_sock_graft(struct sock *sk, struct socket *parent);
+void rusttcp_helper_sock_graft(struct sock *sk, struct socket *parent)
+{
+	sock_graft(sk, parent);
+}
+
+struct net *rusttcp_helper_sock_net(const struct sock *sk);
+struct net *rusttcp_helper_sock_net(const struct sock *sk)
+{
+	return sock_net(sk);
+}
+
+void rusttcp_helper_sock_set_flag(struct sock *sk, int flag);
+void rusttcp_helper_sock_set_flag(struct sock *sk, int flag)
+{
+	sock_set_flag(sk, flag);
+}
+
+void rusttcp_helper_sock_reset_flag(struct sock *sk, int flag);
+void rusttcp_helper_sock_reset_flag(struct sock *sk, int flag)
+{
+	sock_reset_flag(sk, flag);
+}
+
+bool rusttcp_helper_sock_flag(const struct sock *sk, int flag);
+bool rusttcp_helper_sock_flag(const struct sock *sk, int flag)
+{
+	return sock_flag(sk, flag);
+}
+
+wait_queue_head_t *rusttcp_helper_sk_sleep(struct sock *sk);
+wait_queue_head_t *rusttcp_helper_sk_sleep(struct sock *sk)
+{
+	return sk_sleep(sk);
+}
+
+void rusttcp_helper_sock_poll_wait(struct file *file, struct socket *sock,
+				   struct poll_table_struct *p);
+void rusttcp_helper_sock_poll_wait(struct file *file, struct socket *sock,
+				   struct poll_table_struct *p)
+{
+	sock_poll_wait(file, sock, p);
+}
+
+int rusttcp_helper_sock_error(struct sock *sk);
+int rusttcp_helper_sock_error(struct sock *sk)
+{
+	return sock_error(sk);
+}
+
+/* Someone may wait for room: say so before the room is looked at once more. */
+void rusttcp_helper_sk_set_nospace(struct sock *sk);
+void rusttcp_helper_sk_set_nospace(struct sock *sk)
+{
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	smp_mb__after_atomic();
+}
+
+void rusttcp_helper_sk_clear_async_nospace(struct sock *sk);
+void rusttcp_helper_sk_clear_async_nospace(struct sock *sk)
+{
+	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+}
+
+void rusttcp_helper_sk_clear_async_waitdata(struct sock *sk);
+void rusttcp_helper_sk_clear_async_waitdata(struct sock *sk)
+{
+	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+}
+
+void rusttcp_helper_sk_set_async_waitdata(struct sock *sk);
+void rusttcp_helper_sk_set_async_waitdata(struct sock *sk)
+{
+	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+}
+
+/*
+ * There is room to write again. Called with the socket locked in either way, so
+ * that sk_socket does not go away.
+ */
+void rusttcp_helper_sk_wake_writer(struct sock *sk);
+void rusttcp_helper_sk_wake_writer(struct sock *sk)
+{
+	struct socket *sock = sk->sk_socket;
+	struct socket_wq *wq;
+
+	smp_mb();
+	if (!sock || !test_bit(SOCK_NOSPACE, &sock->flags))
+		return;
+	clear_bit(SOCK_NOSPACE, &sock->flags);
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
+					   EPOLLWRBAND);
+	if (wq && wq->fasync_list && !(sk->sk_shutdown & SEND_SHUTDOWN))
+		sock_wake_async(wq, SOCK_WAKE_SPACE, POLL_OUT);
+	rcu_read_unlock();
+}
+
+void rusttcp_helper_sk_wake_async(struct sock *sk, int how, int band);
+void rusttcp_helper_sk_wake_async(struct sock *sk, int how, int band)
+{
+	sk_wake_async(sk, how, band);
+}
+
+long rusttcp_helper_sock_rcvtimeo(const struct sock *sk, bool noblock);
+long rusttcp_helper_sock_rcvtimeo(const struct sock *sk, bool noblock)
+{
+	return sock_rcvtimeo(sk, noblock);
+}
+
+long rusttcp_helper_sock_sndtimeo(const struct sock *sk, bool noblock);
+long rusttcp_helper_sock_sndtimeo(const struct sock *sk, bool noblock)
+{
+	return sock_sndtimeo(sk, noblock);
+}
+
+int rusttcp_helper_sock_intr_errno(long timeo);
+int rusttcp_helper_sock_intr_errno(long timeo)
+{
+	return sock_intr_errno(timeo);
+}
+
+struct dst_entry *rusttcp_helper___sk_dst_check(struct sock *sk, u32 cookie);
+struct dst_entry *rusttcp_helper___sk_dst_check(struct sock *sk, u32 cookie)
+{
+	return __sk_dst_check(sk, cookie);
+}
+
+bool rusttcp_helper_sk_can_gso(const struct sock *sk);
+bool rusttcp_helper_sk_can_gso(const struct sock *sk)
+{
+	return sk_can_gso(sk);
+}
+
+struct page_frag *rusttcp_helper_sk_page_frag(struct sock *sk);
+struct page_frag *rusttcp_helper_sk_page_frag(struct sock *sk)
+{
+	return sk_page_frag(sk);
+}
+
+/* What inet_create() and inet6_create() do to a fresh inet_sock's bit fields. */
+void rusttcp_helper_inet_sock_defaults(struct sock *sk);
+void rusttcp_helper_inet_sock_defaults(struct sock *sk)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	inet->pmtudisc = READ_ONCE(sock_net(sk)->ipv4.sysctl_ip_no_pmtu_disc) ?
+			 IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+	atomic_set(&inet->inet_id, 0);
+	inet->uc_ttl = -1;
+	inet_set_bit(MC_LOOP, sk);
+	inet->mc_ttl = 1;
+	inet_set_bit(MC_ALL, sk);
+	sk->sk_txrehash = READ_ONCE(sock_net(sk)->core.sysctl_txrehash);
+	sk->sk_gso_type = SKB_GSO_TCPV4;
+}
+
+int rusttcp_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size);
+int rusttcp_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
+{
+	return copy_from_sockptr(dst, src, size);
+}
+
+bool rusttcp_helper_sockptr_is_kernel(sockptr_t p);
+bool rusttcp_helper_sockptr_is_kernel(sockptr_t p)
+{
+	return sockptr_is_kernel(p);
+}
+
+void *rusttcp_helper_sockptr_raw(sockptr_t p);
+void *rusttcp_helper_sockptr_raw(sockptr_t p)
+{
+	return p.kernel;
+}
+
+int rusttcp_helper_put_user_int(int v, int __user *p);
+int rusttcp_helper_put_user_int(int v, int __user *p)
+{
+	return put_user(v, p);
+}
+
+int rusttcp_helper_get_user_int(int *v, const int __user *p);
+int rusttcp_helper_get_user_int(int *v, const int __user *p)
+{
+	return get_user(*v, p);
+}
+
+unsigned long rusttcp_helper_copy_to_user(void __user *to, const void *from,
+					  unsigned long n);
+unsigned long rusttcp_helper_copy_to_user(void __user *to, const void *from,
+					  unsigned long n)
+{
+	return copy_to_user(to, from, n);
+}
+
+void rusttcp_helper_sock_recv_timestamp(struct msghdr *msg, struct sock *sk,
+					struct sk_buff *skb);
+void rusttcp_helper_sock_recv_timestamp(struct msghdr *msg, struct sock *sk,
+					struct sk_buff *skb)
+{
+	sock_recv_timestamp(msg, sk, skb);
+}
+
+/* A field that poll() and /proc read without the socket lock. */
+void rusttcp_helper_sk_state_store(struct sock *sk, int state);
+void rusttcp_helper_sk_state_store(struct sock *sk, int state)
+{
+	smp_store_release(&sk->sk_state, state);
+}
+
+void rusttcp_helper_sk_set_shutdown(struct sock *sk, u8 bits);
+void rusttcp_helper_sk_set_shutdown(struct sock *sk, u8 bits)
+{
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | bits);
+}
+
+u8 rusttcp_helper_sk_shutdown(const struct sock *sk);
+u8 rusttcp_helper_sk_shutdown(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_shutdown);
+}
+
+int rusttcp_helper_sk_err(const struct sock *sk);
+int rusttcp_helper_sk_err(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err);
+}
+
+void rusttcp_helper_sk_error_report(struct sock *sk, int err);
+void rusttcp_helper_sk_error_report(struct sock *sk, int err)
+{
+	WRITE_ONCE(sk->sk_err, err);
+	smp_wmb();
+	sk_error_report(sk);
+}
+
+bool rusttcp_helper_sk_errqueue_empty(const struct sock *sk);
+bool rusttcp_helper_sk_errqueue_empty(const struct sock *sk)
+{
+	return skb_queue_empty_lockless(&sk->sk_error_queue);
+}
+
+u32 rusttcp_helper_somaxconn(const struct net *net);
+u32 rusttcp_helper_somaxconn(const struct net *net)
+{
+	return READ_ONCE(net->core.sysctl_somaxconn);
+}

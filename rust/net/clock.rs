@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's monotonic clock, its tick, and its random numbers.
+
+use super::bindings;
+
+/// Nanoseconds of CLOCK_MONOTONIC. Context: any.
+#[inline]
+pub(crate) fn now_ns() -> u64 {
+    // SAFETY: No preconditions. The monotonic clock is not negative.
+    unsafe { bindings::ktime_get() as u64 }
+}
+
+/// The tick `ms` milliseconds from now, rounded up and at least one tick ahead.
+pub(crate) fn jiffies_after_ms(ms: u64) -> usize {
+    let ticks = ms.saturating_mul(u64::from(bindings::KERNEL_HZ)).div_ceil(1000).clamp(1, 1 << 40);
+    // SAFETY: A volatile word that only grows; reading it needs no lock.
+    let now = unsafe { core::ptr::read_volatile(&raw const bindings::jiffies) };
+    now.wrapping_add(ticks as usize)
+}
+
+/// A uniformly distributed word. Context: any.
+pub(crate) fn random_u32() -> u32 {
+    // SAFETY: No preconditions.
+    unsafe { bindings::get_random_u32() }
+}
+
+/// A key for [`SipKey::hash`].
+pub(crate) struct SipKey(bindings::siphash_key_t);
+
+impl SipKey {
+    /// A fresh random key.
+    pub(crate) fn random() -> Self {
+        let word = || (u64::from(random_u32()) << 32) | u64::from(random_u32());
+        Self(bindings::siphash_key_t { key: [word(), word()] })
+    }
+
+    /// SipHash of three words.
+    pub(crate) fn hash(&self, a: u32, b: u32, c: u32) -> u64 {
+        // SAFETY: The key is valid for reading.
+        unsafe { bindings::siphash_3u32(a, b, c, &self.0) }
+    }
+}

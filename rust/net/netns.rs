@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces: a handle, per-namespace state, and what the namespace's IP layer says.
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+
+use super::bindings;
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// A network namespace.
+///
+/// # Invariants
+///
+/// The namespace is alive. Whoever keeps a `Net` guarantees that: a socket holds a reference to
+/// its namespace, a packet's device belongs to one, and entries of the tables are removed by
+/// [`PerNet::exit`] before their namespace goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Net(NonNull<bindings::net>);
+
+// SAFETY: A namespace is shared between all CPUs; what we read of it is constant or atomic.
+unsafe impl Send for Net {}
+// SAFETY: As above.
+unsafe impl Sync for Net {}
+
+impl Net {
+    /// # Safety
+    ///
+    /// The namespace must stay alive for as long as the handle is used.
+    pub(super) unsafe fn from_raw(net: *mut bindings::net) -> Option<Self> {
+        NonNull::new(net).map(Self)
+    }
+
+    pub(super) fn as_ptr(self) -> *mut bindings::net {
+        self.0.as_ptr()
+    }
+
+    /// A number that tells namespaces apart in a hash.
+    pub(crate) fn id(self) -> u32 {
+        // SAFETY: Alive by the type invariants; the field is set once.
+        unsafe { (*self.as_ptr()).hash_mix }
+    }
+
+    /// `net.core.somaxconn`.
+    pub(crate) fn somaxconn(self) -> u32 {
+        // SAFETY: Alive by the type invariants.
+        unsafe { bindings::somaxconn(self.as_ptr()) }
+    }
+
+    /// `net.ipv4.ip_local_port_range`.
+    pub(crate) fn local_port_range(self) -> (u16, u16) {
+        let (mut low, mut high) = (0, 0);
+        // SAFETY: Alive by the type invariants; the results are valid for writing.
+        unsafe { bindings::inet_get_local_port_range(self.as_ptr(), &mut low, &mut high) };
+        let port = |p: c_int| u16::try_from(p).unwrap_or(u16::MAX);
+        (port(low), port(high))
+    }
+
+    /// The state that [`PerNet::init`] made for this namespace.
+    pub(crate) fn state<P: PerNet>(self) -> Option<&'static P> {
+        // SAFETY: The namespace is alive and the registration of `P` wrote a valid pointer or
+        // null; the state is freed only after everything that could ask for it is gone.
+        unsafe {
+            let slot = bindings::net_generic(self.as_ptr(), *NET_ID.0.get());
+            (*slot.cast::<*const P>()).as_ref()
+        }
+    }
+
+    /// The namespace's own TCP settings, so that an administrator's choices hold here too.
+    pub(crate) fn tcp_sysctls(self) -> TcpSysctls {
+        // SAFETY: Alive by the type invariants. The fields are single words that a sysctl may
+        // change at any time; a torn set of them is as good as one taken a moment later.
+        let v4 = unsafe { &(*self.as_ptr()).ipv4 };
+        TcpSysctls {
+            syn_retries: v4.sysctl_tcp_syn_retries,
+            synack_retries: v4.sysctl_tcp_synack_retries,
+            retries1: v4.sysctl_tcp_retries1,
+            retries2: v4.sysctl_tcp_retries2,
+            orphan_retries: v4.sysctl_tcp_orphan_retries,
+            fin_timeout_ms: jiffies_to_ms(v4.sysctl_tcp_fin_timeout),
+            keepalive_time_ms: jiffies_to_ms(v4.sysctl_tcp_keepalive_time),
+            keepalive_intvl_ms: jiffies_to_ms(v4.sysctl_tcp_keepalive_intvl),
+            keepalive_probes: v4.sysctl_tcp_keepalive_probes,
+            sack: v4.sysctl_tcp_sack != 0,
+            window_scaling: v4.sysctl_tcp_window_scaling != 0,
+            timestamps: v4.sysctl_tcp_timestamps != 0,
+            tw_reuse: v4.sysctl_tcp_tw_reuse,
+            max_syn_backlog: u32::try_from(v4.sysctl_max_syn_backlog).unwrap_or(0),
+            rmem: v4.sysctl_tcp_rmem.map(|v| u32::try_from(v).unwrap_or(0)),
+            wmem: v4.sysctl_tcp_wmem.map(|v| u32::try_from(v).unwrap_or(0)),
+            moderate_rcvbuf: v4.sysctl_tcp_moderate_rcvbuf != 0,
+            abort_on_overflow: v4.sysctl_tcp_abort_on_overflow != 0,
+            rfc1337: v4.sysctl_tcp_rfc1337 != 0,
+            slow_start_after_idle: v4.sysctl_tcp_slow_start_after_idle != 0,
+        }
+    }
+}
+
+/// Ticks to milliseconds.
+fn jiffies_to_ms(ticks: c_int) -> u64 {
+    u64::try_from(ticks).unwrap_or(0).saturating_mul(1000) / u64::from(bindings::KERNEL_HZ)
+}
+
+/// What `net.ipv4.tcp_*` says in a namespace. Named as the sysctls are; times in milliseconds.
+#[expect(missing_docs)]
+pub(crate) struct TcpSysctls {
+    pub(crate) syn_retries: u8,
+    pub(crate) synack_retries: u8,
+    pub(crate) retries1: u8,
+    pub(crate) retries2: u8,
+    pub(crate) orphan_retries: u8,
+    pub(crate) fin_timeout_ms: u64,
+    pub(crate) keepalive_time_ms: u64,
+    pub(crate) keepalive_intvl_ms: u64,
+    pub(crate) keepalive_probes: u8,
+    pub(crate) sack: bool,
+    pub(crate) window_scaling: bool,
+    pub(crate) timestamps: bool,
+    pub(crate) tw_reuse: u8,
+    pub(crate) max_syn_backlog: u32,
+    pub(crate) rmem: [u32; 3],
+    pub(crate) wmem: [u32; 3],
+    pub(crate) moderate_rcvbuf: bool,
+    pub(crate) abort_on_overflow: bool,
+    pub(crate) rfc1337: bool,
+    pub(crate) slow_start_after_idle: bool,
+}
+
+/// State of the module in each namespace.
+pub(crate) trait PerNet: Send + Sync + Sized + 'static {
+    /// A namespace appears (or the module does). Context: process.
+    fn init(net: Net) -> Result<KBox<Self>>;
+    /// The namespace goes: everything of ours that names it must go first. Context: process.
+    fn exit(&self, net: Net);
+}
+
+struct StaticCell<T>(UnsafeCell<T>);
+// SAFETY: Written by the (only) registration before anything reads it.
+unsafe impl<T> Sync for StaticCell<T> {}
+
+static NET_ID: StaticCell<c_uint> = StaticCell(UnsafeCell::new(0));
+static OPS: StaticCell<Option<bindings::pernet_operations>> = StaticCell(UnsafeCell::new(None));
+
+/// The registration of `P` for all namespaces; the module keeps one.
+///
+/// # Invariants
+///
+/// `OPS` is registered.
+pub(crate) struct PerNetRegistration<P: PerNet>(core::marker::PhantomData<P>);
+
+impl<P: PerNet> PerNetRegistration<P> {
+    /// Registers `P`: its `init` runs for every namespace there is and will be.
+    pub(crate) fn new() -> Result<Self> {
+        let ops = bindings::pernet_operations {
+            init: Some(Self::init),
+            exit: Some(Self::exit),
+            id: NET_ID.0.get(),
+            size: core::mem::size_of::<*const P>(),
+            ..Default::default()
+        };
+        // SAFETY: The module registers once, before anything else of it runs.
+        unsafe {
+            *OPS.0.get() = Some(ops);
+            let Some(ops) = (*OPS.0.get()).as_mut() else {
+                return Err(EINVAL);
+            };
+            to_result(bindings::register_pernet_subsys(ops))?;
+        }
+        // INVARIANT: Just registered.
+        Ok(Self(core::marker::PhantomData))
+    }
+
+    unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
+        // SAFETY: The namespace is alive during the call and until `exit`.
+        let Some(handle) = (unsafe { Net::from_raw(net) }) else {
+            return EINVAL.to_errno();
+        };
+        match P::init(handle) {
+            Ok(state) => {
+                // SAFETY: The slot has room for a pointer, as registered.
+                unsafe {
+                    *bindings::net_generic(net, *NET_ID.0.get()).cast::<*mut P>() =
+                        KBox::into_raw(state);
+                }
+                0
+            }
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    unsafe extern "C" fn exit(net: *mut bindings::net) {
+        // SAFETY: The namespace is alive during the call; the slot holds what `init` put there.
+        unsafe {
+            let slot = bindings::net_generic(net, *NET_ID.0.get()).cast::<*mut P>();
+            if (*slot).is_null() {
+                return;
+            }
+            if let Some(handle) = Net::from_raw(net) {
+                (**slot).exit(handle);
+            }
+            // Whoever found the state through the namespace did so in an RCU section.
+            bindings::synchronize_rcu();
+            kernel::sync::rcu::rcu_barrier();
+            drop(KBox::from_raw(*slot));
+            *slot = core::ptr::null_mut();
+        }
+    }
+}
+
+impl<P: PerNet> Drop for PerNetRegistration<P> {
+    fn drop(&mut self) {
+        // SAFETY: Registered by the type invariants.
+        unsafe {
+            if let Some(ops) = (*OPS.0.get()).as_mut() {
+                bindings::unregister_pernet_subsys(ops);
+            }
+        }
+    }
+}

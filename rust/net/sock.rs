@@ -1,0 +1,821 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct sock`: allocation, references, the socket lock in its two forms, waiting and waking.
+//!
+//! A [`Sock<P>`] is an `inet_sock` with two Rust parts behind it: `P::Shared`, which anybody with
+//! a reference may use, and `P::Locked`, which only the holder of the socket lock may touch. The
+//! lock is the kernel's: process context *owns* the socket ([`Sock::lock`], may sleep) and softirq
+//! context holds its spinlock ([`Sock::bh_lock`]); a softirq that finds the socket owned puts its
+//! packet into the backlog, which the owner works off before it lets go. Either way the holder has
+//! a [`Locked`], and that is the only road to `P::Locked`.
+//!
+//! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
+
+use super::{
+    bindings,
+    netns::Net,
+    skbuff::{
+        Gfp,
+        SkBuff, //
+    },
+};
+use core::{
+    cell::UnsafeCell,
+    mem::offset_of,
+    net::Ipv4Addr,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull,
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    },
+    types::Opaque, //
+};
+
+/// A transport protocol whose sockets are [`Sock<Self>`].
+pub(crate) trait Protocol: Sized + 'static {
+    /// State that is safe to use without the socket lock.
+    type Shared: Send + Sync;
+    /// State under the socket lock.
+    type Locked: Send;
+
+    /// Makes the shared part of a new socket.
+    fn new_shared() -> impl PinInit<Self::Shared>;
+    /// Makes the locked part of a new socket.
+    fn new_locked() -> Self::Locked;
+    /// Handles a packet that waited in the backlog. Context: process, socket owned.
+    fn backlog_rcv(sk: &mut Locked<'_, Self>, skb: SkBuff);
+    /// The socket's timer expired. Context: softirq, or the end of an ownership.
+    fn on_timer(sk: &mut Locked<'_, Self>);
+}
+
+/// A socket of protocol `P`.
+///
+/// # Invariants
+///
+/// `inet` is an initialised `inet_sock` whose memory is of `P`'s `proto`, so `sk_alloc` made room
+/// for the whole of `Self`; `shared` and `locked` are initialised from [`Sock::alloc`] (or
+/// [`Sock::clone_child`]) until `sk_destruct`. `locked` is accessed by the holder of the socket
+/// lock only. The memory is freed an RCU grace period after the last reference (SOCK_RCU_FREE).
+#[repr(C)]
+pub(crate) struct Sock<P: Protocol> {
+    inet: Opaque<bindings::inet_sock>,
+    /// The timer expired while the socket was owned; `release_cb` makes up for it.
+    timer_deferred: Atomic<bool>,
+    locked: UnsafeCell<P::Locked>,
+    shared: P::Shared,
+}
+
+// SAFETY: References may be used from any CPU; `locked` is guarded by the socket lock.
+unsafe impl<P: Protocol> Sync for Sock<P> {}
+// SAFETY: A socket may be released on any CPU.
+unsafe impl<P: Protocol> Send for Sock<P> {}
+
+// SAFETY: `sock_hold` and `sock_put` count references to the socket.
+unsafe impl<P: Protocol> AlwaysRefCounted for Sock<P> {
+    fn inc_ref(&self) {
+        // SAFETY: `self` is a valid socket with at least one reference.
+        unsafe { bindings::sock_hold(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the caller's promise `obj` is valid and a reference is given up.
+        unsafe { bindings::sock_put(obj.as_ref().as_ptr()) };
+    }
+}
+
+/// A local or remote IPv4 endpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// The address; unspecified means any.
+    pub(crate) addr: Ipv4Addr,
+    /// The port in host order; 0 means none.
+    pub(crate) port: u16,
+}
+
+impl Endpoint {
+    /// Any address, no port.
+    pub(crate) const UNSPECIFIED: Self = Self { addr: Ipv4Addr::UNSPECIFIED, port: 0 };
+}
+
+/// Address from network order.
+pub(super) fn addr_from_be(be: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from_be(be))
+}
+
+/// Address to network order.
+pub(super) fn addr_to_be(addr: Ipv4Addr) -> u32 {
+    u32::from(addr).to_be()
+}
+
+/// The `proto` of the module's (only) protocol; see [`ProtoRegistration`].
+struct StaticProto(UnsafeCell<Option<bindings::proto>>);
+// SAFETY: Written once by the registration before any socket exists.
+unsafe impl Sync for StaticProto {}
+static PROTO: StaticProto = StaticProto(UnsafeCell::new(None));
+
+fn proto_ptr() -> *mut bindings::proto {
+    // SAFETY: Written before any socket exists.
+    match unsafe { (*PROTO.0.get()).as_mut() } {
+        Some(proto) => proto,
+        None => core::ptr::null_mut(),
+    }
+}
+
+/// The registration of `P` with the socket layer: a slab cache and an entry in /proc/net/protocols.
+///
+/// # Invariants
+///
+/// `PROTO` is registered.
+pub(crate) struct ProtoRegistration<P: Protocol>(core::marker::PhantomData<P>);
+
+impl<P: Protocol> ProtoRegistration<P> {
+    /// Registers `P` under `name`. The module does so once.
+    pub(crate) fn new(name: &'static CStr, module: &'static ThisModule) -> Result<Self> {
+        let mut proto = bindings::proto {
+            owner: module.as_ptr().cast(),
+            obj_size: core::mem::size_of::<Sock<P>>() as c_uint,
+            slab_flags: bindings::SLAB_HWCACHE_ALIGN,
+            backlog_rcv: Some(Sock::<P>::backlog_rcv),
+            release_cb: Some(Sock::<P>::release_cb),
+            max_header: bindings::MAX_TCP_HEADER as c_int,
+            ..Default::default()
+        };
+        for (to, from) in proto.name.iter_mut().zip(name.to_bytes()) {
+            *to = *from as _;
+        }
+        // SAFETY: The module registers once, before any socket exists.
+        unsafe {
+            *PROTO.0.get() = Some(proto);
+            to_result(bindings::proto_register(proto_ptr(), 1))?;
+        }
+        // INVARIANT: Just registered.
+        Ok(Self(core::marker::PhantomData))
+    }
+}
+
+impl<P: Protocol> Drop for ProtoRegistration<P> {
+    fn drop(&mut self) {
+        // Sockets are freed by RCU callbacks, and the slab cache must be empty.
+        kernel::sync::rcu::rcu_barrier();
+        // SAFETY: Registered by the type invariants; no socket is left, since each holds a
+        // reference to the module.
+        unsafe { bindings::proto_unregister(proto_ptr()) };
+    }
+}
+
+impl<P: Protocol> Sock<P> {
+    /// # Safety
+    ///
+    /// `sk` must be a socket of protocol `P`, alive (or RCU-protected) for `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw<'a>(sk: *mut bindings::sock) -> &'a Self {
+        // SAFETY: By the caller's promise. CAST: `inet_sock` starts with `sock` and is first here.
+        unsafe { &*sk.cast() }
+    }
+
+    /// The C socket.
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut bindings::sock {
+        self.inet.get().cast()
+    }
+
+    #[inline]
+    pub(super) fn inet(&self) -> *mut bindings::inet_sock {
+        self.inet.get()
+    }
+
+    /// Makes a socket and attaches it to `socket`. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `socket` must be a valid socket without a sock, being created by the caller.
+    pub(super) unsafe fn alloc(
+        net: Net,
+        socket: *mut bindings::socket,
+        protocol: u16,
+        family: u16,
+        kern: bool,
+    ) -> Result<()> {
+        // SAFETY: The proto is registered and the namespace alive.
+        let sk = unsafe {
+            bindings::sk_alloc(
+                net.as_ptr(),
+                c_int::from(family),
+                bindings::GFP_KERNEL,
+                proto_ptr(),
+                c_int::from(kern),
+            )
+        };
+        let Some(sk) = NonNull::new(sk) else {
+            return Err(ENOMEM);
+        };
+        // SAFETY: `sk` is fresh and has room for `Self`, by the registration.
+        unsafe {
+            bindings::sock_init_data(socket, sk.as_ptr());
+            bindings::inet_sock_defaults(sk.as_ptr());
+            Self::init_rust_parts(sk.as_ptr());
+            (*sk.as_ptr()).sk_protocol = protocol;
+            (*sk.as_ptr()).sk_backlog_rcv = Some(Self::backlog_rcv);
+            bindings::sock_set_flag(
+                sk.as_ptr(),
+                bindings::sock_flags_SOCK_USE_WRITE_QUEUE as c_int,
+            );
+            bindings::sock_set_flag(sk.as_ptr(), bindings::sock_flags_SOCK_RCU_FREE as c_int);
+        }
+        Ok(())
+    }
+
+    /// Writes the parts behind the `inet_sock` of a new socket.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be a new socket of protocol `P` that nobody else can reach.
+    unsafe fn init_rust_parts(sk: *mut bindings::sock) {
+        let this = sk.cast::<Self>();
+        // SAFETY: The caller has the socket for itself; the memory is `Self`'s. `new_shared`
+        // can't fail, and the slot is never moved.
+        unsafe {
+            (&raw mut (*this).timer_deferred).write(Atomic::new(false));
+            (&raw mut (*this).locked).write(UnsafeCell::new(P::new_locked()));
+            let Ok(()) = P::new_shared().__pinned_init(&raw mut (*this).shared);
+            bindings::timer_setup(&raw mut (*sk).__bindgen_anon_3.sk_timer, Some(Self::timer), 0);
+            (*sk).sk_destruct = Some(Self::destruct);
+        }
+    }
+
+    /// A new socket with this (listening) socket's options, not yet attached to a file.
+    /// Context: softirq. The caller owns the only reference and must [`Self::abandon`] it if it
+    /// comes to nothing.
+    pub(crate) fn clone_child(&self) -> Option<ARef<Self>> {
+        // SAFETY: `self` is valid. `sk_clone` copies the whole object, our parts included, as
+        // bytes; they are overwritten without being dropped before anybody can see them.
+        unsafe {
+            let sk = NonNull::new(bindings::sk_clone(self.as_ptr(), Gfp::ATOMIC.bits(), false))?;
+            let inet = sk.as_ptr().cast::<bindings::inet_sock>();
+            (*inet).inet_opt = core::ptr::null_mut();
+            (*inet).mc_list = core::ptr::null_mut();
+            (*inet).ipv6_fl_list = core::ptr::null_mut();
+            (*sk.as_ptr()).sk_rx_dst = core::ptr::null_mut();
+            (*sk.as_ptr()).sk_max_ack_backlog = 0;
+            Self::init_rust_parts(sk.as_ptr());
+            // `sk_clone` counts one reference for itself and one for a hash table of its own kind.
+            bindings::sock_put(sk.as_ptr());
+            Some(ARef::from_raw(sk.cast()))
+        }
+    }
+
+    /// Marks a socket that no file will be attached to (any more) as dead.
+    pub(crate) fn abandon(&self) {
+        // SAFETY: Valid.
+        unsafe { bindings::sock_orphan(self.as_ptr()) };
+    }
+
+    /// Whether no file is attached.
+    pub(crate) fn is_dead(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe {
+            bindings::sock_flag(self.as_ptr(), bindings::sock_flags_SOCK_DEAD as c_int)
+        }
+    }
+
+    unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
+        // SAFETY: The last reference is gone and a grace period has passed, so nobody uses the
+        // parts any more; they were initialised together with this callback.
+        unsafe {
+            let this = sk.cast::<Self>();
+            core::ptr::drop_in_place(&raw mut (*this).locked);
+            core::ptr::drop_in_place(&raw mut (*this).shared);
+            bindings::inet_sock_destruct(sk);
+        }
+    }
+
+    /// The part that needs no lock.
+    #[inline]
+    pub(crate) fn shared(&self) -> &P::Shared {
+        &self.shared
+    }
+
+    /// The namespace that the socket lives in.
+    pub(crate) fn net(&self) -> Net {
+        // SAFETY: The socket holds a reference to its namespace (or is a kernel socket that the
+        // namespace's exit waits for).
+        match unsafe { Net::from_raw(bindings::sock_net(self.as_ptr())) } {
+            Some(net) => net,
+            // SAFETY: A static, never null.
+            None => unsafe {
+                match Net::from_raw(&raw mut bindings::init_net) {
+                    Some(net) => net,
+                    None => core::hint::unreachable_unchecked(),
+                }
+            },
+        }
+    }
+
+    // --- addresses: written under the socket lock before the socket becomes findable ----------
+
+    /// The local endpoint. The address is that of the bound or connected socket.
+    pub(crate) fn local(&self) -> Endpoint {
+        // SAFETY: Single words of a valid socket.
+        unsafe {
+            let inet = self.inet();
+            let common = &(*self.as_ptr()).__sk_common;
+            Endpoint {
+                addr: addr_from_be((*inet).inet_saddr),
+                port: common.__bindgen_anon_3.__bindgen_anon_1.skc_num,
+            }
+        }
+    }
+
+    /// The address that the socket was bound to; unspecified for any.
+    pub(crate) fn bound_addr(&self) -> Ipv4Addr {
+        // SAFETY: A single word of a valid socket.
+        unsafe {
+            addr_from_be(
+                (*self.as_ptr()).__sk_common.__bindgen_anon_1.__bindgen_anon_1.skc_rcv_saddr,
+            )
+        }
+    }
+
+    /// The peer.
+    pub(crate) fn remote(&self) -> Endpoint {
+        // SAFETY: Single words of a valid socket.
+        unsafe {
+            let common = &(*self.as_ptr()).__sk_common;
+            Endpoint {
+                addr: addr_from_be(common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr),
+                port: u16::from_be(common.__bindgen_anon_3.__bindgen_anon_1.skc_dport),
+            }
+        }
+    }
+
+    /// SO_BINDTODEVICE's interface index; 0 for none.
+    pub(crate) fn bound_dev_if(&self) -> c_int {
+        // SAFETY: A single word of a valid socket.
+        unsafe { (*self.as_ptr()).__sk_common.skc_bound_dev_if }
+    }
+
+    // --- what may be read without the lock ------------------------------------------------------
+
+    /// `sk_state`, one of the kernel's TCP_* numbers.
+    pub(crate) fn state(&self) -> u8 {
+        // SAFETY: A single byte of a valid socket.
+        unsafe { core::ptr::read_volatile(&raw const (*self.as_ptr()).__sk_common.skc_state) }
+    }
+
+    /// `sk_shutdown`: RCV_SHUTDOWN and SEND_SHUTDOWN bits.
+    pub(crate) fn shutdown_bits(&self) -> u8 {
+        // SAFETY: Valid.
+        unsafe { bindings::sk_shutdown(self.as_ptr()) }
+    }
+
+    /// The pending error as a positive errno; 0 for none.
+    pub(crate) fn pending_error(&self) -> c_int {
+        // SAFETY: Valid.
+        unsafe { bindings::sk_err(self.as_ptr()) }
+    }
+
+    /// Takes the pending error.
+    pub(crate) fn take_error(&self) -> Result {
+        // SAFETY: Valid.
+        to_result(unsafe { bindings::sock_error(self.as_ptr()) })
+    }
+
+    /// SO_SNDBUF as it stands, bytes.
+    pub(crate) fn sndbuf(&self) -> u32 {
+        // SAFETY: A single word of a valid socket.
+        unsafe { u32::try_from((*self.as_ptr()).sk_sndbuf).unwrap_or(0) }
+    }
+
+    /// SO_RCVBUF as it stands, bytes.
+    pub(crate) fn rcvbuf(&self) -> u32 {
+        // SAFETY: A single word of a valid socket.
+        unsafe { u32::try_from((*self.as_ptr()).sk_rcvbuf).unwrap_or(0) }
+    }
+
+    /// SO_RCVLOWAT.
+    pub(crate) fn rcvlowat(&self) -> u32 {
+        // SAFETY: A single word of a valid socket.
+        unsafe { u32::try_from((*self.as_ptr()).sk_rcvlowat).unwrap_or(1).max(1) }
+    }
+
+    /// Whether the user fixed SO_SNDBUF and SO_RCVBUF.
+    pub(crate) fn buffer_locks(&self) -> (bool, bool) {
+        // SAFETY: A single byte of a valid socket.
+        let locks = u32::from(unsafe { (*self.as_ptr()).sk_userlocks });
+        (locks & bindings::SOCK_SNDBUF_LOCK != 0, locks & bindings::SOCK_RCVBUF_LOCK != 0)
+    }
+
+    /// SO_REUSEADDR.
+    pub(crate) fn reuse_addr(&self) -> bool {
+        // SAFETY: A bit field of a valid socket.
+        unsafe { (*self.as_ptr()).__sk_common.skc_reuse() != 0 }
+    }
+
+    /// SO_LINGER: the time in ticks if it is on.
+    pub(crate) fn linger(&self) -> Option<usize> {
+        // SAFETY: Valid.
+        unsafe {
+            bindings::sock_flag(self.as_ptr(), bindings::sock_flags_SOCK_LINGER as c_int)
+                .then(|| (*self.as_ptr()).sk_lingertime)
+        }
+    }
+
+    /// SO_KEEPALIVE.
+    pub(crate) fn keepalive(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe {
+            bindings::sock_flag(self.as_ptr(), bindings::sock_flags_SOCK_KEEPOPEN as c_int)
+        }
+    }
+
+    /// How long a call to receive, accept or the like may block, in ticks.
+    pub(crate) fn rcvtimeo(&self, nonblock: bool) -> c_long {
+        // SAFETY: Valid.
+        unsafe { bindings::sock_rcvtimeo(self.as_ptr(), nonblock) }
+    }
+
+    /// How long a call to send or connect may block, in ticks.
+    pub(crate) fn sndtimeo(&self, nonblock: bool) -> c_long {
+        // SAFETY: Valid.
+        unsafe { bindings::sock_sndtimeo(self.as_ptr(), nonblock) }
+    }
+
+    /// Inode number and user for /proc/net.
+    pub(crate) fn owner_ids(&self) -> (u32, u64) {
+        // SAFETY: Valid; `sk_uid` and `sk_ino` are single words.
+        unsafe { ((*self.as_ptr()).sk_uid.val, (*self.as_ptr()).sk_ino) }
+    }
+
+    /// The number of references, for /proc/net.
+    pub(crate) fn refcount(&self) -> c_int {
+        // SAFETY: A single word of a valid socket.
+        unsafe { (*self.as_ptr()).__sk_common.skc_refcnt.refs.counter }
+    }
+
+    // --- wake-ups -------------------------------------------------------------------------------
+
+    /// Wakes readers: data, an end of file or a connection to accept is there.
+    pub(crate) fn wake_reader(&self) {
+        // SAFETY: Valid; the callback was set by `sock_init_data` (or its replacement by a user
+        // that follows the same rules).
+        unsafe {
+            if let Some(data_ready) = (*self.as_ptr()).sk_data_ready {
+                data_ready(self.as_ptr());
+            }
+        }
+    }
+
+    /// Wakes everybody: the state of the connection changed.
+    pub(crate) fn wake_all(&self) {
+        // SAFETY: As in `wake_reader`.
+        unsafe {
+            if let Some(state_change) = (*self.as_ptr()).sk_state_change {
+                state_change(self.as_ptr());
+            }
+        }
+    }
+
+    /// SIGIO for a state change: `out` when the socket became writable (connected), otherwise a
+    /// hang-up.
+    pub(crate) fn wake_async(&self, out: bool) {
+        let (how, band) = if out {
+            (bindings::SOCK_WAKE_IO, bindings::POLL_OUT as c_int)
+        } else {
+            (bindings::SOCK_WAKE_WAITD, bindings::POLL_HUP as c_int)
+        };
+        // SAFETY: Valid.
+        unsafe { bindings::sk_wake_async(self.as_ptr(), how as c_int, band) };
+    }
+
+    // --- the lock ---------------------------------------------------------------------------------
+
+    /// Takes ownership. Context: process; sleeps while another task owns the socket.
+    pub(crate) fn lock(&self) -> SockGuard<'_, P> {
+        // SAFETY: Valid.
+        unsafe { bindings::lock_sock(self.as_ptr()) };
+        SockGuard { inner: Locked { sk: self } }
+    }
+
+    /// Takes the spinlock. Context: softirq (or process with bottom halves off).
+    pub(crate) fn bh_lock(&self) -> BhGuard<'_, P> {
+        // SAFETY: Valid.
+        unsafe { bindings::bh_lock_sock(self.as_ptr()) };
+        BhGuard { inner: Locked { sk: self } }
+    }
+
+    /// As [`Self::bh_lock`] for a child while its listener is locked.
+    pub(crate) fn bh_lock_nested(&self) -> BhGuard<'_, P> {
+        // SAFETY: Valid.
+        unsafe { bindings::bh_lock_sock_nested(self.as_ptr()) };
+        BhGuard { inner: Locked { sk: self } }
+    }
+
+    unsafe extern "C" fn backlog_rcv(sk: *mut bindings::sock, skb: *mut bindings::sk_buff) -> c_int {
+        if let Some(skb) = NonNull::new(skb) {
+            // SAFETY: Called by the owner of the socket with a packet that it hands over.
+            unsafe {
+                let mut locked = Locked { sk: Self::from_raw(sk) };
+                P::backlog_rcv(&mut locked, SkBuff::from_raw(skb));
+            }
+        }
+        0
+    }
+
+    unsafe extern "C" fn release_cb(sk: *mut bindings::sock) {
+        // SAFETY: Called by the owner of the socket.
+        let this = unsafe { Self::from_raw(sk) };
+        if this.timer_deferred.load(Relaxed) {
+            this.timer_deferred.store(false, Relaxed);
+            P::on_timer(&mut Locked { sk: this });
+        }
+    }
+
+    unsafe extern "C" fn timer(timer: *mut bindings::timer_list) {
+        // SAFETY: The timer is `sk_timer` of a socket that the armed timer holds a reference to.
+        let this = unsafe {
+            Self::from_raw(timer.byte_sub(offset_of!(bindings::sock, __bindgen_anon_3)).cast())
+        };
+        {
+            let mut guard = this.bh_lock();
+            match guard.unowned() {
+                Some(locked) => P::on_timer(locked),
+                None => this.timer_deferred.store(true, Relaxed),
+            }
+        }
+        // SAFETY: Gives up the timer's reference.
+        unsafe { bindings::sock_put(this.as_ptr()) };
+    }
+}
+
+/// The right to use `P::Locked`: whoever has one holds the socket lock in one of its forms.
+pub(crate) struct Locked<'a, P: Protocol> {
+    sk: &'a Sock<P>,
+}
+
+impl<'a, P: Protocol> Locked<'a, P> {
+    /// The socket.
+    #[inline]
+    pub(crate) fn sk(&self) -> &'a Sock<P> {
+        self.sk
+    }
+
+    /// The part under the lock.
+    #[inline]
+    pub(crate) fn data(&mut self) -> &mut P::Locked {
+        // SAFETY: A `Locked` exists only while the socket lock is held, and `self` is exclusive.
+        unsafe { &mut *self.sk.locked.get() }
+    }
+
+    /// The part under the lock, to look at.
+    #[inline]
+    pub(crate) fn peek(&self) -> &P::Locked {
+        // SAFETY: As in `data`.
+        unsafe { &*self.sk.locked.get() }
+    }
+
+    /// Sets `sk_state` to one of the kernel's TCP_* numbers.
+    pub(crate) fn set_state(&mut self, state: u8) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::sk_state_store(self.sk.as_ptr(), c_int::from(state)) };
+    }
+
+    /// Adds RCV_SHUTDOWN or SEND_SHUTDOWN bits.
+    pub(crate) fn add_shutdown(&mut self, bits: u8) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::sk_set_shutdown(self.sk.as_ptr(), bits) };
+    }
+
+    /// Clears both shutdown bits (a listener that stops listening starts anew).
+    pub(crate) fn clear_shutdown(&mut self) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { (*self.sk.as_ptr()).sk_shutdown = 0 };
+    }
+
+    /// Sets the pending error (a positive errno) and tells who waits.
+    pub(crate) fn report_error(&mut self, errno: c_int) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::sk_error_report(self.sk.as_ptr(), errno) };
+    }
+
+    /// Writers that wait for room may go on.
+    pub(crate) fn wake_writer(&mut self) {
+        // SAFETY: Valid, and the lock keeps `sk_socket` in place.
+        unsafe { bindings::sk_wake_writer(self.sk.as_ptr()) };
+    }
+
+    /// Says that somebody waits for room, before the room is looked at once more.
+    pub(crate) fn want_room(&mut self) {
+        if !self.sk.is_dead() {
+            // SAFETY: Valid, with a file attached.
+            unsafe { bindings::sk_set_nospace(self.sk.as_ptr()) };
+        }
+    }
+
+    /// Writes back a buffer size that autotuning moved.
+    pub(crate) fn set_buffers(&mut self, sndbuf: u32, rcvbuf: u32) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe {
+            (*self.sk.as_ptr()).sk_sndbuf = c_int::try_from(sndbuf).unwrap_or(c_int::MAX);
+            (*self.sk.as_ptr()).sk_rcvbuf = c_int::try_from(rcvbuf).unwrap_or(c_int::MAX);
+        }
+    }
+
+    /// Sets the local endpoint. `bound` is whether the address was asked for by bind().
+    pub(crate) fn set_local(&mut self, local: Endpoint, bound: Ipv4Addr) {
+        // SAFETY: Valid, and the lock is held; readers without the lock read single words.
+        unsafe {
+            let inet = self.sk.inet();
+            (*inet).inet_saddr = addr_to_be(local.addr);
+            (*inet).inet_sport = local.port.to_be();
+            let common = &mut (*self.sk.as_ptr()).__sk_common;
+            common.__bindgen_anon_1.__bindgen_anon_1.skc_rcv_saddr = addr_to_be(bound);
+            common.__bindgen_anon_3.__bindgen_anon_1.skc_num = local.port;
+        }
+    }
+
+    /// Sets the peer.
+    pub(crate) fn set_remote(&mut self, remote: Endpoint) {
+        // SAFETY: As in `set_local`.
+        unsafe {
+            let common = &mut (*self.sk.as_ptr()).__sk_common;
+            common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr = addr_to_be(remote.addr);
+            common.__bindgen_anon_3.__bindgen_anon_1.skc_dport = remote.port.to_be();
+        }
+    }
+
+    /// Sets the listen backlog that `ss` shows.
+    pub(crate) fn set_max_ack_backlog(&mut self, backlog: u32) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { (*self.sk.as_ptr()).sk_max_ack_backlog = backlog };
+    }
+
+    /// Arms the socket's timer `delay_ms` milliseconds from now. The armed timer holds a reference.
+    pub(crate) fn arm_timer(&mut self, delay_ms: u64) {
+        // SAFETY: The timer is initialised; `sk_reset_timer` takes the reference that `timer` and
+        // `stop_timer` give up.
+        unsafe {
+            let sk = self.sk.as_ptr();
+            bindings::sk_reset_timer(
+                sk,
+                &raw mut (*sk).__bindgen_anon_3.sk_timer,
+                super::clock::jiffies_after_ms(delay_ms),
+            );
+        }
+    }
+
+    /// Stops the socket's timer.
+    pub(crate) fn stop_timer(&mut self) {
+        // SAFETY: As in `arm_timer`.
+        unsafe {
+            let sk = self.sk.as_ptr();
+            bindings::sk_stop_timer(sk, &raw mut (*sk).__bindgen_anon_3.sk_timer);
+        }
+        self.sk.timer_deferred.store(false, Relaxed);
+    }
+
+    /// Attaches a child to the socket that accept() made for it.
+    ///
+    /// # Safety
+    ///
+    /// `socket` must be a new socket without a sock.
+    pub(super) unsafe fn graft(&mut self, socket: *mut bindings::socket) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::sock_graft(self.sk.as_ptr(), socket) };
+    }
+}
+
+/// Ownership of a socket by a task; let go on drop, after the backlog was worked off.
+pub(crate) struct SockGuard<'a, P: Protocol> {
+    inner: Locked<'a, P>,
+}
+
+impl<'a, P: Protocol> Deref for SockGuard<'a, P> {
+    type Target = Locked<'a, P>;
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl<P: Protocol> DerefMut for SockGuard<'_, P> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
+    }
+}
+
+impl<P: Protocol> Drop for SockGuard<'_, P> {
+    fn drop(&mut self) {
+        // SAFETY: We own the socket.
+        unsafe { bindings::release_sock(self.inner.sk.as_ptr()) };
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitEnd {
+    /// The condition holds.
+    Ready,
+    /// The time is up.
+    TimedOut,
+    /// A signal is pending; the error is what the call returns (EINTR or a restart).
+    Interrupted(Error),
+}
+
+impl<'a, P: Protocol> SockGuard<'a, P> {
+    /// Lets go of the socket and sleeps until `ready` holds, `timeout` ticks have passed or a
+    /// signal comes. `timeout` is left at what remains. With `exclusive`, a wake-up for one
+    /// sleeper wakes only one.
+    pub(crate) fn wait(
+        &mut self,
+        timeout: &mut c_long,
+        exclusive: bool,
+        mut ready: impl FnMut(&mut Locked<'a, P>) -> bool,
+    ) -> WaitEnd {
+        if ready(&mut self.inner) {
+            return WaitEnd::Ready;
+        }
+        let sk = self.inner.sk.as_ptr();
+        let wait = Opaque::<bindings::wait_queue_entry>::uninit();
+        // SAFETY: `wait` stays in place until it is removed below; a socket that a task owns has
+        // a file and so a wait queue. Ownership is given up and taken back in pairs.
+        unsafe {
+            bindings::init_woken_wait(wait.get());
+            let queue = bindings::sk_sleep(sk);
+            if exclusive {
+                bindings::add_wait_queue_exclusive(queue, wait.get());
+            } else {
+                bindings::add_wait_queue(queue, wait.get());
+            }
+            let end = loop {
+                if ready(&mut self.inner) {
+                    break WaitEnd::Ready;
+                }
+                if *timeout == 0 {
+                    break WaitEnd::TimedOut;
+                }
+                if bindings::signal_pending_current() {
+                    let errno = bindings::sock_intr_errno(*timeout);
+                    break WaitEnd::Interrupted(Error::from_errno(errno));
+                }
+                bindings::release_sock(sk);
+                *timeout =
+                    bindings::wait_woken(wait.get(), bindings::TASK_INTERRUPTIBLE, *timeout);
+                bindings::lock_sock(sk);
+            };
+            bindings::remove_wait_queue(queue, wait.get());
+            end
+        }
+    }
+}
+
+/// The spinlock of a socket, held.
+pub(crate) struct BhGuard<'a, P: Protocol> {
+    inner: Locked<'a, P>,
+}
+
+impl<'a, P: Protocol> BhGuard<'a, P> {
+    /// The right to the locked part, unless a task owns the socket.
+    pub(crate) fn unowned(&mut self) -> Option<&mut Locked<'a, P>> {
+        // SAFETY: Valid, and the spinlock is held.
+        if unsafe { bindings::sock_owned_by_user(self.inner.sk.as_ptr()) } {
+            None
+        } else {
+            Some(&mut self.inner)
+        }
+    }
+
+    /// Leaves a packet to the task that owns the socket; gives it back if too much waits already.
+    pub(crate) fn add_backlog(&mut self, mut skb: SkBuff, limit: u32) -> core::result::Result<(), SkBuff> {
+        let sk = self.inner.sk.as_ptr();
+        // SAFETY: The spinlock is held. The route of a packet in the receive path is borrowed
+        // from an RCU section that the backlog outlives, so it is dropped.
+        unsafe {
+            skb.detach();
+            if bindings::sk_add_backlog(sk, skb.as_ptr(), limit) != 0 {
+                return Err(skb);
+            }
+        }
+        let _ = skb.into_raw();
+        Ok(())
+    }
+}
+
+impl<P: Protocol> Drop for BhGuard<'_, P> {
+    fn drop(&mut self) {
+        // SAFETY: We hold the spinlock.
+        unsafe { bindings::bh_unlock_sock(self.inner.sk.as_ptr()) };
+    }
+}

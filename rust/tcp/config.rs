@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings: of a namespace (a snapshot of its sysctls), and of one socket (its options).
+
+use super::time::Duration;
+
+/// A namespace's settings, named as Linux' sysctls without `tcp_`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetConfig {
+    /// Retransmissions of a SYN.
+    pub(crate) syn_retries: u8,
+    /// Retransmissions of a SYN-ACK.
+    pub(crate) synack_retries: u8,
+    /// Retransmissions of data before a connection is given up.
+    pub(crate) retries2: u8,
+    /// The same for a connection that nobody holds open any more.
+    pub(crate) orphan_retries: u8,
+    /// How long an orphan waits in FIN-WAIT-2.
+    pub(crate) fin_timeout: Duration,
+    /// Idle time before the first keepalive probe.
+    pub(crate) keepalive_time: Duration,
+    /// Time between keepalive probes.
+    pub(crate) keepalive_intvl: Duration,
+    /// Unanswered probes before a connection is given up.
+    pub(crate) keepalive_probes: u8,
+    /// Offer and accept SACK.
+    pub(crate) sack: bool,
+    /// Offer and accept window scaling.
+    pub(crate) window_scaling: bool,
+    /// Offer and accept timestamps.
+    pub(crate) timestamps: bool,
+    /// Half-open entries per listener.
+    pub(crate) max_syn_backlog: u32,
+    /// Receive buffer: least, initial, most; bytes.
+    pub(crate) rmem: [u32; 3],
+    /// Send buffer: least, initial, most; bytes.
+    pub(crate) wmem: [u32; 3],
+    /// Grow the receive buffer with the rate at which it is read.
+    pub(crate) moderate_rcvbuf: bool,
+    /// Reset a peer whose connection does not fit the accept queue.
+    pub(crate) abort_on_overflow: bool,
+    /// Ignore RST in TIME-WAIT.
+    pub(crate) rfc1337: bool,
+    /// Shrink the congestion window after idling.
+    pub(crate) slow_start_after_idle: bool,
+    /// Bounds of the retransmission time-out.
+    pub(crate) rto_min: Duration,
+    /// Upper bound of the retransmission time-out.
+    pub(crate) rto_max: Duration,
+    /// The longest delay of an ACK.
+    pub(crate) delack: Duration,
+    /// Length of TIME-WAIT: 2 MSL.
+    pub(crate) time_wait: Duration,
+}
+
+impl Default for NetConfig {
+    fn default() -> Self {
+        Self {
+            syn_retries: 6,
+            synack_retries: 5,
+            retries2: 15,
+            orphan_retries: 8,
+            fin_timeout: Duration::from_secs(60),
+            keepalive_time: Duration::from_secs(7200),
+            keepalive_intvl: Duration::from_secs(75),
+            keepalive_probes: 9,
+            sack: true,
+            window_scaling: true,
+            timestamps: true,
+            max_syn_backlog: 1024,
+            rmem: [4096, 131_072, 6_291_456],
+            wmem: [4096, 16_384, 4_194_304],
+            moderate_rcvbuf: true,
+            abort_on_overflow: false,
+            rfc1337: false,
+            slow_start_after_idle: true,
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            delack: Duration::from_millis(40),
+            time_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A socket's options.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct SocketConfig {
+    /// TCP_NODELAY: no Nagle.
+    pub(crate) nodelay: bool,
+    /// TCP_CORK: hold partial segments back.
+    pub(crate) cork: bool,
+    /// TCP_MAXSEG, bytes; 0: not set.
+    pub(crate) user_mss: u16,
+    /// SO_KEEPALIVE.
+    pub(crate) keepalive: bool,
+    /// TCP_KEEPIDLE; zero: the namespace's.
+    pub(crate) keepidle: Duration,
+    /// TCP_KEEPINTVL; zero: the namespace's.
+    pub(crate) keepintvl: Duration,
+    /// TCP_KEEPCNT; 0: the namespace's.
+    pub(crate) keepcnt: u8,
+    /// TCP_SYNCNT; 0: the namespace's.
+    pub(crate) syn_retries: u8,
+    /// TCP_USER_TIMEOUT; zero: none.
+    pub(crate) user_timeout: Duration,
+}

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A connection from SYN-SENT to LAST-ACK.
+//!
+//! Methods are of four kinds: getters; input (`handle_*`); commands of the user; and the polls.
+//! After any input or command the caller polls in this order: [`Connection::poll_transmit`] until
+//! it gives nothing, [`Connection::poll_timeout`], [`Connection::poll_events`]. The caller holds
+//! the socket's lock throughout.
+
+mod input;
+mod output;
+mod timeout;
+mod user;
+
+pub(crate) use user::window_scale;
+
+use super::{
+    config::SocketConfig,
+    congestion::Reno,
+    context::Cx,
+    handshake::SynRcvd,
+    mib::Mib,
+    platform::Platform,
+    recv::{AckOwed, Recv},
+    rtt::RttEstimator,
+    send::Send,
+    seq::SeqNum,
+    state::{ConnState, Event},
+    time::{Duration, Instant},
+    time_wait::TimeWait,
+    timers::{Timer, TimerTable},
+    wire::{Flags, Header, Segment},
+};
+
+/// What happened that the user may want to know: drained by [`Connection::poll_events`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Events(u8);
+
+impl Events {
+    /// Data in order, or the end of the stream, is there to be read.
+    pub(crate) const READABLE: Self = Self(1);
+    /// Room in the send buffer came free.
+    pub(crate) const WRITABLE: Self = Self(2);
+    /// The handshake is complete.
+    pub(crate) const CONNECTED: Self = Self(4);
+    /// The peer's FIN is in order.
+    pub(crate) const PEER_CLOSED: Self = Self(8);
+    /// The connection failed; [`Connection::error`] says how.
+    pub(crate) const ERROR: Self = Self(16);
+    /// Nothing is left to do: the connection is CLOSED.
+    pub(crate) const CLOSED: Self = Self(32);
+    /// A [`TimeWait`] takes over; see [`Connection::time_wait`].
+    pub(crate) const TIME_WAIT: Self = Self(64);
+
+    /// Whether any of `other` is set.
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Sets `other`.
+    pub(crate) fn set(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// Why a connection failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CloseReason {
+    /// RST in SYN-SENT, or ICMP said that no one listens.
+    ConnectionRefused,
+    /// RST in a synchronized state.
+    ConnectionReset,
+    /// RST after the peer's FIN.
+    BrokenPipe,
+    /// No answer.
+    TimedOut,
+    /// ICMP: the host can't be reached.
+    HostUnreachable,
+    /// ICMP: the network can't be reached.
+    NetUnreachable,
+}
+
+/// Why a segment was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DropReason {
+    /// Nothing in it for this state.
+    BadState,
+    /// Not in the window.
+    OutOfWindow,
+    /// An old duplicate by its timestamp (RFC 7323, section 5).
+    Paws,
+    /// Acknowledges what was never sent, or long ago (RFC 5961, section 5).
+    BadAck,
+    /// A RST or SYN that has to be confirmed (RFC 5961, sections 3 and 4).
+    Challenge,
+    /// No ACK bit.
+    NoAck,
+    /// The data was there already.
+    Duplicate,
+    /// No room.
+    NoRoom,
+    /// Data for a user who is gone.
+    NoReader,
+    /// A valid RST.
+    Reset,
+}
+
+/// What became of a segment.
+#[must_use]
+pub(crate) enum Disposition<P: Platform> {
+    /// It was used.
+    Done,
+    /// It was dropped, and here is its payload.
+    Drop(DropReason, Option<P::RxBuf>),
+    /// It was dropped, and this header is to be sent in answer as it is.
+    Reply(Header, DropReason, Option<P::RxBuf>),
+}
+
+/// What an ICMP error means for a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum IcmpError {
+    /// Host unreachable: soft once a connection is open.
+    Host,
+    /// Network unreachable: soft once a connection is open.
+    Net,
+    /// Port or protocol unreachable, or administratively prohibited.
+    Refused,
+}
+
+/// What the opener chose and found out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenParams {
+    /// Initial send sequence number.
+    pub(crate) iss: SeqNum,
+    /// Added to the clock to make timestamps (RFC 7323, section 5.4).
+    pub(crate) ts_offset: u32,
+    /// Largest segment that the route takes: its MTU less the fixed headers, bytes.
+    pub(crate) mss_route: u16,
+}
+
+/// A segment to send. The whole of `payload` goes out behind `header`.
+pub(crate) struct Transmit<'a, P: Platform> {
+    /// The header of the first segment.
+    pub(crate) header: Header,
+    /// The payload; it stays in the connection's queue.
+    pub(crate) payload: Option<&'a mut P::TxBuf>,
+    /// Payload bytes a segment if it has to be cut; 0: it is one segment.
+    pub(crate) gso_size: u16,
+}
+
+/// Why data can't be queued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SendError {
+    /// The handshake is not complete.
+    Connecting,
+    /// There is no connection, or its sending side is shut.
+    Shut,
+}
+
+/// Timestamps of a connection (RFC 7323).
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Timestamping {
+    /// Both sides offered them.
+    pub(crate) enabled: bool,
+    /// Added to the clock.
+    pub(crate) offset: u32,
+    /// TS.Recent.
+    pub(crate) recent: u32,
+    /// When TS.Recent was set.
+    pub(crate) recent_at: Instant,
+}
+
+impl Timestamping {
+    /// TSval now.
+    pub(crate) fn val(&self, now: Instant) -> u32 {
+        now.as_millis_u32().wrapping_add(self.offset)
+    }
+
+    /// RFC 7323, 5.3: whether `val` is older than TS.Recent, unless that is outdated itself.
+    pub(crate) fn is_old(&self, val: u32, now: Instant) -> bool {
+        const OUTDATED: Duration = Duration::from_secs(24 * 24 * 3600);
+        val.wrapping_sub(self.recent) > i32::MAX as u32 && now.since(self.recent_at) < OUTDATED
+    }
+}
+
+/// The smallest MSS that we let a peer or a path talk us into (CVE-2019-11479).
+pub(crate) const MIN_MSS: u16 = 48;
+/// The MSS of a peer that names none (RFC 9293, 3.7.1).
+pub(crate) const DEFAULT_MSS: u16 = 536;
+
+/// Why a probe is to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Probe {
+    #[default]
+    None,
+    Window,
+    Keepalive,
+}
+
+/// A connection.
+pub(crate) struct Connection<P: Platform> {
+    state: ConnState,
+    events: Events,
+    error: Option<CloseReason>,
+    config: SocketConfig,
+    send: Send<P>,
+    recv: Recv<P>,
+    timers: TimerTable,
+    rtt: RttEstimator,
+    cc: Reno,
+    ts: Timestamping,
+    /// Both sides offered SACK.
+    sack_ok: bool,
+    /// A SYN or SYN-ACK is to be (re)sent.
+    syn_pending: bool,
+    /// A RST is to be sent; the connection is CLOSED already.
+    rst_pending: Option<SeqNum>,
+    probe: Probe,
+    /// MSG_MORE: hold a partial segment back.
+    more: bool,
+    /// Send a partial segment in spite of Nagle (a timer or an uncork said so).
+    flush: bool,
+    /// The user closed: nobody will read.
+    orphan: bool,
+    /// The user shut the receiving side.
+    recv_shut: bool,
+    /// The user queued the end of the stream.
+    fin_queued: bool,
+    /// The user fixed the buffer's size.
+    sndbuf_locked: bool,
+    rcvbuf_locked: bool,
+    /// The congestion window was what limited the last transmission.
+    cwnd_limited: bool,
+    /// Time-outs or probes in a row without an answer.
+    retries: u8,
+    /// When the current row of retries began.
+    retries_since: Instant,
+    mss_route: u16,
+    mss_peer: u16,
+    /// Most payload in a segment: Eff.snd.MSS (RFC 9293, 3.7.1), timestamps subtracted.
+    mss_eff: u16,
+    gso_max: u32,
+    /// When something last came from the peer.
+    last_recv: Instant,
+    /// When data was last sent.
+    last_sent: Instant,
+    /// When the SYN or SYN-ACK was sent, for the first RTT sample; zero: retransmitted.
+    syn_sent_at: Instant,
+    /// Challenge ACKs and duplicate ACKs are limited (RFC 5961, section 7).
+    last_challenge: Instant,
+}
+
+impl<P: Platform> Connection<P> {
+    /// A CLOSED connection.
+    pub(crate) fn new(config: SocketConfig) -> Self {
+        Self {
+            state: ConnState::Closed,
+            events: Events::default(),
+            error: None,
+            config,
+            send: Send::new(),
+            recv: Recv::new(),
+            timers: TimerTable::default(),
+            rtt: RttEstimator::default(),
+            cc: Reno::new(u32::from(DEFAULT_MSS)),
+            ts: Timestamping::default(),
+            sack_ok: false,
+            syn_pending: false,
+            rst_pending: None,
+            probe: Probe::None,
+            more: false,
+            flush: false,
+            orphan: false,
+            recv_shut: false,
+            fin_queued: false,
+            sndbuf_locked: false,
+            rcvbuf_locked: false,
+            cwnd_limited: false,
+            retries: 0,
+            retries_since: Instant::default(),
+            mss_route: 1460,
+            mss_peer: DEFAULT_MSS,
+            mss_eff: DEFAULT_MSS,
+            gso_max: 0,
+            last_recv: Instant::default(),
+            last_sent: Instant::default(),
+            syn_sent_at: Instant::default(),
+            last_challenge: Instant::default(),
+        }
+    }
+
+    /// The child of a listener, in SYN-RECEIVED: to be fed the segment that completed the
+    /// handshake next.
+    pub(crate) fn from_syn_rcvd(cx: &Cx<'_, P>, config: SocketConfig, entry: &SynRcvd) -> Self {
+        let mut conn = Self::new(config);
+        conn.state = ConnState::SynReceived;
+        conn.send.synchronize(entry.iss);
+        conn.recv.synchronize(entry.irs, u32::from(entry.wnd));
+        conn.recv.wscale = entry.wscale_ours.unwrap_or(0);
+        conn.send.wscale = entry.wscale_peer.unwrap_or(0);
+        conn.sack_ok = entry.sack_ok;
+        conn.ts = entry.ts;
+        conn.mss_route = entry.mss_route;
+        conn.mss_peer = entry.mss_peer;
+        conn.syn_sent_at = if entry.retries == 0 { entry.sent_at } else { Instant::default() };
+        conn.last_recv = cx.now;
+        conn.update_mss();
+        conn.cc = Reno::new(conn.mss());
+        conn
+    }
+
+    // --- getters ---------------------------------------------------------------------------------
+
+    /// The state.
+    pub(crate) fn state(&self) -> ConnState {
+        self.state
+    }
+
+    /// Why the connection failed, if it did. Taken.
+    pub(crate) fn take_error(&mut self) -> Option<CloseReason> {
+        self.error.take()
+    }
+
+    /// The options.
+    pub(crate) fn config(&self) -> &SocketConfig {
+        &self.config
+    }
+
+    /// Most payload in a segment, bytes.
+    #[inline]
+    pub(crate) fn mss(&self) -> u32 {
+        u32::from(self.mss_eff)
+    }
+
+    /// Bytes queued or sent and not acknowledged, SYN and FIN not counted (SIOCOUTQ).
+    pub(crate) fn unacked(&self) -> u32 {
+        match self.state {
+            ConnState::SynSent | ConnState::Closed | ConnState::Listen => 0,
+            _ => self.send.write_seq.saturating_distance_from(self.send.una),
+        }
+    }
+
+    /// Bytes queued and not sent (SIOCOUTQNSD).
+    pub(crate) fn unsent(&self) -> u32 {
+        self.send.write_seq.saturating_distance_from(self.send.nxt)
+    }
+
+    /// The smoothed round-trip time, if known.
+    pub(crate) fn srtt(&self) -> Option<Duration> {
+        self.rtt.srtt()
+    }
+
+    /// The congestion window, bytes.
+    pub(crate) fn cwnd(&self) -> u32 {
+        self.cc.cwnd()
+    }
+
+    /// Retries in a row, for /proc.
+    pub(crate) fn retries(&self) -> u8 {
+        self.retries
+    }
+
+    /// The retransmission timer's deadline, for /proc.
+    pub(crate) fn retransmit_at(&self) -> Option<Instant> {
+        self.timers.get(Timer::Retransmit)
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What happened since the last call.
+    pub(crate) fn poll_events(&mut self) -> Events {
+        core::mem::take(&mut self.events)
+    }
+
+    /// What takes over when the events say TIME_WAIT.
+    pub(crate) fn time_wait(&self, cx: &Cx<'_, P>) -> TimeWait {
+        let waits_for_fin = self.state == ConnState::FinWait2;
+        TimeWait::new(
+            waits_for_fin,
+            self.send.nxt,
+            self.recv.nxt,
+            self.recv.wnd() >> self.recv.wscale.min(14),
+            self.ts,
+            cx.now,
+            if waits_for_fin { cx.net.fin_timeout } else { cx.net.time_wait },
+        )
+    }
+
+    /// Send and receive next, and the windows: what an invariant can be checked on.
+    #[allow(dead_code)] // For the simulator.
+    pub(crate) fn numbers(&self) -> (SeqNum, SeqNum, SeqNum, SeqNum, SeqNum) {
+        (self.send.una, self.send.nxt, self.send.write_seq, self.recv.nxt, self.recv.adv)
+    }
+
+    /// Memory held by both halves.
+    #[allow(dead_code)] // For the simulator.
+    pub(crate) fn memory(&self) -> (u32, u32) {
+        (self.send.mem, self.recv.mem())
+    }
+
+    // --- shared by the parts -----------------------------------------------------------------------
+
+    /// Applies an event to the state.
+    fn change(&mut self, event: Event) {
+        if let Some(next) = self.state.on(event) {
+            self.state = next;
+        }
+    }
+
+    /// Eff.snd.MSS = min(SendMSS, route) less the options that every segment carries
+    /// (RFC 9293, 3.7.1).
+    fn update_mss(&mut self) {
+        let mut mss = self.mss_peer.min(self.mss_route);
+        if self.config.user_mss != 0 {
+            mss = mss.min(self.config.user_mss);
+        }
+        let options = if self.ts.enabled { 12 } else { 0 };
+        self.mss_eff = mss.max(MIN_MSS).saturating_sub(options);
+    }
+
+    /// Ends the connection with an error: both queues of sent data go, unread data stays.
+    fn fail(&mut self, reason: CloseReason) {
+        self.error = Some(reason);
+        self.events.set(Events::ERROR);
+        self.finish();
+    }
+
+    /// CLOSED: no timer, nothing to send.
+    fn finish(&mut self) {
+        self.change(Event::Delete);
+        self.timers.clear();
+        self.send.purge();
+        self.recv.purge_ofo();
+        self.recv.owed = AckOwed::None;
+        self.syn_pending = false;
+        self.probe = Probe::None;
+        self.events.set(Events::CLOSED);
+        self.events.set(Events::READABLE);
+        self.events.set(Events::WRITABLE);
+    }
+
+    /// Whether our FIN is acknowledged.
+    fn fin_acked(&self) -> bool {
+        self.send.fin_sent && self.send.una == self.send.nxt
+    }
+
+    /// The retransmission time-out now.
+    fn rto(&self, cx: &Cx<'_, P>) -> Duration {
+        self.rtt.rto(cx.net.rto_min, cx.net.rto_max)
+    }
+
+    /// (Re)starts the retransmission timer if something is out, stops it otherwise (RFC 6298, 5).
+    fn rearm_retransmit(&mut self, cx: &Cx<'_, P>) {
+        if self.send.in_flight() > 0 {
+            let at = cx.now.add(self.rto(cx));
+            self.timers.set(Timer::Retransmit, at);
+        } else {
+            self.timers.stop(Timer::Retransmit);
+        }
+    }
+
+    /// RFC 5961, section 7, and the like for duplicates: an ACK, unless one went out just now.
+    fn challenge(&mut self, cx: &Cx<'_, P>) {
+        const INTERVAL: Duration = Duration::from_millis(500);
+        if self.last_challenge == Instant::default() || cx.now.since(self.last_challenge) >= INTERVAL
+        {
+            self.last_challenge = cx.now;
+            self.recv.owed = AckOwed::Now;
+            cx.count(Mib::TCPChallengeACK);
+        }
+    }
+
+    /// Restarts the keepalive timer.
+    fn touch_keepalive(&mut self, cx: &Cx<'_, P>) {
+        if self.config.keepalive && self.state.is_synchronized() {
+            let idle = nonzero_or(self.config.keepidle, cx.net.keepalive_time);
+            self.timers.set(Timer::Keepalive, cx.now.add(idle));
+        } else {
+            self.timers.stop(Timer::Keepalive);
+        }
+    }
+}
+
+/// `value` unless it is zero.
+fn nonzero_or(value: Duration, default: Duration) -> Duration {
+    if value == Duration::ZERO {
+        default
+    } else {
+        value
+    }
+}
+
+/// RFC 9293, 3.10.7.1: the RST that answers a segment which belongs to no connection.
+pub(crate) fn reset_for(seg: &Segment) -> Option<Header> {
+    if seg.has(Flags::RST) {
+        return None;
+    }
+    Some(if seg.has(Flags::ACK) {
+        Header { seq: seg.header.ack, flags: Flags::RST, ..Header::default() }
+    } else {
+        Header { ack: seg.end(), flags: Flags::RST.with(Flags::ACK), ..Header::default() }
+    })
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What to send next (RFC 9293, section 3.8; RFC 6675, section 5).
+
+use super::{Connection, Probe, Transmit};
+use crate::tcp::{
+    context::Cx,
+    mib::Mib,
+    platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegTree},
+    recv::AckOwed,
+    send::split,
+    seq::SeqNum,
+    state::ConnState,
+    time::Duration,
+    timers::Timer,
+    wire::{Flags, Header, Options, Timestamps},
+};
+
+/// How soon to try again after memory ran out.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// What the next data segment is.
+enum Next {
+    /// The buffer that starts here, sent again.
+    Again(SeqNum),
+    /// The buffer that was just moved to the retransmission tree.
+    Fresh(SeqNum),
+    /// A FIN without data.
+    BareFin { again: bool },
+}
+
+impl<P: Platform> Connection<P> {
+    /// The next segment to send. To be called until it gives `None`.
+    pub(crate) fn poll_transmit(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+        if let Some(seq) = self.rst_pending.take() {
+            cx.count(Mib::OutRsts);
+            let mut header = self.header(cx, seq, Flags::RST.with(Flags::ACK));
+            header.wnd = 0;
+            return Some(Transmit { header, payload: None, gso_size: 0 });
+        }
+        match self.state {
+            ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {
+                return self.poll_ack(cx);
+            }
+            ConnState::SynSent | ConnState::SynReceived => return self.poll_syn(cx),
+            _ => {}
+        }
+        match self.next_data(cx) {
+            Ok(Some(next)) => return self.emit_data(cx, next),
+            Ok(None) => {}
+            Err(NoMemory) => self.timers.set(Timer::Retry, cx.now.add(RETRY)),
+        }
+        self.arm_persist(cx);
+        if let Some(header) = self.poll_probe(cx) {
+            return Some(Transmit { header, payload: None, gso_size: 0 });
+        }
+        self.poll_ack(cx)
+    }
+
+    /// A pure ACK if one is owed now; otherwise sees to the delayed-ACK timer.
+    fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+        match self.recv.owed {
+            AckOwed::Now => {
+                let header = self.header(cx, self.send.nxt, Flags::ACK);
+                Some(Transmit { header, payload: None, gso_size: 0 })
+            }
+            AckOwed::Delayed => {
+                if self.timers.get(Timer::DelayedAck).is_none() {
+                    self.timers.set(Timer::DelayedAck, cx.now.add(cx.net.delack));
+                }
+                None
+            }
+            AckOwed::None => None,
+        }
+    }
+
+    /// The SYN or SYN-ACK.
+    fn poll_syn(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+        if !self.syn_pending {
+            return self.poll_ack_in_syn_received(cx);
+        }
+        self.syn_pending = false;
+        if self.retries == 0 {
+            self.syn_sent_at = cx.now;
+        } else {
+            cx.count(Mib::RetransSegs);
+        }
+        let passive = self.state == ConnState::SynReceived;
+        let mut mss = self.mss_route;
+        if self.config.user_mss != 0 {
+            mss = mss.min(self.config.user_mss);
+        }
+        // Before the SYN is answered our side of each option is an offer.
+        let scale = !passive && cx.net.window_scaling || passive && self.recv.wscale > 0;
+        let options = Options {
+            mss: Some(mss),
+            wscale: scale.then_some(self.recv.wscale),
+            sack_permitted: self.sack_ok,
+            timestamps: self.ts.enabled.then(|| Timestamps {
+                val: self.ts.val(cx.now),
+                ecr: self.ts.recent,
+            }),
+            ..Options::default()
+        };
+        let wnd = self.recv.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
+        self.recv.adv = self.recv.nxt.add(wnd);
+        if self.timers.get(Timer::Retransmit).is_none() {
+            self.rearm_retransmit(cx);
+        }
+        let header = Header {
+            seq: self.send.iss,
+            ack: if passive { self.recv.nxt } else { SeqNum::default() },
+            flags: if passive { Flags::SYN.with(Flags::ACK) } else { Flags::SYN },
+            wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
+            urg: 0,
+            options,
+        };
+        if passive {
+            self.recv.owed = AckOwed::None;
+        }
+        cx.count(Mib::OutSegs);
+        Some(Transmit { header, payload: None, gso_size: 0 })
+    }
+
+    fn poll_ack_in_syn_received(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+        if self.state == ConnState::SynReceived {
+            self.poll_ack(cx)
+        } else {
+            None
+        }
+    }
+
+    /// A header with acknowledgment, window, timestamps and SACK blocks of this moment.
+    fn header(&mut self, cx: &Cx<'_, P>, seq: SeqNum, flags: Flags) -> Header {
+        let mss = self.mss();
+        let was_open = self.recv.wnd() > 0;
+        let wnd = self.recv.advertise(mss);
+        if wnd == 0 && was_open {
+            cx.count(Mib::TCPToZeroWindowAdv);
+        }
+        self.timers.stop(Timer::DelayedAck);
+        self.recv.quick = self.recv.quick.saturating_sub(1);
+        let timestamps = self
+            .ts
+            .enabled
+            .then(|| Timestamps { val: self.ts.val(cx.now), ecr: self.ts.recent });
+        let mut options = Options { timestamps, ..Options::default() };
+        if self.sack_ok && self.recv.has_holes() {
+            options.sack = self.recv.sack_blocks(if self.ts.enabled { 3 } else { 4 });
+        }
+        cx.count(Mib::OutSegs);
+        Header { seq, ack: self.recv.nxt, flags, wnd, urg: 0, options }
+    }
+
+    /// Payload that fits a segment now, SACK blocks subtracted.
+    fn mss_now(&self) -> u32 {
+        let sack = if self.sack_ok && self.recv.has_holes() { 36 } else { 0 };
+        self.mss().saturating_sub(sack).max(1)
+    }
+
+    /// Decides on the next data segment and brings its buffer to size.
+    fn next_data(&mut self, cx: &Cx<'_, P>) -> Result<Option<Next>, NoMemory> {
+        if let Some(next) = self.next_again()? {
+            return Ok(Some(next));
+        }
+        self.next_fresh(cx)
+    }
+
+    /// What is lost goes first.
+    fn next_again(&mut self) -> Result<Option<Next>, NoMemory> {
+        let mss = self.mss_now();
+        let force = self.send.force_one;
+        let Some(range) = self.send.first_lost() else {
+            if self.send.fin_lost && self.send.fin_sent {
+                return Ok(Some(Next::BareFin { again: true }));
+            }
+            return Ok(None);
+        };
+        let room = self.cc.cwnd().saturating_sub(self.send.pipe());
+        if room < mss && !force {
+            return Ok(None);
+        }
+        // One segment more than the rest of the window, cut at a segment's end.
+        let most = self.whole_segments(room.max(mss).min(self.size_goal().max(mss)), mss);
+        if range.len() > most && !self.send.split_rtx(range.start.add(most)) {
+            return Err(NoMemory);
+        }
+        Ok(Some(Next::Again(range.start)))
+    }
+
+    /// `bytes` rounded down to whole segments, at least one.
+    fn whole_segments(&self, bytes: u32, mss: u32) -> u32 {
+        bytes.saturating_sub(bytes.checked_rem(mss).unwrap_or(0)).max(mss)
+    }
+
+    /// New data, as far as both windows, Nagle and silly-window avoidance let it go.
+    fn next_fresh(&mut self, cx: &Cx<'_, P>) -> Result<Option<Next>, NoMemory> {
+        let mss = self.mss_now();
+        let last = self.send.nxt;
+        if self.send.fin_sent {
+            return Ok(None);
+        }
+        let fin_now = self.fin_queued && self.state.fin_queued();
+        let Some(front) = self.send.unsent.front() else {
+            return Ok((fin_now && last == self.send.write_seq)
+                .then_some(Next::BareFin { again: false }));
+        };
+        let len = front.len();
+        if self.send.in_flight() == 0 && cx.net.slow_start_after_idle {
+            // RFC 5681, 4.1.
+            let idle = cx.now.since(self.last_sent);
+            if self.last_sent.as_nanos() != 0 && idle > self.rto(cx) {
+                let mss = self.mss();
+                self.cc.on_idle_restart(mss);
+            }
+        }
+        let cwnd_room = self.cc.cwnd().saturating_sub(self.send.pipe());
+        let wnd_room = self.send.window_left();
+        let room = cwnd_room.min(wnd_room).min(self.size_goal().max(mss));
+        self.cwnd_limited = cwnd_room < len && cwnd_room <= wnd_room;
+        let mut take = len;
+        if len > room {
+            if room < mss {
+                // RFC 9293, 3.8.6.2.1: a part of the window only if it is at least half of the
+                // largest one ever offered, or if nothing is out and a probe timer expired.
+                let half = wnd_room >= self.send.wnd_max / 2 && cwnd_room >= room && room > 0;
+                let alone = self.send.in_flight() == 0;
+                if room == 0 || !(alone && (half || self.flush)) {
+                    return Ok(None);
+                }
+                take = room;
+            } else {
+                take = self.whole_segments(room, mss);
+            }
+        } else if len > mss {
+            // The tail of a super-segment waits by the same rules as any partial segment.
+            let partial = len.checked_rem(mss).unwrap_or(0);
+            if partial != 0 && !self.may_send_partial(len) {
+                take = len.saturating_sub(partial);
+            }
+        } else if len < mss && !self.may_send_partial(len) {
+            return Ok(None);
+        }
+        let Some(mut buf) = self.send.unsent.pop_front() else {
+            return Ok(None);
+        };
+        if take < len {
+            let before = buf.truesize();
+            match split::<P>(&mut buf, take) {
+                Ok(rest) => {
+                    let after = buf.truesize().saturating_add(rest.truesize());
+                    self.send.mem =
+                        self.send.mem.saturating_add(after.saturating_sub(before));
+                    self.send.unsent.push_front(rest);
+                }
+                Err(NoMemory) => {
+                    self.send.unsent.push_front(buf);
+                    return Err(NoMemory);
+                }
+            }
+        }
+        let seq = buf.meta().seq;
+        let end = buf.meta().end;
+        if take < mss {
+            self.send.small_end = end;
+        }
+        self.send.nxt = end;
+        self.send.rtx.insert(buf);
+        Ok(Some(Next::Fresh(seq)))
+    }
+
+    /// Nagle's rule in Minshall's variant, cork and MSG_MORE: may the end of what is queued,
+    /// less than a segment, go out now? `len`: the first unsent buffer's length.
+    fn may_send_partial(&self, len: u32) -> bool {
+        if self.flush || self.fin_queued || self.unsent() > len {
+            // More data follows in another buffer, or never will.
+            return true;
+        }
+        if self.config.cork || self.more {
+            return false;
+        }
+        self.config.nodelay
+            || self.send.in_flight() == 0
+            || !self.send.small_end.after(self.send.una)
+    }
+
+    /// Makes the header and notes what goes out.
+    fn emit_data(&mut self, cx: &Cx<'_, P>, next: Next) -> Option<Transmit<'_, P>> {
+        let mss = self.mss_now();
+        let fin_seq = self.send.write_seq;
+        let (seq, again) = match next {
+            Next::BareFin { again } => {
+                self.send.fin_sent = true;
+                self.send.fin_lost = false;
+                self.send.nxt = fin_seq.add(1);
+                self.note_sent(cx, again);
+                let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK));
+                return Some(Transmit { header, payload: None, gso_size: 0 });
+            }
+            Next::Again(seq) => (seq, true),
+            Next::Fresh(seq) => (seq, false),
+        };
+        let buf = self.send.rtx.at_or_after_mut(seq)?;
+        let len = buf.len();
+        let meta = buf.meta_mut();
+        meta.sent_at = cx.now;
+        if again {
+            meta.flags.set(SegFlags::RETRANS);
+            meta.flags.set(SegFlags::EVER_RETRANS);
+            self.send.retrans = self.send.retrans.saturating_add(len);
+            self.send.force_one = false;
+        }
+        let mut flags = Flags::ACK;
+        if meta.flags.has(SegFlags::PSH) {
+            flags = flags.with(Flags::PSH);
+        }
+        // The FIN rides on the last data, now if it may, and again whenever that is resent.
+        let is_last = meta.end == fin_seq;
+        if is_last && self.fin_queued && self.state.fin_queued() && (!again || self.send.fin_sent) {
+            flags = flags.with(Flags::FIN);
+            self.send.fin_sent = true;
+            self.send.fin_lost = false;
+            self.send.nxt = fin_seq.add(1);
+        }
+        self.note_sent(cx, again);
+        self.recv.quick = 0;
+        let header = self.header(cx, seq, flags);
+        let gso_size = if len > mss { u16::try_from(mss).unwrap_or(0) } else { 0 };
+        let payload = self.send.rtx.at_or_after_mut(seq);
+        Some(Transmit { header, payload, gso_size })
+    }
+
+    /// Something that has to be acknowledged goes out.
+    fn note_sent(&mut self, cx: &Cx<'_, P>, again: bool) {
+        if again {
+            cx.count(Mib::RetransSegs);
+        }
+        self.last_sent = cx.now;
+        if self.unsent() == 0 {
+            self.flush = false;
+        }
+        self.timers.stop(Timer::Persist);
+        if self.timers.get(Timer::Retransmit).is_none() {
+            self.rearm_retransmit(cx);
+        }
+    }
+
+    /// Nothing is out, something is queued and may not go: a timer sees that it will.
+    fn arm_persist(&mut self, cx: &Cx<'_, P>) {
+        let waits = self.send.in_flight() == 0
+            && (self.unsent() > 0 || (self.fin_queued && !self.send.fin_sent));
+        if !waits {
+            self.timers.stop(Timer::Persist);
+        } else if self.timers.get(Timer::Persist).is_none() && self.probe == Probe::None {
+            // A partial segment held back by cork goes out after 200 ms, as in Linux.
+            let at = cx.now.add(self.rto(cx).max(Duration::from_millis(200)));
+            self.timers.set(Timer::Persist, at);
+        }
+    }
+
+    /// A probe: an ACK with a sequence number that the peer has to answer.
+    fn poll_probe(&mut self, cx: &Cx<'_, P>) -> Option<Header> {
+        match core::mem::take(&mut self.probe) {
+            Probe::None => return None,
+            Probe::Window => {
+                if self.send.in_flight() > 0 {
+                    return None;
+                }
+                cx.count(Mib::TCPWinProbe);
+                let at = cx.now.add(self.rto(cx));
+                self.timers.set(Timer::Persist, at);
+            }
+            Probe::Keepalive => cx.count(Mib::TCPKeepAlive),
+        }
+        Some(self.header(cx, self.send.una.sub(1), Flags::ACK))
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Expired timers.
+
+use super::{nonzero_or, CloseReason, Connection, Probe};
+use crate::tcp::{
+    context::Cx,
+    mib::Mib,
+    platform::Platform,
+    recv::AckOwed,
+    send::Recovery,
+    state::ConnState,
+    timers::Timer,
+};
+
+impl<P: Platform> Connection<P> {
+    /// Works off every timer that is due.
+    pub(crate) fn handle_timeout(&mut self, cx: &Cx<'_, P>) {
+        if self.timers.take_expired(Timer::DelayedAck, cx.now) {
+            if self.recv.owed == AckOwed::Delayed {
+                self.recv.owed = AckOwed::Now;
+                cx.count(Mib::DelayedACKs);
+            }
+        }
+        if self.timers.take_expired(Timer::Retransmit, cx.now) {
+            self.on_retransmit_timeout(cx);
+        }
+        if self.timers.take_expired(Timer::Persist, cx.now) {
+            self.on_persist(cx);
+        }
+        if self.timers.take_expired(Timer::Keepalive, cx.now) {
+            self.on_keepalive(cx);
+        }
+        // Its purpose is that the caller polls again.
+        let _ = self.timers.take_expired(Timer::Retry, cx.now);
+    }
+
+    /// How many retries without an answer are too many.
+    fn too_many_retries(&self, cx: &Cx<'_, P>) -> bool {
+        if self.config.user_timeout != crate::tcp::time::Duration::ZERO
+            && cx.now.since(self.retries_since) >= self.config.user_timeout
+        {
+            return true;
+        }
+        let most = match self.state {
+            ConnState::SynSent | ConnState::SynReceived => {
+                if self.config.syn_retries != 0 {
+                    self.config.syn_retries
+                } else {
+                    cx.net.syn_retries
+                }
+            }
+            _ if self.orphan => cx.net.orphan_retries,
+            _ => cx.net.retries2,
+        };
+        self.retries >= most
+    }
+
+    /// RFC 6298, 5.4 to 5.7.
+    fn on_retransmit_timeout(&mut self, cx: &Cx<'_, P>) {
+        if self.send.in_flight() == 0 {
+            return;
+        }
+        if self.retries == 0 {
+            self.retries_since = cx.now;
+        }
+        if self.too_many_retries(cx) {
+            cx.count(Mib::TCPAbortOnTimeout);
+            self.fail(CloseReason::TimedOut);
+            return;
+        }
+        cx.count(Mib::TCPTimeouts);
+        self.retries = self.retries.saturating_add(1);
+        if matches!(self.state, ConnState::SynSent | ConnState::SynReceived) {
+            self.syn_pending = true;
+            self.syn_sent_at = crate::tcp::time::Instant::default();
+        } else {
+            let first = self.rtt.backoff() == 0;
+            let in_flight = self.send.pipe();
+            self.cc.on_rto(in_flight, self.mss(), first);
+            self.send.mark_all_lost();
+            self.send.recovery = Recovery::Loss(self.send.nxt);
+            self.send.dupacks = 0;
+            self.send.force_one = true;
+        }
+        self.rtt.back_off();
+        self.rearm_retransmit(cx);
+    }
+
+    /// RFC 9293, 3.8.6.1: the window is shut and something waits to be sent.
+    fn on_persist(&mut self, cx: &Cx<'_, P>) {
+        if self.send.in_flight() > 0 || !self.state.is_synchronized() {
+            return;
+        }
+        if self.retries == 0 {
+            self.retries_since = cx.now;
+        }
+        // A peer that keeps answering may keep its window shut for ever (MUST-37), unless nobody
+        // is left to wait for it.
+        if self.too_many_retries(cx) {
+            cx.count(Mib::TCPAbortOnTimeout);
+            self.fail(CloseReason::TimedOut);
+            return;
+        }
+        self.retries = self.retries.saturating_add(1);
+        self.rtt.back_off();
+        self.probe = Probe::Window;
+        self.flush = true;
+    }
+
+    /// RFC 9293, 3.8.4.
+    fn on_keepalive(&mut self, cx: &Cx<'_, P>) {
+        if !self.config.keepalive || !self.state.is_synchronized() {
+            return;
+        }
+        let idle = nonzero_or(self.config.keepidle, cx.net.keepalive_time);
+        let interval = nonzero_or(self.config.keepintvl, cx.net.keepalive_intvl);
+        let most =
+            if self.config.keepcnt != 0 { self.config.keepcnt } else { cx.net.keepalive_probes };
+        if self.send.in_flight() > 0 || self.unsent() > 0 {
+            // Data is on its way: its own timer finds a dead peer.
+            self.timers.set(Timer::Keepalive, cx.now.add(idle));
+            return;
+        }
+        let silent = cx.now.since(self.last_recv);
+        if silent < idle {
+            self.timers.set(Timer::Keepalive, self.last_recv.add(idle));
+            return;
+        }
+        if self.retries >= most {
+            cx.count(Mib::TCPAbortOnTimeout);
+            let nxt = self.send.nxt;
+            self.fail(CloseReason::TimedOut);
+            self.rst_pending = Some(nxt);
+            return;
+        }
+        self.retries = self.retries.saturating_add(1);
+        self.probe = Probe::Keepalive;
+        self.timers.set(Timer::Keepalive, cx.now.add(interval));
+    }
+}

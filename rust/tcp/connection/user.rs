@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The user's commands (RFC 9293, section 3.10.1 to 3.10.6).
+
+use super::{CloseReason, Connection, Events, OpenParams, SendError};
+use crate::tcp::{
+    config::SocketConfig,
+    congestion::Reno,
+    context::Cx,
+    mib::Mib,
+    platform::{Buffer, Platform, SegFlags, SegList},
+    recv::AckOwed,
+    state::{ConnState, Event},
+    wire::Flags,
+};
+
+impl<P: Platform> Connection<P> {
+    /// Active OPEN: the SYN comes out of the next poll.
+    pub(crate) fn open_active(&mut self, cx: &Cx<'_, P>, params: OpenParams) {
+        self.change(Event::OpenActive);
+        self.send.synchronize(params.iss);
+        self.ts.enabled = cx.net.timestamps;
+        self.ts.offset = params.ts_offset;
+        self.mss_route = params.mss_route;
+        self.sack_ok = cx.net.sack;
+        self.recv.wscale =
+            if cx.net.window_scaling { window_scale(cx.net.rmem[2].max(self.recv.rcvbuf)) } else { 0 };
+        self.syn_pending = true;
+        self.retries_since = cx.now;
+        cx.count(Mib::ActiveOpens);
+    }
+
+    /// Most bytes that one buffer should hold: a multiple of the MSS.
+    pub(crate) fn size_goal(&self) -> u32 {
+        let mss = self.mss().max(1);
+        let most = if self.gso_max > mss { self.gso_max } else { mss };
+        most.saturating_sub(most.checked_rem(mss).unwrap_or(0)).max(mss)
+    }
+
+    /// Whether data may be queued.
+    pub(crate) fn send_check(&self) -> Result<(), SendError> {
+        match self.state {
+            ConnState::SynSent | ConnState::SynReceived if !self.fin_queued => {
+                Err(SendError::Connecting)
+            }
+            state if state.can_send() && !self.fin_queued => Ok(()),
+            _ => Err(SendError::Shut),
+        }
+    }
+
+    /// Room in the send buffer, bytes of true size; 0: full.
+    pub(crate) fn send_space(&self) -> u32 {
+        self.send.sndbuf.saturating_sub(self.send.mem)
+    }
+
+    /// Whether it is worth waking a writer: a third of the buffer is free (Linux' rule).
+    pub(crate) fn is_writeable(&self) -> bool {
+        self.send_space() >= self.send.mem / 2 && self.send_space() > 0
+    }
+
+    /// The last buffer that was not sent yet, and how many bytes it may still take.
+    pub(crate) fn tail_room(&mut self) -> Option<(&mut P::TxBuf, u32)> {
+        let goal = self.size_goal();
+        let buf = self.send.unsent.back_mut()?;
+        let room = goal.saturating_sub(buf.len());
+        (room > 0).then_some((buf, room))
+    }
+
+    /// The buffer of [`Self::tail_room`] grew.
+    pub(crate) fn appended(&mut self, bytes: u32, truesize: u32) {
+        self.send.write_seq = self.send.write_seq.add(bytes);
+        self.send.mem = self.send.mem.saturating_add(truesize);
+        let end = self.send.write_seq;
+        if let Some(buf) = self.send.unsent.back_mut() {
+            buf.meta_mut().end = end;
+        }
+    }
+
+    /// Queues a buffer.
+    pub(crate) fn queue(&mut self, mut buf: P::TxBuf) {
+        let len = buf.len();
+        self.send.mem = self.send.mem.saturating_add(buf.truesize());
+        let meta = buf.meta_mut();
+        meta.seq = self.send.write_seq;
+        meta.end = self.send.write_seq.add(len);
+        meta.flags = SegFlags::default();
+        self.send.write_seq = meta.end;
+        self.send.unsent.push_back(buf);
+    }
+
+    /// MSG_MORE, or the end of it.
+    pub(crate) fn set_more(&mut self, more: bool) {
+        self.more = more;
+    }
+
+    /// The last byte queued is the end of a write: PSH (RFC 9293, 3.8.6.3.. SHLD-27).
+    pub(crate) fn mark_push(&mut self) {
+        if let Some(buf) = self.send.unsent.back_mut() {
+            buf.meta_mut().flags.set(SegFlags::PSH);
+        }
+    }
+
+    /// Unread bytes in order.
+    pub(crate) fn recv_len(&self) -> u32 {
+        self.recv.unread
+    }
+
+    /// Whether the peer's FIN is in order (unread data may be left).
+    pub(crate) fn peer_closed(&self) -> bool {
+        self.recv.fin_reached
+    }
+
+    /// The data to read.
+    pub(crate) fn recv_list(&mut self) -> &mut P::RxList {
+        &mut self.recv.ready
+    }
+
+    /// The user read `n` bytes. May owe a window update (RFC 9293, 3.8.6.2.2).
+    pub(crate) fn consume(&mut self, cx: &Cx<'_, P>, n: u32) {
+        self.recv.consume(n);
+        if cx.net.moderate_rcvbuf && !self.rcvbuf_locked {
+            let rtt = self.rtt.srtt().unwrap_or_default();
+            let mss = self.mss();
+            self.recv.tune(n, cx.now, rtt, cx.net.rmem[2], mss);
+        }
+        if !self.state.can_receive() {
+            return;
+        }
+        let mss = self.mss();
+        let current = self.recv.wnd();
+        let available = self.recv.window_available(mss);
+        let opened = available >= current.saturating_mul(2) && available > current;
+        if opened || (self.recv.owed == AckOwed::Delayed && self.recv.owes_full_segments(mss)) {
+            self.recv.owed = AckOwed::Now;
+        }
+    }
+
+    /// Ends the sending side: a FIN follows what is queued.
+    pub(crate) fn shutdown_send(&mut self, cx: &Cx<'_, P>) {
+        match self.state {
+            ConnState::SynSent => self.finish(),
+            ConnState::SynReceived | ConnState::Established | ConnState::CloseWait => {
+                self.fin_queued = true;
+                self.change(Event::Close);
+                self.flush = true;
+                self.more = false;
+                self.last_recv = self.last_recv.max(cx.now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the receiving side: nothing more is read.
+    pub(crate) fn shutdown_recv(&mut self) {
+        self.recv_shut = true;
+    }
+
+    /// The user's last CLOSE. Unread data means that something was lost, and the peer shall know:
+    /// RST (RFC 9293, 3.6.1; RFC 2525, 2.17). Otherwise FIN, and the connection goes on alone.
+    pub(crate) fn close(&mut self, cx: &Cx<'_, P>) {
+        self.orphan = true;
+        self.recv_shut = true;
+        let unread = self.recv.unread > 0;
+        self.recv.purge();
+        match self.state {
+            ConnState::SynSent => self.finish(),
+            ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {}
+            _ if unread => {
+                cx.count(Mib::TCPAbortOnClose);
+                self.abort(cx);
+            }
+            ConnState::FinWait2 => self.events.set(Events::TIME_WAIT),
+            _ => self.shutdown_send(cx),
+        }
+    }
+
+    /// ABORT: RST, and everything is dropped.
+    pub(crate) fn abort(&mut self, cx: &Cx<'_, P>) {
+        match self.state {
+            ConnState::SynReceived
+            | ConnState::Established
+            | ConnState::FinWait1
+            | ConnState::FinWait2
+            | ConnState::CloseWait => {
+                cx.count(Mib::EstabResets);
+                self.rst_pending = Some(self.send.nxt);
+            }
+            _ => {}
+        }
+        self.finish();
+    }
+
+    /// Whether the user is gone.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.orphan
+    }
+
+    /// Sets the options.
+    pub(crate) fn configure(&mut self, cx: &Cx<'_, P>, config: SocketConfig) {
+        let old = core::mem::replace(&mut self.config, config);
+        if (old.cork && !config.cork) || (!old.nodelay && config.nodelay) {
+            self.flush = true;
+        }
+        if self.state.is_synchronized() {
+            self.update_mss();
+        }
+        if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
+            self.touch_keepalive(cx);
+        }
+    }
+
+    /// Sets the sizes of the buffers, bytes of true size, and whether the user fixed them.
+    pub(crate) fn set_buffers(&mut self, sndbuf: u32, rcvbuf: u32, locked: (bool, bool)) {
+        self.send.sndbuf = sndbuf;
+        self.recv.rcvbuf = rcvbuf;
+        self.sndbuf_locked = locked.0;
+        self.rcvbuf_locked = locked.1;
+    }
+
+    /// The sizes of the buffers, which autotuning may have moved.
+    pub(crate) fn buffers(&self) -> (u32, u32) {
+        (self.send.sndbuf, self.recv.rcvbuf)
+    }
+
+    /// What the route takes: segment size, and bytes in one super-segment (0: no offload).
+    pub(crate) fn set_path(&mut self, mss_route: u16, gso_max: u32) {
+        self.gso_max = gso_max.min(65_000);
+        if self.mss_route != mss_route {
+            self.mss_route = mss_route;
+            if self.state.is_synchronized() {
+                self.update_mss();
+            }
+        }
+    }
+
+    /// An ICMP error came for a segment with sequence number `seq` (RFC 5927, section 4).
+    pub(crate) fn handle_icmp(&mut self, seq: crate::tcp::seq::SeqNum, error: super::IcmpError) {
+        if seq.before(self.send.una) || seq.after_or_eq(self.send.nxt) {
+            return;
+        }
+        // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
+        if matches!(self.state, ConnState::SynSent) {
+            self.fail(match error {
+                super::IcmpError::Host => CloseReason::HostUnreachable,
+                super::IcmpError::Net => CloseReason::NetUnreachable,
+                super::IcmpError::Refused => CloseReason::ConnectionRefused,
+            });
+        }
+    }
+
+    /// The path takes less than was thought: what is out is cut anew and sent again.
+    pub(crate) fn handle_mtu(&mut self, cx: &Cx<'_, P>, mss_route: u16) {
+        if mss_route >= self.mss_route {
+            return;
+        }
+        self.mss_route = mss_route.max(MIN_ROUTE_MSS);
+        self.update_mss();
+        if self.send.in_flight() > 0 && self.state.is_synchronized() {
+            self.send.mark_all_lost();
+            self.send.force_one = true;
+            self.rearm_retransmit(cx);
+        }
+    }
+
+    /// The congestion state of a connection that starts now.
+    pub(super) fn start_congestion(&mut self) {
+        self.cc = Reno::new(self.mss());
+    }
+
+    /// Whether a segment with these flags can be header-predicted.
+    pub(super) fn plain(flags: Flags) -> bool {
+        flags.without(Flags::PSH) == Flags::ACK
+    }
+}
+
+/// The smallest route MSS that ICMP may talk us into: 552 less headers, as Linux' min_pmtu.
+const MIN_ROUTE_MSS: u16 = 512;
+
+/// The smallest shift with which 16 bits reach `space`.
+pub(crate) fn window_scale(space: u32) -> u8 {
+    let mut shift = 0u8;
+    let mut space = space;
+    while space > 65_535 && shift < 14 {
+        space >>= 1;
+        shift = shift.saturating_add(1);
+    }
+    shift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window_scale;
+
+    #[test]
+    fn rfc7323_2_2_window_scale_reaches_the_buffer() {
+        assert_eq!(window_scale(65_535), 0);
+        assert_eq!(window_scale(65_536), 1);
+        assert_eq!(window_scale(6_291_456), 7);
+        assert_eq!(window_scale(u32::MAX), 14);
+    }
+}

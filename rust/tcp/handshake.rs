@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The passive side of the handshake: what a listener does with a segment, and the half-open
+//! entry that waits for the last ACK (RFC 9293, sections 3.5 and 3.10.7.2 to 3.10.7.4).
+//!
+//! A half-open connection is not a [`Connection`](super::connection::Connection): all that it has
+//! to remember fits in [`SynRcvd`], so that a flood of SYNs costs little memory.
+
+use super::{
+    config::SocketConfig,
+    connection::{reset_for, DropReason, Timestamping, DEFAULT_MSS},
+    context::Cx,
+    mib::Mib,
+    platform::Platform,
+    seq::SeqNum,
+    time::{Duration, Instant},
+    wire::{Flags, Header, Options, Segment, Timestamps},
+};
+
+/// What a listener does with a segment.
+#[must_use]
+pub(crate) enum OnListen {
+    /// A SYN: make a [`SynRcvd`] of it.
+    Syn,
+    /// Answer with this header.
+    Reset(Header),
+    /// Nothing.
+    Drop(DropReason),
+}
+
+/// RFC 9293, 3.10.7.2.
+pub(crate) fn on_listen_segment(seg: &Segment) -> OnListen {
+    if seg.has(Flags::RST) {
+        return OnListen::Drop(DropReason::BadState);
+    }
+    if seg.has(Flags::ACK) {
+        return match reset_for(seg) {
+            Some(header) => OnListen::Reset(header),
+            None => OnListen::Drop(DropReason::BadState),
+        };
+    }
+    if seg.has(Flags::SYN) && !seg.has(Flags::FIN) {
+        return OnListen::Syn;
+    }
+    OnListen::Drop(DropReason::BadState)
+}
+
+/// What the listener's side brings to a new half-open connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SynParams {
+    /// Initial send sequence number.
+    pub(crate) iss: SeqNum,
+    /// Added to the clock to make timestamps.
+    pub(crate) ts_offset: u32,
+    /// Largest segment that the route takes, bytes.
+    pub(crate) mss_route: u16,
+    /// The listener's receive buffer, bytes of true size.
+    pub(crate) rcvbuf: u32,
+}
+
+/// A half-open connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SynRcvd {
+    /// Initial send sequence number.
+    pub(crate) iss: SeqNum,
+    /// Initial receive sequence number.
+    pub(crate) irs: SeqNum,
+    /// The window that the SYN-ACK offers, bytes.
+    pub(crate) wnd: u16,
+    /// The peer's MSS option.
+    pub(crate) mss_peer: u16,
+    /// What the route takes.
+    pub(crate) mss_route: u16,
+    /// TCP_MAXSEG of the listener.
+    pub(crate) user_mss: u16,
+    /// Our window scale, if the peer offered one.
+    pub(crate) wscale_ours: Option<u8>,
+    /// The peer's window scale.
+    pub(crate) wscale_peer: Option<u8>,
+    /// Both sides offered SACK.
+    pub(crate) sack_ok: bool,
+    /// Timestamps.
+    pub(crate) ts: Timestamping,
+    /// SYN-ACKs sent again.
+    pub(crate) retries: u8,
+    /// When the first SYN-ACK was sent.
+    pub(crate) sent_at: Instant,
+    /// When the SYN-ACK is due again.
+    deadline: Instant,
+}
+
+const _: () = assert!(core::mem::size_of::<SynRcvd>() <= 192);
+
+/// What became of a segment for a half-open connection.
+#[must_use]
+pub(crate) enum SynRcvdOn {
+    /// The handshake is complete: make a connection, and feed it this segment.
+    Establish,
+    /// Send this.
+    Reply(Header, DropReason),
+    /// The peer reset it.
+    Remove,
+    /// Nothing.
+    Drop(DropReason),
+}
+
+/// What an expired timer means for a half-open connection.
+#[must_use]
+pub(crate) enum SynRcvdTimeout {
+    /// Send the SYN-ACK again.
+    Retransmit(Header),
+    /// Not due yet.
+    Wait,
+    /// Give it up.
+    Expired,
+}
+
+/// The first time-out of a SYN-ACK (RFC 6298, 2.1).
+const SYNACK_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl SynRcvd {
+    /// A SYN arrived at a listener. RFC 9293, 3.10.7.2, third; options as RFC 7323, 2.2 and 3.2.
+    pub(crate) fn new<P: Platform>(
+        cx: &Cx<'_, P>,
+        config: &SocketConfig,
+        seg: &Segment,
+        params: SynParams,
+    ) -> Self {
+        let options = &seg.header.options;
+        let scaling = cx.net.window_scaling && options.wscale.is_some();
+        let timestamps = if cx.net.timestamps { options.timestamps } else { None };
+        let space = cx.net.rmem[2].max(params.rcvbuf);
+        let wnd = params.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
+        Self {
+            iss: params.iss,
+            irs: seg.header.seq,
+            wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
+            mss_peer: match options.mss {
+                None | Some(0) => DEFAULT_MSS,
+                Some(mss) => mss,
+            },
+            mss_route: params.mss_route,
+            user_mss: config.user_mss,
+            wscale_ours: scaling.then(|| super::connection::window_scale(space)),
+            wscale_peer: if scaling { options.wscale.map(|s| s.min(14)) } else { None },
+            sack_ok: cx.net.sack && options.sack_permitted,
+            ts: Timestamping {
+                enabled: timestamps.is_some(),
+                offset: params.ts_offset,
+                recent: timestamps.map_or(0, |ts| ts.val),
+                recent_at: cx.now,
+            },
+            retries: 0,
+            sent_at: cx.now,
+            deadline: cx.now.add(SYNACK_TIMEOUT),
+        }
+    }
+
+    /// The SYN-ACK. Options only in answer to the same option in the SYN.
+    pub(crate) fn syn_ack(&self, now: Instant) -> Header {
+        let mss =
+            if self.user_mss != 0 { self.mss_route.min(self.user_mss) } else { self.mss_route };
+        Header {
+            seq: self.iss,
+            ack: self.irs.add(1),
+            flags: Flags::SYN.with(Flags::ACK),
+            wnd: self.wnd,
+            urg: 0,
+            options: Options {
+                mss: Some(mss),
+                wscale: self.wscale_ours,
+                sack_permitted: self.sack_ok,
+                timestamps: self
+                    .ts
+                    .enabled
+                    .then(|| Timestamps { val: self.ts.val(now), ecr: self.ts.recent }),
+                ..Options::default()
+            },
+        }
+    }
+
+    /// When the timer is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The timer expired.
+    pub(crate) fn handle_timeout<P: Platform>(&mut self, cx: &Cx<'_, P>) -> SynRcvdTimeout {
+        if cx.now < self.deadline {
+            return SynRcvdTimeout::Wait;
+        }
+        if self.retries >= cx.net.synack_retries {
+            return SynRcvdTimeout::Expired;
+        }
+        self.retries = self.retries.saturating_add(1);
+        self.deadline =
+            cx.now.add(SYNACK_TIMEOUT.shl(u32::from(self.retries)).min(cx.net.rto_max));
+        cx.count(Mib::RetransSegs);
+        SynRcvdTimeout::Retransmit(self.syn_ack(cx.now))
+    }
+
+    /// A segment for the half-open connection (RFC 9293, 3.10.7.4, SYN-RECEIVED).
+    pub(crate) fn handle_segment<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment) -> SynRcvdOn {
+        let nxt = self.irs.add(1);
+        let adv = nxt.add(u32::from(self.wnd));
+        let seq = seg.header.seq;
+        // The peer's SYN again: our answer was lost. The timer is not touched.
+        if seg.has(Flags::SYN) && !seg.intersects_rst_ack() && seq == self.irs {
+            return SynRcvdOn::Reply(self.syn_ack(cx.now), DropReason::Duplicate);
+        }
+        if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
+            if self.ts.is_old(ts.val, cx.now) && !seg.has(Flags::RST) {
+                cx.count(Mib::PAWSEstab);
+                return SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::Paws);
+            }
+        }
+        if seg.end().before(nxt) || seq.after(adv) {
+            cx.count(Mib::OutOfWindow);
+            return if seg.has(Flags::RST) {
+                SynRcvdOn::Drop(DropReason::OutOfWindow)
+            } else {
+                SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::OutOfWindow)
+            };
+        }
+        if seg.has(Flags::RST) {
+            return if seq == nxt {
+                cx.count(Mib::AttemptFails);
+                SynRcvdOn::Remove
+            } else {
+                SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::Challenge)
+            };
+        }
+        if seg.has(Flags::SYN) {
+            return SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::Challenge);
+        }
+        if !seg.has(Flags::ACK) {
+            return SynRcvdOn::Drop(DropReason::NoAck);
+        }
+        if seg.header.ack != self.iss.add(1) {
+            return match reset_for(seg) {
+                Some(header) => SynRcvdOn::Reply(header, DropReason::BadAck),
+                None => SynRcvdOn::Drop(DropReason::BadAck),
+            };
+        }
+        SynRcvdOn::Establish
+    }
+
+    /// An ACK of what came so far.
+    fn ack_now(&self, now: Instant) -> Header {
+        Header {
+            seq: self.iss.add(1),
+            ack: self.irs.add(1),
+            flags: Flags::ACK,
+            wnd: self.wnd >> self.wscale_ours.unwrap_or(0).min(14),
+            urg: 0,
+            options: Options {
+                timestamps: self
+                    .ts
+                    .enabled
+                    .then(|| Timestamps { val: self.ts.val(now), ecr: self.ts.recent }),
+                ..Options::default()
+            },
+        }
+    }
+}
+
+impl Segment {
+    /// Whether RST or ACK is set.
+    fn intersects_rst_ack(&self) -> bool {
+        self.header.flags.intersects(Flags::RST.with(Flags::ACK))
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The counters, by the names that Linux gives them (RFC 4022 and /proc/net/netstat).
+
+macro_rules! mib {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// A counter.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u8)]
+        pub(crate) enum Mib { $($(#[$doc])* $name),+ }
+
+        impl Mib {
+            /// All names, in the order of the values.
+            pub(crate) const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
+            /// How many there are.
+            pub(crate) const COUNT: usize = Self::NAMES.len();
+        }
+    };
+}
+
+mib! {
+    /// Connections opened by us.
+    ActiveOpens,
+    /// Connections opened by a peer.
+    PassiveOpens,
+    /// Attempts that failed.
+    AttemptFails,
+    /// Connections reset.
+    EstabResets,
+    /// Segments received.
+    InSegs,
+    /// Segments sent, without retransmissions.
+    OutSegs,
+    /// Segments retransmitted.
+    RetransSegs,
+    /// Malformed segments.
+    InErrs,
+    /// Resets sent.
+    OutRsts,
+    /// Wrong checksums.
+    InCsumErrors,
+    /// SYNs dropped because a queue was full.
+    ListenOverflows,
+    /// SYNs dropped for any reason.
+    ListenDrops,
+    /// Final ACKs dropped because the accept queue was full.
+    AcceptOverflows,
+    /// TIME-WAIT entries made.
+    TW,
+    /// TIME-WAIT entries ended by a new connection.
+    TWRecycled,
+    /// Delayed ACKs sent.
+    DelayedACKs,
+    /// Segments dropped by PAWS.
+    PAWSEstab,
+    /// Duplicate or out-of-window segments.
+    OutOfWindow,
+    /// Challenge ACKs sent (RFC 5961).
+    TCPChallengeACK,
+    /// In-order data by the fast path.
+    TCPHPHits,
+    /// Retransmission time-outs.
+    TCPTimeouts,
+    /// Connections that timed out.
+    TCPAbortOnTimeout,
+    /// Connections reset because data came after the last reader was gone.
+    TCPAbortOnData,
+    /// Connections reset by close with unread data.
+    TCPAbortOnClose,
+    /// Recoveries with SACK.
+    TCPSackRecovery,
+    /// Recoveries without SACK.
+    TCPRenoRecovery,
+    /// Fast retransmissions.
+    TCPFastRetrans,
+    /// Out-of-order segments queued.
+    TCPOFOQueue,
+    /// Out-of-order segments dropped for want of room.
+    TCPOFODrop,
+    /// In-order segments dropped for want of room.
+    TCPRcvQDrop,
+    /// Zero windows advertised.
+    TCPToZeroWindowAdv,
+    /// Zero-window probes sent.
+    TCPWinProbe,
+    /// Keepalive probes sent.
+    TCPKeepAlive,
+    /// Segments dropped because the backlog was full.
+    TCPBacklogDrop,
+}

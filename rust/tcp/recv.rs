@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receiving half: what came in, what may come, and what is to be acknowledged.
+//!
+//! Memory is counted as the buffers' true size against the receive buffer; the window promises
+//! only as much payload as is expected to fit, by the ratio of the two seen so far.
+
+use super::{
+    platform::{Buffer, Platform, RxBuffer, SegList, SegTree},
+    seq::{SeqNum, SeqRange},
+    time::{Duration, Instant},
+    wire::SackBlocks,
+};
+
+/// How urgently an ACK is owed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) enum AckOwed {
+    /// Nothing to acknowledge.
+    #[default]
+    None,
+    /// With the next segment, or when the delayed-ACK timer expires.
+    Delayed,
+    /// At once.
+    Now,
+}
+
+/// What became of a piece of data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stored {
+    /// It was next in order (and may have joined what waited out of order).
+    InOrder,
+    /// It waits for what is missing before it.
+    OutOfOrder,
+    /// Everything in it was there already.
+    Duplicate,
+    /// There was no room, or it lies outside the window.
+    NoRoom,
+}
+
+/// ACKs sent at once at the start of a connection, so that the peer's window opens quickly.
+const QUICK_ACKS: u8 = 16;
+
+/// The receiving half of a connection.
+pub(crate) struct Recv<P: Platform> {
+    /// RCV.NXT.
+    pub(crate) nxt: SeqNum,
+    /// The right edge of the window as advertised: RCV.NXT + RCV.WND. Never moves left.
+    pub(crate) adv: SeqNum,
+    /// RCV.NXT as last acknowledged (Last.ACK.sent).
+    pub(crate) last_ack_sent: SeqNum,
+    /// IRS.
+    pub(crate) irs: SeqNum,
+    /// Our window scale.
+    pub(crate) wscale: u8,
+    /// In order, unread.
+    pub(crate) ready: P::RxList,
+    /// Out of order.
+    ofo: P::OfoTree,
+    /// Blocks to report, the most recent first (RFC 2018, section 4).
+    sack: [SeqRange; 4],
+    sack_len: u8,
+    /// Unread bytes in order.
+    pub(crate) unread: u32,
+    /// True size of all buffers held.
+    mem: u32,
+    /// Receive buffer, bytes of true size.
+    pub(crate) rcvbuf: u32,
+    /// Where the peer's stream ends, if its FIN was seen.
+    pub(crate) fin: Option<SeqNum>,
+    /// The FIN is in order: RCV.NXT is beyond it.
+    pub(crate) fin_reached: bool,
+    /// Payload over true size, in 1/256.
+    ratio: u32,
+    /// What is owed.
+    pub(crate) owed: AckOwed,
+    /// How many more ACKs go out at once.
+    pub(crate) quick: u8,
+    /// Largest payload of a segment so far: what a full-sized segment is (RFC 9293, 3.8.6.3).
+    peer_mss: u32,
+    /// Bytes read since `tune_at`, and in the span before: receive autotuning.
+    tune_copied: u32,
+    tune_space: u32,
+    tune_at: Instant,
+}
+
+impl<P: Platform> Recv<P> {
+    /// A half that knows nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            nxt: SeqNum::default(),
+            adv: SeqNum::default(),
+            last_ack_sent: SeqNum::default(),
+            irs: SeqNum::default(),
+            wscale: 0,
+            ready: P::RxList::default(),
+            ofo: P::OfoTree::default(),
+            sack: [SeqRange::default(); 4],
+            sack_len: 0,
+            unread: 0,
+            mem: 0,
+            rcvbuf: 131_072,
+            fin: None,
+            fin_reached: false,
+            ratio: 128,
+            owed: AckOwed::None,
+            quick: QUICK_ACKS,
+            peer_mss: 536,
+            tune_copied: 0,
+            tune_space: 0,
+            tune_at: Instant::default(),
+        }
+    }
+
+    /// The peer's SYN had sequence number `irs`; `wnd` bytes were offered in answer.
+    pub(crate) fn synchronize(&mut self, irs: SeqNum, wnd: u32) {
+        self.irs = irs;
+        self.nxt = irs.add(1);
+        self.last_ack_sent = self.nxt;
+        self.adv = self.nxt.add(wnd);
+    }
+
+    /// RCV.WND as advertised.
+    pub(crate) fn wnd(&self) -> u32 {
+        self.adv.saturating_distance_from(self.nxt)
+    }
+
+    /// Payload that `space` bytes of memory are expected to hold.
+    fn payload_of(&self, space: u32) -> u32 {
+        u32::try_from(u64::from(space).saturating_mul(u64::from(self.ratio)) / 256)
+            .unwrap_or(u32::MAX)
+    }
+
+    /// The window to advertise now, before scaling and rounding. RFC 9293, 3.8.6.2.2: the right
+    /// edge moves by at least a segment or half the buffer, and never to the left.
+    pub(crate) fn window_available(&self, mss: u32) -> u32 {
+        let current = self.wnd();
+        let full = self.payload_of(self.rcvbuf);
+        let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
+        let window = if free < mss.min(full / 16) { 0 } else { free };
+        if window <= current || window.saturating_sub(current) < mss.min(full / 2) {
+            return current;
+        }
+        window
+    }
+
+    /// Advertises a window: moves the edge and gives the header's field.
+    pub(crate) fn advertise(&mut self, mss: u32) -> u16 {
+        let unit = 1u32 << self.wscale.min(14);
+        let most = u32::from(u16::MAX) << self.wscale.min(14);
+        let current = self.wnd();
+        let window = self.window_available(mss).min(most);
+        let mut field = window >> self.wscale.min(14);
+        if (field << self.wscale.min(14)) < current {
+            // Rounding must not take back what was promised.
+            field = current.div_ceil(unit);
+        }
+        let field = field.min(u32::from(u16::MAX));
+        self.adv = self.adv.latest(self.nxt.add(field << self.wscale.min(14)));
+        self.last_ack_sent = self.nxt;
+        self.owed = AckOwed::None;
+        u16::try_from(field).unwrap_or(u16::MAX)
+    }
+
+    /// Whether something waits out of order.
+    pub(crate) fn has_holes(&self) -> bool {
+        !self.ofo.is_empty()
+    }
+
+    /// The blocks to report, at most `most`.
+    pub(crate) fn sack_blocks(&self, most: usize) -> SackBlocks {
+        let mut blocks = SackBlocks::default();
+        for block in self.sack.iter().take(usize::from(self.sack_len)).take(most) {
+            blocks.push(*block);
+        }
+        blocks
+    }
+
+    /// RFC 2018, section 4: the block with the latest segment goes first.
+    fn note_sack(&mut self, range: SeqRange) {
+        let mut merged = range;
+        let mut kept = [SeqRange::default(); 4];
+        let mut len = 1usize;
+        for block in self.sack.iter().take(usize::from(self.sack_len)) {
+            if block.touches(merged) {
+                merged = merged.union(*block);
+            } else if let Some(slot) = kept.get_mut(len) {
+                *slot = *block;
+                len = len.saturating_add(1);
+            }
+        }
+        if let Some(first) = kept.first_mut() {
+            *first = merged;
+        }
+        self.sack = kept;
+        self.sack_len = u8::try_from(len).unwrap_or(4).min(4);
+    }
+
+    /// Forgets blocks that RCV.NXT has passed.
+    fn prune_sack(&mut self) {
+        let mut kept = [SeqRange::default(); 4];
+        let mut len = 0usize;
+        for block in self.sack.iter().take(usize::from(self.sack_len)) {
+            if block.start.after(self.nxt) {
+                if let Some(slot) = kept.get_mut(len) {
+                    *slot = *block;
+                    len = len.saturating_add(1);
+                }
+            }
+        }
+        self.sack = kept;
+        self.sack_len = u8::try_from(len).unwrap_or(0);
+    }
+
+    /// Stores the payload `seq..` of a segment. Notes on the buffer are written here.
+    pub(crate) fn store(&mut self, seq: SeqNum, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
+        let mut range = SeqRange::new(seq, seq.add(buf.len()));
+        if range.end.before_or_eq(self.nxt) {
+            return (Stored::Duplicate, Some(buf));
+        }
+        self.observe(&buf);
+        if range.start.before(self.nxt) {
+            buf.trim_front(self.nxt.distance_from(range.start));
+            range.start = self.nxt;
+        }
+        if range.end.after(self.adv) {
+            let beyond = range.end.distance_from(self.adv);
+            if beyond >= range.len() {
+                return (Stored::NoRoom, Some(buf));
+            }
+            buf.trim_back(beyond);
+            range.end = self.adv;
+        }
+        if range.start == self.nxt {
+            if self.mem >= self.rcvbuf && !self.make_room() {
+                return (Stored::NoRoom, Some(buf));
+            }
+            self.deliver(range, buf);
+            self.drain_ofo();
+            return (Stored::InOrder, None);
+        }
+        self.store_ofo(range, buf)
+    }
+
+    /// Learns the size of the peer's segments and how well payload fills memory.
+    fn observe(&mut self, buf: &P::RxBuf) {
+        let len = buf.len();
+        if len > self.peer_mss {
+            self.peer_mss = len.min(65_535);
+        }
+        if len >= 536 {
+            let truesize = u64::from(buf.truesize().max(1));
+            let seen = (u64::from(len).saturating_mul(256) / truesize).clamp(16, 240);
+            let seen = u32::try_from(seen).unwrap_or(128);
+            self.ratio = self.ratio.saturating_mul(7).saturating_add(seen) / 8;
+        }
+    }
+
+    /// Whether more than one full-sized segment is unacknowledged.
+    pub(crate) fn owes_full_segments(&self, mss: u32) -> bool {
+        self.nxt.distance_from(self.last_ack_sent) > self.peer_mss.min(mss)
+    }
+
+    /// Frees out-of-order data, the farthest first, until something fits. Data in order is never
+    /// dropped: it was acknowledged.
+    fn make_room(&mut self) -> bool {
+        while self.mem >= self.rcvbuf {
+            match self.ofo.pop_last() {
+                Some(buf) => {
+                    self.mem = self.mem.saturating_sub(buf.truesize());
+                    // What was reported may be dropped (RFC 2018, section 8), but not reported on.
+                    self.sack_len = 0;
+                }
+                None => return self.ready.is_empty(),
+            }
+        }
+        true
+    }
+
+    /// Appends data that is next in order.
+    fn deliver(&mut self, range: SeqRange, mut buf: P::RxBuf) {
+        let meta = buf.meta_mut();
+        meta.seq = range.start;
+        meta.end = range.end;
+        self.nxt = range.end;
+        self.unread = self.unread.saturating_add(range.len());
+        if let Some(last) = self.ready.back_mut() {
+            let before = last.truesize();
+            match last.try_merge(buf) {
+                Ok(()) => {
+                    last.meta_mut().end = range.end;
+                    let grown = last.truesize().saturating_sub(before);
+                    self.mem = self.mem.saturating_add(grown);
+                    return;
+                }
+                Err(back) => buf = back,
+            }
+        }
+        self.mem = self.mem.saturating_add(buf.truesize());
+        self.ready.push_back(buf);
+    }
+
+    /// Moves what RCV.NXT has reached from the out-of-order tree to the list.
+    fn drain_ofo(&mut self) {
+        while let Some(first) = self.ofo.first() {
+            let (seq, end) = (first.meta().seq, first.meta().end);
+            if seq.after(self.nxt) {
+                break;
+            }
+            let Some(mut buf) = self.ofo.pop_first() else {
+                break;
+            };
+            self.mem = self.mem.saturating_sub(buf.truesize());
+            if end.after(self.nxt) {
+                if seq.before(self.nxt) {
+                    buf.trim_front(self.nxt.distance_from(seq));
+                }
+                self.deliver(SeqRange::new(self.nxt, end), buf);
+            }
+        }
+        self.prune_sack();
+    }
+
+    /// Stores data that is not next in order, less what is there already.
+    fn store_ofo(&mut self, range: SeqRange, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
+        let mut range = range;
+        let whole = range;
+        if let Some(at) = self.ofo.at_or_after(range.start) {
+            let (seq, end) = (at.meta().seq, at.meta().end);
+            if seq.before_or_eq(range.start) {
+                if end.after_or_eq(range.end) {
+                    self.note_sack(SeqRange::new(seq, end));
+                    return (Stored::Duplicate, Some(buf));
+                }
+                buf.trim_front(end.distance_from(range.start));
+                range.start = end;
+            }
+        }
+        while let Some(at) = self.ofo.at_or_after(range.start) {
+            let (seq, end) = (at.meta().seq, at.meta().end);
+            if seq.after_or_eq(range.end) {
+                break;
+            }
+            if end.after(range.end) {
+                buf.trim_back(range.end.distance_from(seq));
+                range.end = seq;
+                break;
+            }
+            // The new segment covers it whole.
+            match self.ofo.remove(seq) {
+                Some(old) => self.mem = self.mem.saturating_sub(old.truesize()),
+                None => break,
+            }
+        }
+        if range.len() == 0 {
+            return (Stored::Duplicate, Some(buf));
+        }
+        while self.mem >= self.rcvbuf {
+            // Nearer data is worth more than farther data.
+            match self.ofo.last() {
+                Some(last) if last.meta().seq.after(range.start) => {
+                    if let Some(old) = self.ofo.pop_last() {
+                        self.mem = self.mem.saturating_sub(old.truesize());
+                        self.sack_len = 0;
+                    }
+                }
+                _ => return (Stored::NoRoom, Some(buf)),
+            }
+        }
+        let meta = buf.meta_mut();
+        meta.seq = range.start;
+        meta.end = range.end;
+        self.mem = self.mem.saturating_add(buf.truesize());
+        self.ofo.insert(buf);
+        self.note_sack(whole);
+        (Stored::OutOfOrder, None)
+    }
+
+    /// The user read `n` bytes from the front of the list.
+    pub(crate) fn consume(&mut self, n: u32) {
+        let mut left = n.min(self.unread);
+        self.unread = self.unread.saturating_sub(left);
+        while let Some(front) = self.ready.front_mut() {
+            let len = front.len();
+            if left < len {
+                front.trim_front(left);
+                let meta = front.meta_mut();
+                meta.seq = meta.seq.add(left);
+                break;
+            }
+            left = left.saturating_sub(len);
+            let truesize = front.truesize();
+            self.mem = self.mem.saturating_sub(truesize);
+            drop(self.ready.pop_front());
+            if left == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Receive autotuning: if the user reads more in a round-trip than in the ones before, lets
+    /// the buffer hold twice that, so that the window does not limit the sender.
+    pub(crate) fn tune(&mut self, n: u32, now: Instant, rtt: Duration, most: u32, mss: u32) {
+        self.tune_copied = self.tune_copied.saturating_add(n);
+        if now.since(self.tune_at) < rtt.max(Duration::from_micros(500)) {
+            return;
+        }
+        if self.tune_copied > self.tune_space {
+            let want = u64::from(self.tune_copied)
+                .saturating_mul(2)
+                .saturating_add(u64::from(mss).saturating_mul(16));
+            let memory = want.saturating_mul(256) / u64::from(self.ratio.max(1));
+            let memory = u32::try_from(memory).unwrap_or(u32::MAX).min(most);
+            self.rcvbuf = self.rcvbuf.max(memory);
+            self.tune_space = self.tune_copied;
+        }
+        self.tune_copied = 0;
+        self.tune_at = now;
+    }
+
+    /// Drops everything held (the user is gone, or the connection is).
+    pub(crate) fn purge(&mut self) {
+        self.ready = P::RxList::default();
+        self.purge_ofo();
+        self.unread = 0;
+        self.mem = 0;
+    }
+
+    /// Drops what is out of order.
+    pub(crate) fn purge_ofo(&mut self) {
+        while let Some(buf) = self.ofo.pop_last() {
+            self.mem = self.mem.saturating_sub(buf.truesize());
+        }
+        self.sack_len = 0;
+    }
+
+    /// True size of everything held.
+    pub(crate) fn mem(&self) -> u32 {
+        self.mem
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Round-trip time and the retransmission time-out (RFC 6298).
+
+use super::time::Duration;
+
+/// The estimator. Times in nanoseconds.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct RttEstimator {
+    srtt: u64,
+    rttvar: u64,
+    min: u64,
+    backoff: u8,
+}
+
+/// RFC 6298, 2.1, before any sample: one second.
+const INITIAL_RTO: Duration = Duration::from_secs(1);
+
+impl RttEstimator {
+    /// Takes a sample (RFC 6298, 2.2 and 2.3). The caller keeps Karn's rule.
+    pub(crate) fn sample(&mut self, rtt: Duration) {
+        let r = rtt.as_nanos().max(1);
+        if self.srtt == 0 {
+            self.srtt = r;
+            self.rttvar = r / 2;
+        } else {
+            // RTTVAR <- 3/4 RTTVAR + 1/4 |SRTT - R'|, then SRTT <- 7/8 SRTT + 1/8 R'.
+            let diff = self.srtt.abs_diff(r);
+            self.rttvar =
+                self.rttvar.saturating_sub(self.rttvar / 4).saturating_add(diff / 4);
+            self.srtt = self.srtt.saturating_sub(self.srtt / 8).saturating_add(r / 8);
+        }
+        self.min = if self.min == 0 { r } else { self.min.min(r) };
+    }
+
+    /// The smoothed round-trip time, if there was a sample.
+    pub(crate) fn srtt(&self) -> Option<Duration> {
+        (self.srtt != 0).then_some(Duration::from_nanos(self.srtt))
+    }
+
+    /// The variation.
+    pub(crate) fn rttvar(&self) -> Duration {
+        Duration::from_nanos(self.rttvar)
+    }
+
+    /// The time-out in force, backoff included, within `[min, max]`. As in Linux the lower bound
+    /// applies to the variation's share, so that RTO >= SRTT + min.
+    pub(crate) fn rto(&self, min: Duration, max: Duration) -> Duration {
+        let base = match self.srtt() {
+            None => INITIAL_RTO,
+            Some(srtt) => srtt.add(self.rttvar().shl(2).max(min)),
+        };
+        base.shl(u32::from(self.backoff)).min(max)
+    }
+
+    /// RFC 6298, 5.5: doubles the time-out.
+    pub(crate) fn back_off(&mut self) {
+        self.backoff = self.backoff.saturating_add(1).min(20);
+    }
+
+    /// New data was acknowledged: no backoff any more.
+    pub(crate) fn reset_backoff(&mut self) {
+        self.backoff = 0;
+    }
+
+    /// How often the time-out was doubled.
+    pub(crate) fn backoff(&self) -> u8 {
+        self.backoff
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIN: Duration = Duration::from_millis(200);
+    const MAX: Duration = Duration::from_secs(120);
+
+    /// RFC 6298, 2.1 to 2.3 and 5.5, by hand with round numbers.
+    #[test]
+    fn rfc6298_section_2() {
+        let mut rtt = RttEstimator::default();
+        assert_eq!(rtt.rto(MIN, MAX), Duration::from_secs(1));
+        rtt.sample(Duration::from_millis(800));
+        // SRTT = R, RTTVAR = R/2, RTO = SRTT + 4 RTTVAR.
+        assert_eq!(rtt.rto(MIN, MAX), Duration::from_millis(800 + 4 * 400));
+        rtt.sample(Duration::from_millis(1600));
+        // RTTVAR = 3/4*400 + 1/4*800 = 500; SRTT = 7/8*800 + 1/8*1600 = 900.
+        assert_eq!(rtt.srtt(), Some(Duration::from_millis(900)));
+        assert_eq!(rtt.rttvar(), Duration::from_millis(500));
+        rtt.back_off();
+        assert_eq!(rtt.rto(MIN, MAX), Duration::from_millis(2 * (900 + 4 * 500)));
+        for _ in 0..40 {
+            rtt.back_off();
+        }
+        assert_eq!(rtt.rto(MIN, MAX), MAX);
+        rtt.reset_backoff();
+        assert_eq!(rtt.rto(MIN, MAX), Duration::from_millis(900 + 4 * 500));
+    }
+
+    #[test]
+    fn a_quiet_path_keeps_the_lower_bound() {
+        let mut rtt = RttEstimator::default();
+        for _ in 0..100 {
+            rtt.sample(Duration::from_micros(50));
+        }
+        assert_eq!(rtt.rto(MIN, MAX).as_millis_ceil(), 201);
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is left of a connection in TIME-WAIT, or in FIN-WAIT-2 when its user is gone: a small
+//! entry that answers late segments (RFC 9293, section 3.10.7.4; RFC 1337; RFC 6191).
+
+use super::{
+    connection::Timestamping,
+    context::Cx,
+    mib::Mib,
+    platform::Platform,
+    seq::SeqNum,
+    state::ConnState,
+    time::{Duration, Instant},
+    wire::{Flags, Header, Options, Segment, Timestamps},
+};
+
+/// The entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeWait {
+    waits_for_fin: bool,
+    snd_nxt: SeqNum,
+    rcv_nxt: SeqNum,
+    wnd: u16,
+    ts: Timestamping,
+    deadline: Instant,
+    last_reply: Instant,
+}
+
+const _: () = assert!(core::mem::size_of::<TimeWait>() <= 160);
+
+/// What became of a segment.
+#[must_use]
+pub(crate) enum TimeWaitOn {
+    /// Nothing.
+    Drop,
+    /// Send this.
+    Reply(Header),
+    /// The entry ends, and this goes to the peer if there is something to say.
+    Remove(Option<Header>),
+    /// A SYN that may start a new connection (RFC 9293, MAY-2; RFC 6191): remove the entry, give
+    /// the SYN to the listener, and let it number from here.
+    NewConnection(SeqNum),
+}
+
+impl TimeWait {
+    /// The entry of a connection that ends now.
+    pub(crate) fn new(
+        waits_for_fin: bool,
+        snd_nxt: SeqNum,
+        rcv_nxt: SeqNum,
+        wnd: u32,
+        ts: Timestamping,
+        now: Instant,
+        lasts: Duration,
+    ) -> Self {
+        Self {
+            waits_for_fin,
+            snd_nxt,
+            rcv_nxt,
+            wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
+            ts,
+            deadline: now.add(lasts),
+            last_reply: Instant::default(),
+        }
+    }
+
+    /// When the entry ends by itself.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// FIN-WAIT-2 or TIME-WAIT.
+    pub(crate) fn state(&self) -> ConnState {
+        if self.waits_for_fin {
+            ConnState::FinWait2
+        } else {
+            ConnState::TimeWait
+        }
+    }
+
+    /// The acknowledgment of everything.
+    pub(crate) fn ack(&self, now: Instant) -> Header {
+        Header {
+            seq: self.snd_nxt,
+            ack: self.rcv_nxt,
+            flags: Flags::ACK,
+            wnd: self.wnd,
+            urg: 0,
+            options: Options {
+                timestamps: self
+                    .ts
+                    .enabled
+                    .then(|| Timestamps { val: self.ts.val(now), ecr: self.ts.recent }),
+                ..Options::default()
+            },
+        }
+    }
+
+    /// An ACK, unless one went out just now: two TIME-WAITs must not talk for ever.
+    fn limited_ack(&mut self, now: Instant) -> TimeWaitOn {
+        const INTERVAL: Duration = Duration::from_millis(500);
+        if self.last_reply != Instant::default() && now.since(self.last_reply) < INTERVAL {
+            return TimeWaitOn::Drop;
+        }
+        self.last_reply = now;
+        TimeWaitOn::Reply(self.ack(now))
+    }
+
+    /// A segment arrived.
+    pub(crate) fn handle_segment<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment) -> TimeWaitOn {
+        let ts = if self.ts.enabled { seg.header.options.timestamps } else { None };
+        let old = ts.is_some_and(|ts| self.ts.is_old(ts.val, cx.now));
+        if self.waits_for_fin {
+            return self.in_fin_wait_2(cx, seg, old);
+        }
+        if seg.has(Flags::RST) {
+            // RFC 1337: the assassin's RST is not obeyed if the administrator says so.
+            return if seg.header.seq == self.rcv_nxt && !cx.net.rfc1337 {
+                TimeWaitOn::Remove(None)
+            } else {
+                TimeWaitOn::Drop
+            };
+        }
+        if seg.has(Flags::SYN) && !seg.has(Flags::ACK) {
+            let newer = match ts {
+                // RFC 6191, section 2: by timestamp if there are any, else by sequence number.
+                Some(ts) => ts.val.wrapping_sub(self.ts.recent).wrapping_sub(1) < i32::MAX as u32,
+                None => false,
+            };
+            if newer || seg.header.seq.after(self.rcv_nxt) && !old {
+                cx.count(Mib::TWRecycled);
+                let iss = self.snd_nxt.add(65_535).add(2);
+                return TimeWaitOn::NewConnection(iss);
+            }
+            return self.limited_ack(cx.now);
+        }
+        if old {
+            cx.count(Mib::PAWSEstab);
+            return self.limited_ack(cx.now);
+        }
+        if seg.has(Flags::FIN) && seg.end() == self.rcv_nxt {
+            // The peer missed our last ACK.
+            self.deadline = cx.now.add(cx.net.time_wait);
+            return TimeWaitOn::Reply(self.ack(cx.now));
+        }
+        if seg.len() > 0 || seg.header.seq != self.rcv_nxt {
+            return self.limited_ack(cx.now);
+        }
+        TimeWaitOn::Drop
+    }
+
+    /// The user is gone and the peer has not closed.
+    fn in_fin_wait_2<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment, old: bool) -> TimeWaitOn {
+        let window_end = self.rcv_nxt.add(u32::from(self.wnd).max(1) << 14);
+        if old || seg.end().before(self.rcv_nxt) || seg.header.seq.after(window_end) {
+            return if seg.has(Flags::RST) { TimeWaitOn::Drop } else { self.limited_ack(cx.now) };
+        }
+        if seg.has(Flags::RST) {
+            return if seg.header.seq == self.rcv_nxt {
+                TimeWaitOn::Remove(None)
+            } else {
+                self.limited_ack(cx.now)
+            };
+        }
+        if seg.has(Flags::SYN) {
+            return self.limited_ack(cx.now);
+        }
+        if !seg.has(Flags::ACK) {
+            return TimeWaitOn::Drop;
+        }
+        if seg.payload_len > 0 && seg.end().after(self.rcv_nxt) {
+            // RFC 9293, 3.6.1: nobody is left to read it.
+            cx.count(Mib::TCPAbortOnData);
+            let header = Header { seq: seg.header.ack, flags: Flags::RST, ..Header::default() };
+            return TimeWaitOn::Remove(Some(header));
+        }
+        if seg.has(Flags::FIN) && seg.header.seq == self.rcv_nxt {
+            self.rcv_nxt = self.rcv_nxt.add(1);
+            self.waits_for_fin = false;
+            self.deadline = cx.now.add(cx.net.time_wait);
+            if let Some(ts) = seg.header.options.timestamps {
+                self.ts.recent = ts.val;
+                self.ts.recent_at = cx.now;
+            }
+            return TimeWaitOn::Reply(self.ack(cx.now));
+        }
+        TimeWaitOn::Drop
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The timers of a connection: a fixed table of deadlines. Whoever runs the connection arms one
+//! real timer for the earliest.
+
+use super::time::Instant;
+
+/// A timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Timer {
+    /// Retransmission (RFC 6298), of SYN, data or FIN.
+    Retransmit,
+    /// Zero-window probes (RFC 9293, 3.8.6.1).
+    Persist,
+    /// Delayed ACK (RFC 9293, 3.8.6.3).
+    DelayedAck,
+    /// Keepalive (RFC 9293, 3.8.4).
+    Keepalive,
+    /// Another try after memory ran out.
+    Retry,
+}
+
+/// All timers.
+pub(crate) const ALL: [Timer; 5] =
+    [Timer::Retransmit, Timer::Persist, Timer::DelayedAck, Timer::Keepalive, Timer::Retry];
+
+/// The deadlines.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct TimerTable {
+    retransmit: Option<Instant>,
+    persist: Option<Instant>,
+    delayed_ack: Option<Instant>,
+    keepalive: Option<Instant>,
+    retry: Option<Instant>,
+}
+
+impl TimerTable {
+    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+        match timer {
+            Timer::Retransmit => &mut self.retransmit,
+            Timer::Persist => &mut self.persist,
+            Timer::DelayedAck => &mut self.delayed_ack,
+            Timer::Keepalive => &mut self.keepalive,
+            Timer::Retry => &mut self.retry,
+        }
+    }
+
+    /// When `timer` is due, if it runs.
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        match timer {
+            Timer::Retransmit => self.retransmit,
+            Timer::Persist => self.persist,
+            Timer::DelayedAck => self.delayed_ack,
+            Timer::Keepalive => self.keepalive,
+            Timer::Retry => self.retry,
+        }
+    }
+
+    /// Starts or moves a timer.
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        *self.slot(timer) = Some(at);
+    }
+
+    /// Stops a timer.
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        *self.slot(timer) = None;
+    }
+
+    /// Stops all timers.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Stops `timer` and says so if it is due.
+    pub(crate) fn take_expired(&mut self, timer: Timer, now: Instant) -> bool {
+        let slot = self.slot(timer);
+        match *slot {
+            Some(at) if at <= now => {
+                *slot = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        ALL.iter().filter_map(|timer| self.get(*timer)).min()
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fixed part of the header: [`Packet`] is a view of bytes, [`Header`] what they mean.
+//!
+//! Ports are not in [`Header`]: a connection knows none, the layer that finds connections does.
+
+use super::options::Options;
+use crate::tcp::seq::SeqNum;
+
+/// Bytes of a header without options.
+pub(crate) const MIN_LEN: usize = 20;
+/// Bytes of the longest header.
+pub(crate) const MAX_LEN: usize = 60;
+
+/// The control bits.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Flags(u8);
+
+impl Flags {
+    /// No more data from the sender.
+    pub(crate) const FIN: Self = Self(0x01);
+    /// Synchronise sequence numbers.
+    pub(crate) const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub(crate) const RST: Self = Self(0x04);
+    /// Push.
+    pub(crate) const PSH: Self = Self(0x08);
+    /// The acknowledgment field is significant.
+    pub(crate) const ACK: Self = Self(0x10);
+    /// The urgent pointer is significant.
+    pub(crate) const URG: Self = Self(0x20);
+    /// ECN-Echo (RFC 3168).
+    pub(crate) const ECE: Self = Self(0x40);
+    /// Congestion window reduced (RFC 3168).
+    pub(crate) const CWR: Self = Self(0x80);
+
+    /// From the header's octet.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// For the header's octet.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether all of `other` are set.
+    #[inline]
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set.
+    #[inline]
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// With `other` set too.
+    #[inline]
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// With `other` cleared.
+    #[inline]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// Why bytes are not a TCP header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ParseError {
+    /// Fewer bytes than the fixed header, or than the data offset says.
+    Truncated,
+    /// The data offset is below five words.
+    BadDataOffset,
+}
+
+/// A view of a whole TCP header, options included.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    fixed: &'a [u8; MIN_LEN],
+    options: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// How long the header is that starts with `fixed`, bytes (20 to 60).
+    pub(crate) fn header_len(fixed: &[u8]) -> Result<usize, ParseError> {
+        let fixed: &[u8; MIN_LEN] = fixed.first_chunk().ok_or(ParseError::Truncated)?;
+        let [.., offset, _, _, _, _, _, _, _] = fixed;
+        let len = usize::from(offset >> 4) << 2;
+        if len < MIN_LEN {
+            return Err(ParseError::BadDataOffset);
+        }
+        Ok(len)
+    }
+
+    /// Views the header at the start of `bytes`.
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let len = Self::header_len(bytes)?;
+        let header = bytes.get(..len).ok_or(ParseError::Truncated)?;
+        let (fixed, options) = header.split_first_chunk().ok_or(ParseError::Truncated)?;
+        Ok(Self { fixed, options })
+    }
+
+    /// The sender's port.
+    pub(crate) fn src_port(&self) -> u16 {
+        let [a, b, ..] = *self.fixed;
+        u16::from_be_bytes([a, b])
+    }
+
+    /// The receiver's port.
+    pub(crate) fn dst_port(&self) -> u16 {
+        let [_, _, a, b, ..] = *self.fixed;
+        u16::from_be_bytes([a, b])
+    }
+
+    /// What the header says.
+    pub(crate) fn header(&self) -> Header {
+        let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, _, flags, w0, w1, _, _, u0, u1] =
+            *self.fixed;
+        Header {
+            seq: SeqNum::new(u32::from_be_bytes([s0, s1, s2, s3])),
+            ack: SeqNum::new(u32::from_be_bytes([a0, a1, a2, a3])),
+            flags: Flags::from_bits(flags),
+            wnd: u16::from_be_bytes([w0, w1]),
+            urg: u16::from_be_bytes([u0, u1]),
+            options: Options::parse(self.options),
+        }
+    }
+}
+
+/// What a header says, or shall say.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Header {
+    /// SEG.SEQ.
+    pub(crate) seq: SeqNum,
+    /// SEG.ACK; meaningful if the ACK bit is set.
+    pub(crate) ack: SeqNum,
+    /// The control bits.
+    pub(crate) flags: Flags,
+    /// SEG.WND as on the wire, not scaled.
+    pub(crate) wnd: u16,
+    /// SEG.UP; meaningful if the URG bit is set.
+    pub(crate) urg: u16,
+    /// The options.
+    pub(crate) options: Options,
+}
+
+impl Header {
+    /// Bytes on the wire, options included: a multiple of 4, at most 60.
+    pub(crate) fn len(&self) -> usize {
+        MIN_LEN.saturating_add(self.options.len())
+    }
+
+    /// Writes the header with a zero checksum to the start of `out`; tells how long it is, or
+    /// `None` if `out` is too short.
+    pub(crate) fn emit(&self, src_port: u16, dst_port: u16, out: &mut [u8]) -> Option<usize> {
+        let len = self.len();
+        let (fixed, rest) = out.split_first_chunk_mut::<MIN_LEN>()?;
+        let options = rest.get_mut(..self.options.len())?;
+        let [p0, p1] = src_port.to_be_bytes();
+        let [q0, q1] = dst_port.to_be_bytes();
+        let [s0, s1, s2, s3] = self.seq.raw().to_be_bytes();
+        let [a0, a1, a2, a3] = self.ack.raw().to_be_bytes();
+        let [w0, w1] = self.wnd.to_be_bytes();
+        let [u0, u1] = self.urg.to_be_bytes();
+        let offset = u8::try_from(len << 2).unwrap_or(0xf0);
+        *fixed = [
+            p0, p1, q0, q1, s0, s1, s2, s3, a0, a1, a2, a3, offset, self.flags.bits(), w0, w1, 0,
+            0, u0, u1,
+        ];
+        self.options.emit(options);
+        Some(len)
+    }
+}
+
+/// A segment: a header and how much payload follows it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Segment {
+    /// The header.
+    pub(crate) header: Header,
+    /// Bytes of payload. May exceed the MSS: receive offload joins segments.
+    pub(crate) payload_len: u32,
+}
+
+impl Segment {
+    /// SEG.LEN: payload plus one each for SYN and FIN.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.payload_len
+            .saturating_add(u32::from(self.header.flags.contains(Flags::SYN)))
+            .saturating_add(u32::from(self.header.flags.contains(Flags::FIN)))
+    }
+
+    /// One beyond the last sequence number that the segment occupies.
+    #[inline]
+    pub(crate) fn end(&self) -> SeqNum {
+        self.header.seq.add(self.len())
+    }
+
+    /// Whether `flags` are all set.
+    #[inline]
+    pub(crate) fn has(&self, flags: Flags) -> bool {
+        self.header.flags.contains(flags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::seq::SeqRange;
+    use crate::tcp::wire::{SackBlocks, Timestamps};
+
+    /// RFC 9293, 3.1: a data offset below five or beyond the bytes that are there is malformed.
+    #[test]
+    fn bad_data_offsets_are_refused() {
+        let mut bytes = [0u8; 24];
+        for words in 0..5u8 {
+            bytes[12] = words << 4;
+            assert_eq!(Packet::new(&bytes).err(), Some(ParseError::BadDataOffset));
+        }
+        bytes[12] = 6 << 4;
+        assert!(Packet::new(&bytes).is_ok());
+        bytes[12] = 7 << 4;
+        assert_eq!(Packet::new(&bytes).err(), Some(ParseError::Truncated));
+        assert_eq!(Packet::new(&bytes[..19]).err(), Some(ParseError::Truncated));
+    }
+
+    /// The bytes of a SYN as tshark decodes them: an independent layout of the fields.
+    #[test]
+    fn emits_known_bytes() {
+        let header = Header {
+            seq: SeqNum::new(0x01020304),
+            ack: SeqNum::new(0x0a0b0c0d),
+            flags: Flags::SYN.with(Flags::ACK),
+            wnd: 0xfaf0,
+            urg: 0,
+            options: Options { mss: Some(1460), wscale: Some(7), ..Options::default() },
+        };
+        let mut out = [0xffu8; 60];
+        assert_eq!(header.emit(0x1234, 0x0050, &mut out), Some(28));
+        let expected: [u8; 28] = [
+            0x12, 0x34, 0x00, 0x50, 1, 2, 3, 4, 0x0a, 0x0b, 0x0c, 0x0d, 0x70, 0x12, 0xfa, 0xf0, 0,
+            0, 0, 0, 2, 4, 0x05, 0xb4, 1, 3, 3, 7,
+        ];
+        assert_eq!(out[..28], expected);
+    }
+
+    #[test]
+    fn parse_undoes_emit() {
+        let mut sack = SackBlocks::default();
+        sack.push(SeqRange::new(SeqNum::new(5), SeqNum::new(9)));
+        sack.push(SeqRange::new(SeqNum::new(u32::MAX), SeqNum::new(2)));
+        let every = [
+            Options::default(),
+            Options { mss: Some(536), sack_permitted: true, ..Options::default() },
+            Options {
+                mss: Some(1460),
+                sack_permitted: true,
+                wscale: Some(14),
+                timestamps: Some(Timestamps { val: 7, ecr: 0 }),
+                sack: SackBlocks::default(),
+            },
+            Options {
+                timestamps: Some(Timestamps { val: 1, ecr: u32::MAX }),
+                sack,
+                ..Options::default()
+            },
+        ];
+        for options in every {
+            let header = Header { options, wnd: 1, ..Header::default() };
+            let mut out = [0u8; 60];
+            let len = header.emit(1, 2, &mut out).unwrap();
+            assert_eq!(len % 4, 0);
+            assert_eq!(Packet::new(&out[..len]).unwrap().header(), header);
+            assert_eq!(header.emit(1, 2, &mut out[..len - 1]), None);
+        }
+    }
+}

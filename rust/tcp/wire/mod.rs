@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The TCP header on the wire (RFC 9293, section 3.1) and its options.
+
+pub(crate) mod header;
+pub(crate) mod options;
+
+pub(crate) use header::{Flags, Header, Packet, Segment};
+pub(crate) use options::{Options, SackBlocks, Timestamps};

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018).
+
+use crate::tcp::seq::{SeqNum, SeqRange};
+
+/// Option kinds.
+mod kind {
+    pub(super) const END: u8 = 0;
+    pub(super) const NOP: u8 = 1;
+    pub(super) const MSS: u8 = 2;
+    pub(super) const WSCALE: u8 = 3;
+    pub(super) const SACK_PERMITTED: u8 = 4;
+    pub(super) const SACK: u8 = 5;
+    pub(super) const TIMESTAMPS: u8 = 8;
+}
+
+/// Bytes for options in the longest header.
+const MAX_LEN: usize = 40;
+
+/// A timestamps option.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Timestamps {
+    /// TSval.
+    pub(crate) val: u32,
+    /// TSecr.
+    pub(crate) ecr: u32,
+}
+
+/// The ranges of a SACK option, at most four.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct SackBlocks {
+    blocks: [SeqRange; 4],
+    len: u8,
+}
+
+impl SackBlocks {
+    /// Appends a range; `false` if there is no room.
+    pub(crate) fn push(&mut self, range: SeqRange) -> bool {
+        match self.blocks.get_mut(usize::from(self.len)) {
+            Some(slot) => {
+                *slot = range;
+                self.len = self.len.saturating_add(1);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The ranges in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SeqRange> + '_ {
+        self.blocks.iter().copied().take(usize::from(self.len))
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+}
+
+/// The options of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Options {
+    /// Maximum segment size, bytes.
+    pub(crate) mss: Option<u16>,
+    /// Shift count of the window scale.
+    pub(crate) wscale: Option<u8>,
+    /// SACK-permitted.
+    pub(crate) sack_permitted: bool,
+    /// Timestamps.
+    pub(crate) timestamps: Option<Timestamps>,
+    /// Selective acknowledgments.
+    pub(crate) sack: SackBlocks,
+}
+
+impl Options {
+    /// Reads an option list. Unknown options are skipped and the rest of the list is ignored from
+    /// a malformed length on (RFC 9293, MUST-6 and MUST-7).
+    pub(crate) fn parse(mut bytes: &[u8]) -> Self {
+        let mut options = Self::default();
+        while let Some((&first, rest)) = bytes.split_first() {
+            match first {
+                kind::END => break,
+                kind::NOP => {
+                    bytes = rest;
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(&len) = rest.first() else {
+                break;
+            };
+            let len = usize::from(len);
+            let (Some(body), Some(next)) = (bytes.get(2..len), bytes.get(len..)) else {
+                break;
+            };
+            bytes = next;
+            match (first, body) {
+                (kind::MSS, &[a, b]) => options.mss = Some(u16::from_be_bytes([a, b])),
+                (kind::WSCALE, &[shift]) => options.wscale = Some(shift),
+                (kind::SACK_PERMITTED, []) => options.sack_permitted = true,
+                (kind::TIMESTAMPS, &[a, b, c, d, e, f, g, h]) => {
+                    options.timestamps = Some(Timestamps {
+                        val: u32::from_be_bytes([a, b, c, d]),
+                        ecr: u32::from_be_bytes([e, f, g, h]),
+                    });
+                }
+                (kind::SACK, blocks) => {
+                    let mut sack = SackBlocks::default();
+                    for block in blocks.chunks_exact(8) {
+                        if let &[a, b, c, d, e, f, g, h] = block {
+                            sack.push(SeqRange::new(
+                                SeqNum::new(u32::from_be_bytes([a, b, c, d])),
+                                SeqNum::new(u32::from_be_bytes([e, f, g, h])),
+                            ));
+                        }
+                    }
+                    options.sack = sack;
+                }
+                _ => {}
+            }
+        }
+        options
+    }
+
+    /// Bytes on the wire: a multiple of 4.
+    pub(crate) fn len(&self) -> usize {
+        let mut len = 0usize;
+        if self.mss.is_some() {
+            len = len.saturating_add(4);
+        }
+        len = len.saturating_add(match (self.timestamps.is_some(), self.sack_permitted) {
+            (true, _) => 12,
+            (false, true) => 4,
+            (false, false) => 0,
+        });
+        if self.wscale.is_some() {
+            len = len.saturating_add(4);
+        }
+        if !self.sack.is_empty() {
+            len = len.saturating_add(4).saturating_add(self.sack.len().saturating_mul(8));
+        }
+        len.min(MAX_LEN)
+    }
+
+    /// Writes the options to `out`, which [`Self::len`] bytes fit into, each aligned to a word.
+    pub(crate) fn emit(&self, out: &mut [u8]) {
+        let mut rest = out.iter_mut();
+        let mut put = |bytes: &[u8]| {
+            for (from, to) in bytes.iter().zip(rest.by_ref()) {
+                *to = *from;
+            }
+        };
+        if let Some(mss) = self.mss {
+            let [a, b] = mss.to_be_bytes();
+            put(&[kind::MSS, 4, a, b]);
+        }
+        match (self.timestamps, self.sack_permitted) {
+            (Some(ts), permitted) => {
+                // SACK-permitted takes the place of the padding that aligns the timestamps.
+                if permitted {
+                    put(&[kind::SACK_PERMITTED, 2]);
+                } else {
+                    put(&[kind::NOP, kind::NOP]);
+                }
+                put(&[kind::TIMESTAMPS, 10]);
+                put(&ts.val.to_be_bytes());
+                put(&ts.ecr.to_be_bytes());
+            }
+            (None, true) => put(&[kind::NOP, kind::NOP, kind::SACK_PERMITTED, 2]),
+            (None, false) => {}
+        }
+        if let Some(shift) = self.wscale {
+            put(&[kind::NOP, kind::WSCALE, 3, shift]);
+        }
+        if !self.sack.is_empty() {
+            let len = u8::try_from(self.sack.len()).unwrap_or(4).saturating_mul(8).saturating_add(2);
+            put(&[kind::NOP, kind::NOP, kind::SACK, len]);
+            for block in self.sack.iter() {
+                put(&block.start.raw().to_be_bytes());
+                put(&block.end.raw().to_be_bytes());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9293, MUST-7: illegal option lengths must not be a way to crash, nor to be misread.
+    #[test]
+    fn malformed_lengths_end_the_list() {
+        let mss = [2, 4, 5, 0xb4];
+        for bad in [[8, 0], [8, 1], [8, 200], [254, 1]] {
+            let mut list = mss.to_vec();
+            list.extend(bad);
+            list.extend([3, 3, 7]);
+            let options = Options::parse(&list);
+            assert_eq!(options.mss, Some(1460));
+            assert_eq!(options.wscale, None, "{bad:?}");
+        }
+        assert_eq!(Options::parse(&[2]), Options::default());
+        assert_eq!(Options::parse(&[2, 4, 5]), Options::default());
+    }
+
+    /// RFC 9293, MUST-6: an option that is not understood is skipped by its length.
+    #[test]
+    fn unknown_options_are_skipped() {
+        let options = Options::parse(&[253, 4, 9, 9, 1, 3, 3, 9, 0, 2, 4, 1, 1]);
+        assert_eq!(options, Options { wscale: Some(9), ..Options::default() });
+    }
+
+    #[test]
+    fn any_bytes_parse_without_panic() {
+        let mut x = 0x9e3779b97f4a7c15u64;
+        for _ in 0..200_000 {
+            let mut bytes = [0u8; 40];
+            for b in &mut bytes {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                *b = if x & 0x300 == 0 { (x % 12) as u8 } else { x as u8 };
+            }
+            let options = Options::parse(&bytes);
+            assert!(options.sack.len() <= 4);
+        }
+    }
+}

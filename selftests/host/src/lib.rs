@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The protocol core (`rust/tcp`) on the host: its unit tests, and a simulator that runs pairs of
+//! connections through a hostile network in virtual time, from a seed.
+
+#![allow(dead_code)] // What only the kernel shell calls.
+
+#[path = "../../../rust/tcp/mod.rs"]
+pub(crate) mod tcp;
+
+mod pair;
+mod platform;
+pub mod sim;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two ends and the link between them, in virtual time.
+
+use crate::platform::{Buf, Counters, Host};
+use crate::tcp::{
+    config::{NetConfig, SocketConfig},
+    connection::{Connection, Disposition, Events, OpenParams},
+    context::Cx,
+    handshake::{on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
+    platform::SegList,
+    seq::SeqNum,
+    state::ConnState,
+    time::{Duration, Instant},
+    time_wait::{TimeWait, TimeWaitOn},
+    wire::{Header, Packet, Segment},
+};
+use std::collections::BTreeMap;
+
+/// A small random generator (xorshift*): reproducible everywhere.
+pub(crate) struct Rng(pub(crate) u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        for _ in 0..8 {
+            rng.next();
+        }
+        rng
+    }
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        (self.next() >> 11) % n.max(1)
+    }
+    pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
+        self.below(1000) < per_mille
+    }
+}
+
+/// What the link does to segments, chances in 1/1000.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Link {
+    pub(crate) delay_us: u64,
+    pub(crate) jitter_us: u64,
+    pub(crate) loss: u64,
+    pub(crate) reorder: u64,
+    pub(crate) duplicate: u64,
+}
+
+/// One control block of an end.
+pub(crate) enum Block {
+    Listen,
+    HalfOpen(SynRcvd),
+    Conn(Box<Connection<Host>>),
+    Gone,
+}
+
+/// One end.
+pub(crate) struct End {
+    pub(crate) block: Block,
+    /// What answers in place of a connection that is in TIME-WAIT; its user may still read.
+    pub(crate) tw: Option<TimeWait>,
+    /// TIME-WAIT is over.
+    pub(crate) tw_over: bool,
+    pub(crate) config: SocketConfig,
+    pub(crate) net: NetConfig,
+    pub(crate) mib: Counters,
+    pub(crate) iss: u32,
+    pub(crate) events: Events,
+    pub(crate) rcvbuf: u32,
+    pub(crate) gso_max: u32,
+    pub(crate) mss: u16,
+    pub(crate) right_edge: Option<SeqNum>,
+}
+
+impl End {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        Self {
+            block: Block::Gone,
+            tw: None,
+            tw_over: false,
+            config: SocketConfig::default(),
+            net: NetConfig::default(),
+            mib: Counters::default(),
+            iss: rng.next() as u32,
+            events: Events::default(),
+            rcvbuf: 131_072,
+            gso_max: 65_000,
+            mss: 1460,
+            right_edge: None,
+        }
+    }
+
+    pub(crate) fn conn(&mut self) -> Option<&mut Connection<Host>> {
+        match &mut self.block {
+            Block::Conn(conn) => Some(conn),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn state(&self) -> ConnState {
+        if let Some(tw) = &self.tw {
+            return tw.state();
+        }
+        if self.tw_over {
+            return ConnState::Closed;
+        }
+        match &self.block {
+            Block::Listen => ConnState::Listen,
+            Block::HalfOpen(_) => ConnState::SynReceived,
+            Block::Conn(conn) => conn.state(),
+            Block::Gone => ConnState::Closed,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if let Some(tw) = &self.tw {
+            return Some(tw.deadline());
+        }
+        match &self.block {
+            Block::HalfOpen(entry) => Some(entry.deadline()),
+            Block::Conn(conn) => conn.poll_timeout(),
+            _ => None,
+        }
+    }
+}
+
+/// Calls `f` with the end's connection and its context, if it has one.
+#[macro_export]
+macro_rules! with_conn {
+    ($end:expr, $now:expr, |$conn:ident, $cx:ident| $body:expr) => {{
+        let end = &mut $end;
+        let $cx = Cx { now: $now, net: &end.net, mib: &end.mib };
+        match &mut end.block {
+            Block::Conn($conn) => Some($body),
+            _ => None,
+        }
+    }};
+}
+
+/// A segment on the wire.
+pub(crate) type Wire = (Vec<u8>, Vec<u8>);
+
+/// Two ends, the first being the client, and the link.
+pub(crate) struct Pair {
+    pub(crate) now: Instant,
+    pub(crate) ends: [End; 2],
+    pub(crate) link: Link,
+    pub(crate) rng: Rng,
+    pub(crate) wire: BTreeMap<(Instant, u64), (usize, Wire)>,
+    pub(crate) serial: u64,
+    pub(crate) log: Vec<String>,
+    pub(crate) sent: u64,
+}
+
+impl Pair {
+    pub(crate) fn new(seed: u64, link: Link) -> Self {
+        let mut rng = Rng::new(seed);
+        let ends = [End::new(&mut rng), End::new(&mut rng)];
+        Self {
+            now: Instant::from_nanos(1_000_000_000 + rng.below(1 << 50)),
+            ends,
+            link,
+            rng,
+            wire: BTreeMap::new(),
+            serial: 0,
+            log: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    fn cx(end: &End, now: Instant) -> Cx<'_, Host> {
+        Cx { now, net: &end.net, mib: &end.mib }
+    }
+
+    /// Active open on end `i`.
+    pub(crate) fn connect(&mut self, i: usize) {
+        let now = self.now;
+        let end = &mut self.ends[i];
+        let mut conn = Connection::new(end.config);
+        conn.set_buffers(262_144, end.rcvbuf, (false, false));
+        conn.set_path(end.mss, end.gso_max);
+        let params = OpenParams {
+            iss: SeqNum::new(end.iss),
+            ts_offset: end.iss ^ 0x5555,
+            mss_route: end.mss,
+        };
+        conn.open_active(&Self::cx(end, now), params);
+        end.block = Block::Conn(Box::new(conn));
+        self.flush(i);
+    }
+
+    pub(crate) fn listen(&mut self, i: usize) {
+        self.ends[i].block = Block::Listen;
+    }
+
+    fn transmit(&mut self, i: usize, header: Header, payload: &[u8], gso: usize) {
+        let step = if gso == 0 { payload.len().max(1) } else { gso };
+        let chunks: Vec<&[u8]> =
+            if payload.is_empty() { vec![&[]] } else { payload.chunks(step).collect() };
+        let count = chunks.len();
+        let mut header = header;
+        let flags = header.flags;
+        for (n, chunk) in chunks.into_iter().enumerate() {
+            // What segmentation offload does: FIN and PSH on the last segment only.
+            header.flags = if n + 1 < count {
+                flags.without(crate::tcp::wire::Flags::FIN.with(crate::tcp::wire::Flags::PSH))
+            } else {
+                flags
+            };
+            let mut bytes = vec![0; 60];
+            let len = header.emit(1, 2, &mut bytes).expect("room");
+            bytes.truncate(len);
+            assert!(
+                len + chunk.len() <= usize::from(self.ends[i].mss) + 20,
+                "a segment of {} + {} bytes on a path for {}",
+                len,
+                chunk.len(),
+                self.ends[i].mss
+            );
+            self.put(i, (bytes, chunk.to_vec()));
+            header.seq = header.seq.add(chunk.len() as u32);
+        }
+    }
+
+    fn put(&mut self, i: usize, wire: Wire) {
+        self.sent += 1;
+        let header = Packet::new(&wire.0).expect("own header").header();
+        if self.log.len() < 20_000 {
+            self.log.push(format!(
+                "{:>12} {} {:?} seq {} ack {} wnd {} len {} sack {:?}",
+                self.now.as_nanos() / 1000 % 1_000_000_000_000,
+                ["->", "<-"][i],
+                header.flags,
+                header.seq.raw(),
+                header.ack.raw(),
+                header.wnd,
+                wire.1.len(),
+                header.options.sack.len(),
+            ));
+        }
+        let link = self.link;
+        let copies = if self.rng.chance(link.duplicate) { 2 } else { 1 };
+        for _ in 0..copies {
+            if self.rng.chance(link.loss) {
+                continue;
+            }
+            let mut delay = link.delay_us + self.rng.below(link.jitter_us + 1);
+            if self.rng.chance(link.reorder) {
+                delay = delay * 2 + self.rng.below(5_000);
+            }
+            self.serial += 1;
+            let at = self.now.add(Duration::from_micros(delay));
+            self.wire.insert((at, self.serial), (1 - i, wire.clone()));
+        }
+    }
+
+    /// Polls end `i` dry.
+    pub(crate) fn flush(&mut self, i: usize) {
+        for round in 0.. {
+            assert!(round < 20_000, "poll_transmit never ends");
+            let now = self.now;
+            let end = &mut self.ends[i];
+            let cx = Cx { now, net: &end.net, mib: &end.mib };
+            let Block::Conn(conn) = &mut end.block else {
+                return;
+            };
+            let Some(transmit) = conn.poll_transmit(&cx) else {
+                break;
+            };
+            let payload = transmit.payload.map(|b| b.bytes.clone()).unwrap_or_default();
+            let (header, gso) = (transmit.header, usize::from(transmit.gso_size));
+            self.check_edge(i);
+            self.transmit(i, header, &payload, gso);
+        }
+        let now = self.now;
+        let end = &mut self.ends[i];
+        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        let Block::Conn(conn) = &mut end.block else {
+            return;
+        };
+        let events = conn.poll_events();
+        let tw = events.has(Events::TIME_WAIT).then(|| conn.time_wait(&cx));
+        end.events.set(events);
+        if tw.is_some() {
+            end.tw = tw;
+        }
+    }
+
+    /// RFC 9293, 3.8.6 (SHLD-14): the right window edge never moves left.
+    fn check_edge(&mut self, i: usize) {
+        let end = &mut self.ends[i];
+        if let Block::Conn(conn) = &end.block {
+            if matches!(conn.state(), ConnState::SynSent | ConnState::Closed) {
+                return;
+            }
+            let (una, nxt, write, _, adv) = conn.numbers();
+            assert!(una.before_or_eq(nxt) && nxt.before_or_eq(write.add(1)), "una, nxt, write");
+            if let Some(old) = end.right_edge {
+                assert!(old.before_or_eq(adv), "the window's right edge moved left");
+            }
+            end.right_edge = Some(adv);
+        }
+    }
+
+    /// Delivers a segment to end `i`.
+    pub(crate) fn deliver(&mut self, i: usize, wire: Wire) {
+        let now = self.now;
+        let header = Packet::new(&wire.0).expect("valid").header();
+        let seg = Segment { header, payload_len: wire.1.len() as u32 };
+        let end = &mut self.ends[i];
+        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        let mut reply = None;
+        let mut next = None;
+        let mut again = false;
+        if let Some(tw) = &mut end.tw {
+            match tw.handle_segment(&cx, &seg) {
+                TimeWaitOn::Reply(header) => reply = Some(header),
+                TimeWaitOn::Remove(header) => {
+                    reply = header;
+                    end.tw = None;
+                    end.tw_over = true;
+                }
+                TimeWaitOn::NewConnection(_) | TimeWaitOn::Drop => {}
+            }
+            if let Some(header) = reply {
+                self.transmit(i, header, &[], 0);
+            }
+            return;
+        }
+        match &mut end.block {
+            Block::Listen => match on_listen_segment(&seg) {
+                OnListen::Syn => {
+                    let params = SynParams {
+                        iss: SeqNum::new(end.iss),
+                        ts_offset: end.iss ^ 0x3333,
+                        mss_route: end.mss,
+                        rcvbuf: end.rcvbuf,
+                    };
+                    let entry = SynRcvd::new(&cx, &end.config, &seg, params);
+                    reply = Some(entry.syn_ack(now));
+                    next = Some(Block::HalfOpen(entry));
+                }
+                OnListen::Reset(header) => reply = Some(header),
+                OnListen::Drop(_) => {}
+            },
+            Block::HalfOpen(entry) => match entry.handle_segment(&cx, &seg) {
+                SynRcvdOn::Establish => {
+                    let mut conn = Connection::from_syn_rcvd(&cx, end.config, entry);
+                    conn.set_buffers(262_144, end.rcvbuf, (false, false));
+                    conn.set_path(end.mss, end.gso_max);
+                    next = Some(Block::Conn(Box::new(conn)));
+                    again = true;
+                }
+                SynRcvdOn::Reply(header, _) => reply = Some(header),
+                SynRcvdOn::Remove => next = Some(Block::Listen),
+                SynRcvdOn::Drop(_) => {}
+            },
+            Block::Conn(conn) => {
+                let buf = (!wire.1.is_empty()).then(|| Buf::new(wire.1.clone()));
+                match conn.handle_segment(&cx, &seg, buf) {
+                    Disposition::Reply(header, _, _) => reply = Some(header),
+                    Disposition::Done | Disposition::Drop(..) => {}
+                }
+            }
+            Block::Gone => reply = crate::tcp::connection::reset_for(&seg),
+        }
+        if let Some(next) = next {
+            end.block = next;
+        }
+        if let Some(header) = reply {
+            self.transmit(i, header, &[], 0);
+        }
+        if again {
+            self.deliver(i, wire);
+            return;
+        }
+        self.flush(i);
+    }
+
+    /// Runs timers of end `i` that are due.
+    pub(crate) fn timeouts(&mut self, i: usize) {
+        let now = self.now;
+        let end = &mut self.ends[i];
+        if end.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        if end.tw.is_some() {
+            end.tw = None;
+            end.tw_over = true;
+            return;
+        }
+        let mut reply = None;
+        let mut gone = false;
+        match &mut end.block {
+            Block::HalfOpen(entry) => match entry.handle_timeout(&cx) {
+                SynRcvdTimeout::Retransmit(header) => reply = Some(header),
+                SynRcvdTimeout::Wait => {}
+                SynRcvdTimeout::Expired => gone = true,
+            },
+            Block::Conn(conn) => conn.handle_timeout(&cx),
+            _ => {}
+        }
+        if gone {
+            end.block = Block::Gone;
+        }
+        if let Some(header) = reply {
+            self.transmit(i, header, &[], 0);
+        }
+        self.flush(i);
+    }
+
+    /// The next moment at which something happens by itself.
+    pub(crate) fn next_event(&self) -> Option<Instant> {
+        let wire = self.wire.keys().next().map(|k| k.0);
+        let timers = self.ends.iter().filter_map(|e| e.deadline()).min();
+        [wire, timers].into_iter().flatten().min()
+    }
+
+    /// Goes to the next event and works it off; `false` if there is none before `until`.
+    pub(crate) fn step(&mut self, until: Instant) -> bool {
+        let Some(at) = self.next_event() else {
+            return false;
+        };
+        if at > until {
+            return false;
+        }
+        self.now = self.now.max(at);
+        while let Some(entry) = self.wire.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let (to, wire) = entry.remove();
+            self.deliver(to, wire);
+        }
+        for i in 0..2 {
+            self.timeouts(i);
+        }
+        true
+    }
+
+    /// Runs until `done` or nothing happens for `limit` of virtual time.
+    pub(crate) fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let until = self.now.add(limit);
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.step(until) {
+                return done(self);
+            }
+        }
+    }
+
+    /// Queues as much of `data` as fits on end `i`; tells how much.
+    pub(crate) fn write(&mut self, i: usize, data: &[u8]) -> usize {
+        let mut written = 0;
+        if let Block::Conn(conn) = &mut self.ends[i].block {
+            while written < data.len() && conn.send_check().is_ok() && conn.send_space() > 0 {
+                let rest = &data[written..];
+                if let Some((buf, room)) = conn.tail_room() {
+                    let n = rest.len().min(room as usize);
+                    buf.bytes.extend_from_slice(&rest[..n]);
+                    conn.appended(n as u32, n as u32);
+                    written += n;
+                } else {
+                    let n = rest.len().min(conn.size_goal() as usize);
+                    conn.queue(Buf::new(rest[..n].to_vec()));
+                    written += n;
+                }
+            }
+            conn.mark_push();
+        }
+        self.flush(i);
+        written
+    }
+
+    /// Reads up to `max` bytes on end `i`.
+    pub(crate) fn read(&mut self, i: usize, max: usize) -> Vec<u8> {
+        let mut data = Vec::new();
+        let now = self.now;
+        let end = &mut self.ends[i];
+        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        if let Block::Conn(conn) = &mut end.block {
+            while data.len() < max {
+                let Some(front) = conn.recv_list().front() else {
+                    break;
+                };
+                let n = front.bytes.len().min(max - data.len());
+                data.extend_from_slice(&front.bytes[..n]);
+                conn.consume(&cx, n as u32);
+            }
+        }
+        self.flush(i);
+        data
+    }
+}

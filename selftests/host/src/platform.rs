@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Buffers of real bytes, so that the simulator can check what arrives.
+
+use crate::tcp::{
+    mib::Mib,
+    platform::*,
+    seq::SeqNum,
+};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A buffer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buf {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) overhead: u32,
+    pub(crate) meta: SegMeta,
+}
+
+impl Buf {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, overhead: 256, meta: SegMeta::default() }
+    }
+}
+
+impl Buffer for Buf {
+    fn len(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+    fn truesize(&self) -> u32 {
+        self.bytes.len() as u32 + self.overhead
+    }
+    fn meta(&self) -> &SegMeta {
+        &self.meta
+    }
+    fn meta_mut(&mut self) -> &mut SegMeta {
+        &mut self.meta
+    }
+}
+
+impl TxBuffer for Buf {
+    fn split_off(&mut self, n: u32) -> Result<Self, NoMemory> {
+        assert!(n > 0 && n < self.len(), "split at {n} of {}", self.len());
+        Ok(Self::new(self.bytes.split_off(n as usize)))
+    }
+}
+
+impl RxBuffer for Buf {
+    fn trim_front(&mut self, n: u32) {
+        self.bytes.drain(..n as usize);
+        self.overhead += n;
+    }
+    fn trim_back(&mut self, n: u32) {
+        self.bytes.truncate(self.bytes.len() - n as usize);
+        self.overhead += n;
+    }
+    fn try_merge(&mut self, mut next: Self) -> Result<(), Self> {
+        if self.bytes.len() + next.bytes.len() > 3000 {
+            return Err(next);
+        }
+        self.bytes.append(&mut next.bytes);
+        Ok(())
+    }
+}
+
+/// A list.
+#[derive(Default)]
+pub(crate) struct List(pub(crate) VecDeque<Buf>);
+
+impl SegList<Buf> for List {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn front(&self) -> Option<&Buf> {
+        self.0.front()
+    }
+    fn front_mut(&mut self) -> Option<&mut Buf> {
+        self.0.front_mut()
+    }
+    fn back_mut(&mut self) -> Option<&mut Buf> {
+        self.0.back_mut()
+    }
+    fn push_back(&mut self, buf: Buf) {
+        self.0.push_back(buf);
+    }
+    fn push_front(&mut self, buf: Buf) {
+        self.0.push_front(buf);
+    }
+    fn pop_front(&mut self) -> Option<Buf> {
+        self.0.pop_front()
+    }
+}
+
+/// A tree. Keys are distances from an arbitrary point half the circle behind the first entry, so
+/// that wrapping numbers keep their order.
+#[derive(Default)]
+pub(crate) struct Tree {
+    base: u32,
+    map: BTreeMap<u32, Buf>,
+}
+
+impl Tree {
+    fn key(&self, seq: SeqNum) -> u32 {
+        seq.raw().wrapping_sub(self.base)
+    }
+    fn rebase(&mut self, seq: SeqNum) {
+        let base = seq.raw().wrapping_sub(1 << 31);
+        if self.map.is_empty() {
+            self.base = base;
+        } else if self.key(seq) > 3 << 30 {
+            let map = std::mem::take(&mut self.map);
+            self.base = base;
+            self.map = map.into_values().map(|b| (self.key(b.meta.seq), b)).collect();
+        }
+    }
+    fn find(&self, seq: SeqNum) -> Option<u32> {
+        let key = self.key(seq);
+        if let Some((k, b)) = self.map.range(..=key).next_back() {
+            if b.meta.end.after(seq) {
+                return Some(*k);
+            }
+        }
+        self.map.range(key..).next().map(|(k, _)| *k)
+    }
+}
+
+impl SegTree<Buf> for Tree {
+    fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+    fn first(&self) -> Option<&Buf> {
+        self.map.values().next()
+    }
+    fn last(&self) -> Option<&Buf> {
+        self.map.values().next_back()
+    }
+    fn pop_first(&mut self) -> Option<Buf> {
+        self.map.pop_first().map(|e| e.1)
+    }
+    fn pop_last(&mut self) -> Option<Buf> {
+        self.map.pop_last().map(|e| e.1)
+    }
+    fn insert(&mut self, buf: Buf) {
+        self.rebase(buf.meta.seq);
+        assert_eq!(buf.meta.end, buf.meta.seq.add(buf.len()), "notes of a wrong length");
+        let old = self.map.insert(self.key(buf.meta.seq), buf);
+        assert!(old.is_none(), "two buffers with one sequence number");
+    }
+    fn at_or_after(&self, seq: SeqNum) -> Option<&Buf> {
+        self.find(seq).and_then(|k| self.map.get(&k))
+    }
+    fn at_or_after_mut(&mut self, seq: SeqNum) -> Option<&mut Buf> {
+        self.find(seq).and_then(|k| self.map.get_mut(&k))
+    }
+    fn remove(&mut self, seq: SeqNum) -> Option<Buf> {
+        let key = self.key(seq);
+        self.map.remove(&key)
+    }
+}
+
+/// Counters.
+pub(crate) struct Counters(pub(crate) RefCell<[u64; Mib::COUNT]>);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(RefCell::new([0; Mib::COUNT]))
+    }
+}
+
+impl Counters {
+    pub(crate) fn get(&self, counter: Mib) -> u64 {
+        self.0.borrow()[counter as usize]
+    }
+}
+
+impl MibSink for Counters {
+    fn add(&self, counter: Mib, n: u64) {
+        self.0.borrow_mut()[counter as usize] += n;
+    }
+}
+
+/// The host's platform.
+pub(crate) struct Host;
+
+impl Platform for Host {
+    type TxBuf = Buf;
+    type RxBuf = Buf;
+    type TxList = List;
+    type RtxTree = Tree;
+    type RxList = List;
+    type OfoTree = Tree;
+    type Mib = Counters;
+}

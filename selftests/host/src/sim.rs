@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The simulator: a seed decides link, options, buffers and what the users do; invariants hold.
+//!
+//! Every byte arrives once and in order; the right window edge never moves left; memory stays
+//! bounded; the transfer never stalls for good; both ends get to CLOSED or TIME-WAIT.
+
+use crate::pair::{Block, Link, Pair, Rng};
+use crate::tcp::{
+    connection::Events,
+    context::Cx,
+    state::ConnState,
+    time::{Duration, Instant},
+};
+use crate::with_conn;
+
+/// What one user does.
+struct User {
+    to_send: Vec<u8>,
+    sent: usize,
+    received: Vec<u8>,
+    closes_after_send: bool,
+    shut: bool,
+    eof: bool,
+    next_read: Instant,
+    slow: bool,
+}
+
+fn stream(rng: &mut Rng, len: usize) -> Vec<u8> {
+    let mut x = rng.next() | 1;
+    (0..len)
+        .map(|_| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x as u8
+        })
+        .collect()
+}
+
+/// Runs one seed; the error is a story of what went wrong.
+pub fn run(seed: u64) -> Result<(), String> {
+    let result = std::panic::catch_unwind(|| simulate(seed));
+    match result {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+            .unwrap_or_else(|| "panic".into())),
+    }
+}
+
+fn simulate(seed: u64) -> Result<(), String> {
+    let mut rng = Rng::new(seed ^ 0xabcd_ef01);
+    let harsh = rng.below(4);
+    let link = Link {
+        delay_us: 10 + rng.below(100_000),
+        jitter_us: if rng.chance(500) { rng.below(2_000) } else { 0 },
+        loss: [0, 10, 50, 200][harsh as usize],
+        reorder: if rng.chance(500) { rng.below(200) } else { 0 },
+        duplicate: if rng.chance(300) { rng.below(100) } else { 0 },
+    };
+    let mut pair = Pair::new(seed, link);
+    for end in &mut pair.ends {
+        end.config.nodelay = rng.chance(500);
+        end.net.sack = rng.chance(700);
+        end.net.timestamps = rng.chance(700);
+        end.net.window_scaling = rng.chance(800);
+        end.rcvbuf = [4_096, 16_384, 131_072, 1 << 20][rng.below(4) as usize];
+        end.gso_max = if rng.chance(700) { 65_000 } else { 0 };
+        end.mss = [536, 1460, 8960][rng.below(3) as usize];
+        if rng.chance(200) {
+            // Numbers wrap during the transfer.
+            end.iss = u32::MAX - rng.below(50_000) as u32;
+        }
+        // Enough for the harshest link: the test is about recovery, not about giving up.
+        end.net.retries2 = 60;
+        end.net.syn_retries = 60;
+        end.net.synack_retries = 60;
+        end.net.orphan_retries = 60;
+    }
+    let simultaneous = rng.chance(100);
+    if simultaneous {
+        pair.connect(0);
+        pair.connect(1);
+    } else {
+        pair.listen(1);
+        pair.connect(0);
+    }
+    let most = if harsh == 3 { 30_000 } else { 400_000 };
+    let mut users: Vec<User> = (0..2)
+        .map(|_| {
+            let len = if rng.chance(200) { 0 } else { rng.below(most) as usize };
+            User {
+                to_send: stream(&mut rng, len),
+                sent: 0,
+                received: Vec::new(),
+                closes_after_send: true,
+                shut: false,
+                eof: false,
+                next_read: Instant::default(),
+                slow: rng.chance(300),
+            }
+        })
+        .collect();
+    let start = pair.now;
+    let limit = Duration::from_secs(40_000);
+    let mut steps = 0u64;
+    loop {
+        steps += 1;
+        if steps > 3_000_000 {
+            return Err(tell(&pair, "endless"));
+        }
+        for i in 0..2 {
+            act(&mut pair, &mut users, &mut rng, i)?;
+        }
+        let over = (0..2).all(|i| {
+            users[i].eof
+                && users[i].shut
+                && matches!(
+                    pair.ends[i].state(),
+                    ConnState::Closed | ConnState::TimeWait | ConnState::FinWait2
+                )
+        });
+        if over {
+            break;
+        }
+        let until = start.add(limit);
+        let reader = users.iter().filter(|u| u.slow && !u.eof).map(|u| u.next_read).min();
+        let next = pair.next_event();
+        match (next, reader) {
+            (None, None) => return Err(tell(&pair, "stalled: no timer, nothing on the wire")),
+            (next, Some(at)) if next.is_none_or(|n| at < n) && at > pair.now => pair.now = at,
+            _ => {
+                if !pair.step(until) && reader.is_none_or(|at| at <= pair.now) {
+                    return Err(tell(&pair, "time is up"));
+                }
+            }
+        }
+    }
+    for i in 0..2 {
+        if users[i].received != users[1 - i].to_send {
+            return Err(tell(&pair, "the streams differ"));
+        }
+    }
+    Ok(())
+}
+
+fn act(pair: &mut Pair, users: &mut [User], rng: &mut Rng, i: usize) -> Result<(), String> {
+    let now = pair.now;
+    let user = &mut users[i];
+    if pair.ends[i].events.has(Events::ERROR) {
+        return Err(tell(pair, &format!("end {i} failed")));
+    }
+    if let Block::Conn(conn) = &pair.ends[i].block {
+        let (send, recv) = conn.memory();
+        // A super-segment and its notes may exceed each limit.
+        if send > 6 << 20 || recv > (8 << 20) {
+            return Err(tell(pair, &format!("memory: {send} {recv}")));
+        }
+    }
+    // Reading.
+    if !user.slow || user.next_read <= now {
+        let max = if user.slow { 1 + rng.below(20_000) as usize } else { usize::MAX };
+        let data = pair.read(i, max);
+        user.received.extend(data);
+        user.next_read = now.add(Duration::from_millis(1 + rng.below(300)));
+        let ended = match &mut pair.ends[i].block {
+            Block::Conn(conn) => conn.peer_closed() && conn.recv_len() == 0,
+            _ => false,
+        };
+        user.eof |= ended;
+        if ended {
+            pair.flush(i);
+        }
+    }
+    // Writing, then the end of the stream.
+    if user.sent < user.to_send.len() {
+        let n = (1 + rng.below(60_000) as usize).min(user.to_send.len() - user.sent);
+        user.sent += pair.write(i, &user.to_send[user.sent..user.sent + n]);
+    } else if !user.shut && user.closes_after_send {
+        let ready = with_conn!(pair.ends[i], now, |conn, cx| {
+            let ready = conn.state().can_send();
+            if ready {
+                conn.shutdown_send(&cx);
+            }
+            ready
+        });
+        user.shut = ready == Some(true);
+        pair.flush(i);
+    }
+    Ok(())
+}
+
+fn tell(pair: &Pair, what: &str) -> String {
+    let tail: Vec<String> = pair.log.iter().rev().take(30).rev().cloned().collect();
+    format!(
+        "{what}; states {:?} {:?}; {:?}\n{}",
+        pair.ends[0].state(),
+        pair.ends[1].state(),
+        pair.link,
+        tail.join("\n")
+    )
+}
