@@ -206,6 +206,8 @@ impl SynRcvd {
         let seq = seg.header.seq;
         // The peer's SYN again: our answer was lost. The timer is not touched.
         if seg.has(Flags::SYN) && !seg.intersects_rst_ack() && seq == self.irs {
+            // Which of the SYN-ACKs gets acknowledged can't be told any more: no RTT from it (Karn).
+            self.sent_at = Instant::default();
             return SynRcvdOn::Reply(self.syn_ack(cx.now), DropReason::Duplicate);
         }
         if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {

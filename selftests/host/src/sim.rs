@@ -79,6 +79,8 @@ fn simulate(seed: u64) -> Result<(), String> {
         end.net.syn_retries = 60;
         end.net.synack_retries = 60;
         end.net.orphan_retries = 60;
+        // Longer than the longest row of lost last ACKs, which TCP itself can't survive.
+        end.net.time_wait = Duration::from_secs(3_000);
     }
     let simultaneous = rng.chance(100);
     if simultaneous {
