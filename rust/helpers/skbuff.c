@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/icmp.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <net/ip.h>
@@ -183,4 +185,29 @@ u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb);
 u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb)
 {
 	return max_t(u16, 1, skb_shinfo(skb)->gso_segs);
+}
+
+/* Only packets for this host reach TCP; the rest is the old handler's to drop. */
+bool rusttcp_helper_skb_is_for_host(const struct sk_buff *skb);
+bool rusttcp_helper_skb_is_for_host(const struct sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_HOST;
+}
+
+int rusttcp_helper_skb_iif(const struct sk_buff *skb);
+int rusttcp_helper_skb_iif(const struct sk_buff *skb)
+{
+	return skb->skb_iif;
+}
+
+struct net_device *rusttcp_helper_skb_dev(const struct sk_buff *skb);
+struct net_device *rusttcp_helper_skb_dev(const struct sk_buff *skb)
+{
+	return skb->dev;
+}
+
+const struct icmphdr *rusttcp_helper_icmp_hdr(const struct sk_buff *skb);
+const struct icmphdr *rusttcp_helper_icmp_hdr(const struct sk_buff *skb)
+{
+	return icmp_hdr(skb);
 }

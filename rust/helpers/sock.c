@@ -291,8 +291,8 @@ int rusttcp_helper_sk_err(const struct sock *sk)
 	return READ_ONCE(sk->sk_err);
 }
 
-void rusttcp_helper_sk_error_report(struct sock *sk, int err);
-void rusttcp_helper_sk_error_report(struct sock *sk, int err)
+void rusttcp_helper_sk_set_error(struct sock *sk, int err);
+void rusttcp_helper_sk_set_error(struct sock *sk, int err)
 {
 	WRITE_ONCE(sk->sk_err, err);
 	smp_wmb();
@@ -309,4 +309,10 @@ u32 rusttcp_helper_somaxconn(const struct net *net);
 u32 rusttcp_helper_somaxconn(const struct net *net)
 {
 	return READ_ONCE(net->core.sysctl_somaxconn);
+}
+
+size_t rusttcp_helper_msg_data_left(const struct msghdr *msg);
+size_t rusttcp_helper_msg_data_left(const struct msghdr *msg)
+{
+	return msg_data_left(msg);
 }

@@ -35,6 +35,8 @@ use kernel::{
 
 /// What can be kept in an [`RcuTable`].
 pub(crate) trait Entry: Send + Sync + Sized + 'static {
+    /// What the entry's own lock guards.
+    type State: Send;
     /// The entry's timer expired. Context: softirq; the entry may be removed at any moment.
     fn on_timer(node: &Node<Self>);
 }
@@ -43,15 +45,19 @@ pub(crate) trait Entry: Send + Sync + Sized + 'static {
 ///
 /// # Invariants
 ///
-/// `link`, `dead` and the order of removal are guarded by the bucket's lock; `timer` is
-/// initialised, and is not armed by anybody once `dead` is set.
+/// `link` is guarded by the bucket's lock; `dead` is set under `state`'s lock by the removal;
+/// `timer` is initialised, and is not armed by anybody once `dead` is set.
+#[pin_data]
 #[repr(C)]
 pub(crate) struct Node<T: Entry> {
     link: UnsafeCell<bindings::hlist_node>,
     rcu: UnsafeCell<bindings::callback_head>,
+    #[pin]
     timer: Opaque<bindings::timer_list>,
     hash: u32,
     dead: Atomic<bool>,
+    #[pin]
+    state: BhSpinLock<T::State>,
     value: T,
 }
 
@@ -60,26 +66,28 @@ unsafe impl<T: Entry> Sync for Node<T> {}
 // SAFETY: Nodes may be freed on any CPU; `T` is `Send` by `Entry`.
 unsafe impl<T: Entry> Send for Node<T> {}
 
+/// A node that is in no table.
+pub(crate) type OwnedNode<T> = Pin<KBox<Node<T>>>;
+
 impl<T: Entry> Node<T> {
     /// Makes an entry for a table. May be called in any context with a fitting `gfp`.
-    pub(crate) fn new(hash: u32, value: T, gfp: Gfp) -> Option<KBox<Self>> {
-        let node = KBox::new(
-            Self {
-                link: UnsafeCell::new(bindings::hlist_node::default()),
-                rcu: UnsafeCell::new(bindings::callback_head::default()),
-                timer: Opaque::uninit(),
-                hash,
-                dead: Atomic::new(false),
-                value,
+    pub(crate) fn new(hash: u32, value: T, state: T::State, gfp: Gfp) -> Option<OwnedNode<T>> {
+        let init = pin_init!(Self {
+            link: UnsafeCell::new(bindings::hlist_node::default()),
+            rcu: UnsafeCell::new(bindings::callback_head::default()),
+            // SAFETY: `timer_setup` initialises the timer, which stays where it is.
+            timer <- unsafe {
+                pin_init::pin_init_from_closure(|slot: *mut Opaque<bindings::timer_list>| {
+                    bindings::timer_setup(slot.cast(), Some(Self::timer_callback), 0);
+                    Ok::<(), core::convert::Infallible>(())
+                })
             },
-            gfp.flags(),
-        )
-        .ok()?;
-        // SAFETY: The node is at its final place (the box is never moved out of again).
-        unsafe {
-            bindings::timer_setup(node.timer.get(), Some(Self::timer_callback), 0);
-        }
-        Some(node)
+            hash,
+            dead: Atomic::new(false),
+            state <- new_bh_spinlock!(state, "Node::state"),
+            value,
+        });
+        KBox::pin_init(init, gfp.flags()).ok()
     }
 
     unsafe extern "C" fn timer_callback(timer: *mut bindings::timer_list) {
@@ -95,14 +103,25 @@ impl<T: Entry> Node<T> {
         &self.value
     }
 
+    /// What the entry's lock guards. The lock must not be held when the entry is removed.
+    #[inline]
+    pub(crate) fn state(&self) -> &BhSpinLock<T::State> {
+        &self.state
+    }
+
     /// The hash under which the entry is kept.
     pub(crate) fn hash(&self) -> u32 {
         self.hash
     }
 
-    /// Arms the timer `delay_ms` milliseconds from now unless the entry was removed. To be called
-    /// under a lock of the entry's that its removal takes too, or before the entry is inserted.
-    pub(crate) fn arm_timer(&self, delay_ms: u64) {
+    /// Whether the entry was removed from its table.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Relaxed)
+    }
+
+    /// Arms the timer `delay_ms` milliseconds from now unless the entry was removed. `_state`
+    /// proves that the entry's lock is held, which its removal takes too.
+    pub(crate) fn arm_timer(&self, _state: &mut T::State, delay_ms: u64) {
         if self.dead.load(Relaxed) {
             return;
         }
@@ -212,10 +231,10 @@ impl<T: Entry> RcuTable<T> {
     /// entry is given back. `before_visible` runs under the lock, right before the insertion.
     pub(crate) fn insert(
         &self,
-        node: KBox<Node<T>>,
+        node: OwnedNode<T>,
         mut conflicts: impl FnMut(&T) -> bool,
         before_visible: impl FnOnce(&Node<T>),
-    ) -> core::result::Result<(), KBox<Node<T>>> {
+    ) -> core::result::Result<(), OwnedNode<T>> {
         let Some((head, lock)) = self.bucket(node.hash) else {
             return Err(node);
         };
@@ -231,7 +250,7 @@ impl<T: Entry> RcuTable<T> {
                 link = (*link).next;
             }
             before_visible(&node);
-            let raw = KBox::into_raw(node);
+            let raw = KBox::into_raw(Pin::into_inner_unchecked(node));
             bindings::hlist_add_head_rcu((*raw).link.get(), head);
         }
         Ok(())
@@ -248,7 +267,7 @@ impl<T: Entry> RcuTable<T> {
         &self,
         hash: u32,
         is_it: &mut dyn FnMut(&T) -> bool,
-        with: Option<KBox<Node<T>>>,
+        with: Option<OwnedNode<T>>,
     ) -> bool {
         let Some((head, lock)) = self.bucket(hash) else {
             return false;
@@ -262,11 +281,10 @@ impl<T: Entry> RcuTable<T> {
                 let node = at.cast::<Node<T>>();
                 if node.as_ref().hash == hash && is_it(&node.as_ref().value) {
                     if let Some(with) = with {
-                        let raw = KBox::into_raw(with);
+                        let raw = KBox::into_raw(Pin::into_inner_unchecked(with));
                         bindings::hlist_add_head_rcu((*raw).link.get(), head);
                     }
                     bindings::hlist_del_init_rcu(at.as_ptr());
-                    node.as_ref().dead.store(true, Relaxed);
                     removed = Some(node);
                     break;
                 }
@@ -307,7 +325,6 @@ impl<T: Entry> RcuTable<T> {
                             let node = at.cast::<Node<T>>();
                             if is_it(&node.as_ref().value) {
                                 bindings::hlist_del_init_rcu(at.as_ptr());
-                                node.as_ref().dead.store(true, Relaxed);
                                 removed = Some(node);
                                 break;
                             }
@@ -335,6 +352,10 @@ impl<T: Entry> RcuTable<T> {
         // SAFETY: The node is valid until the callback below. `dead` keeps the timer from being
         // armed again; a callback that runs right now ends before the grace period does.
         unsafe {
+            {
+                let _state = node.as_ref().state.lock();
+                node.as_ref().dead.store(true, Relaxed);
+            }
             bindings::timer_delete(node.as_ref().timer.get());
             bindings::call_rcu(node.as_ref().rcu.get(), Some(Self::free));
         }
@@ -345,8 +366,6 @@ impl<T: Entry> RcuTable<T> {
         // can hold any more.
         unsafe {
             let node = head.byte_sub(offset_of!(Node<T>, rcu)).cast::<Node<T>>();
-            // A timer that `on_timer` armed between the removal's store and our stop is gone too.
-            bindings::timer_delete((*node).timer.get());
             drop(KBox::from_raw(node));
         }
     }

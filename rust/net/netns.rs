@@ -67,7 +67,7 @@ impl Net {
         // SAFETY: The namespace is alive and the registration of `P` wrote a valid pointer or
         // null; the state is freed only after everything that could ask for it is gone.
         unsafe {
-            let slot = bindings::net_generic(self.as_ptr(), *NET_ID.0.get());
+            let slot = bindings::net_generic(self.as_ptr(), (*slot::<P>()).0);
             (*slot.cast::<*const P>()).as_ref()
         }
     }
@@ -134,8 +134,11 @@ pub(crate) struct TcpSysctls {
 
 /// State of the module in each namespace.
 pub(crate) trait PerNet: Send + Sync + Sized + 'static {
+    /// Which of the module's registrations this is: each type has a number of its own below
+    /// [`SLOTS`].
+    const SLOT: usize;
     /// A namespace appears (or the module does). Context: process.
-    fn init(net: Net) -> Result<KBox<Self>>;
+    fn init(net: Net) -> Result<Pin<KBox<Self>>>;
     /// The namespace goes: everything of ours that names it must go first. Context: process.
     fn exit(&self, net: Net);
 }
@@ -144,14 +147,25 @@ struct StaticCell<T>(UnsafeCell<T>);
 // SAFETY: Written by the (only) registration before anything reads it.
 unsafe impl<T> Sync for StaticCell<T> {}
 
-static NET_ID: StaticCell<c_uint> = StaticCell(UnsafeCell::new(0));
-static OPS: StaticCell<Option<bindings::pernet_operations>> = StaticCell(UnsafeCell::new(None));
+/// How many types can be registered.
+const SLOTS: usize = 2;
+
+/// The registration of one type: the number that the kernel gave it, and its operations.
+type Slot = (c_uint, Option<bindings::pernet_operations>);
+static REGISTERED: [StaticCell<Slot>; SLOTS] =
+    [const { StaticCell(UnsafeCell::new((0, None))) }; SLOTS];
+
+/// The registration of `P`.
+fn slot<P: PerNet>() -> *mut Slot {
+    const { assert!(P::SLOT < SLOTS) };
+    REGISTERED[P::SLOT].0.get()
+}
 
 /// The registration of `P` for all namespaces; the module keeps one.
 ///
 /// # Invariants
 ///
-/// `OPS` is registered.
+/// The operations in `P`'s slot are registered.
 pub(crate) struct PerNetRegistration<P: PerNet>(core::marker::PhantomData<P>);
 
 impl<P: PerNet> PerNetRegistration<P> {
@@ -160,14 +174,15 @@ impl<P: PerNet> PerNetRegistration<P> {
         let ops = bindings::pernet_operations {
             init: Some(Self::init),
             exit: Some(Self::exit),
-            id: NET_ID.0.get(),
+            // SAFETY: Taking a static's address.
+            id: unsafe { &raw mut (*slot::<P>()).0 },
             size: core::mem::size_of::<*const P>(),
             ..Default::default()
         };
         // SAFETY: The module registers once, before anything else of it runs.
         unsafe {
-            *OPS.0.get() = Some(ops);
-            let Some(ops) = (*OPS.0.get()).as_mut() else {
+            (*slot::<P>()).1 = Some(ops);
+            let Some(ops) = (*slot::<P>()).1.as_mut() else {
                 return Err(EINVAL);
             };
             to_result(bindings::register_pernet_subsys(ops))?;
@@ -185,8 +200,8 @@ impl<P: PerNet> PerNetRegistration<P> {
             Ok(state) => {
                 // SAFETY: The slot has room for a pointer, as registered.
                 unsafe {
-                    *bindings::net_generic(net, *NET_ID.0.get()).cast::<*mut P>() =
-                        KBox::into_raw(state);
+                    *bindings::net_generic(net, (*slot::<P>()).0).cast::<*mut P>() =
+                        KBox::into_raw(Pin::into_inner_unchecked(state));
                 }
                 0
             }
@@ -197,7 +212,7 @@ impl<P: PerNet> PerNetRegistration<P> {
     unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: The namespace is alive during the call; the slot holds what `init` put there.
         unsafe {
-            let slot = bindings::net_generic(net, *NET_ID.0.get()).cast::<*mut P>();
+            let slot = bindings::net_generic(net, (*slot::<P>()).0).cast::<*mut P>();
             if (*slot).is_null() {
                 return;
             }
@@ -207,7 +222,7 @@ impl<P: PerNet> PerNetRegistration<P> {
             // Whoever found the state through the namespace did so in an RCU section.
             bindings::synchronize_rcu();
             kernel::sync::rcu::rcu_barrier();
-            drop(KBox::from_raw(*slot));
+            drop(Pin::new_unchecked(KBox::from_raw(*slot)));
             *slot = core::ptr::null_mut();
         }
     }
@@ -217,7 +232,7 @@ impl<P: PerNet> Drop for PerNetRegistration<P> {
     fn drop(&mut self) {
         // SAFETY: Registered by the type invariants.
         unsafe {
-            if let Some(ops) = (*OPS.0.get()).as_mut() {
+            if let Some(ops) = (*slot::<P>()).1.as_mut() {
                 bindings::unregister_pernet_subsys(ops);
             }
         }

@@ -138,6 +138,17 @@ impl<C: ControlBlock> SkBuff<C> {
         Some(unsafe { core::slice::from_raw_parts((*self.as_ptr()).data, n) })
     }
 
+    /// The first `n` bytes of data, if they are linear.
+    pub(crate) fn head(&self, n: usize) -> Option<&[u8]> {
+        // SAFETY: Valid by the type invariants; the linear part has `skb_headlen` bytes.
+        unsafe {
+            if n > bindings::skb_headlen(self.as_ptr()) as usize {
+                return None;
+            }
+            Some(core::slice::from_raw_parts((*self.as_ptr()).data, n))
+        }
+    }
+
     /// Drops the first `n` bytes, which must be linear (see [`Self::pull_head`]).
     pub(crate) fn advance(&mut self, n: u32) {
         // SAFETY: Valid by the type invariants.

@@ -58,6 +58,8 @@ pub(crate) trait Protocol: Sized + 'static {
     fn new_locked() -> Self::Locked;
     /// Handles a packet that waited in the backlog. Context: process, socket owned.
     fn backlog_rcv(sk: &mut Locked<'_, Self>, skb: SkBuff);
+    /// SO_KEEPALIVE was set. Context: process, socket owned.
+    fn on_keepalive(sk: &mut Locked<'_, Self>, on: bool);
     /// The socket's timer expired. Context: softirq, or the end of an ownership.
     fn on_timer(sk: &mut Locked<'_, Self>);
 }
@@ -151,6 +153,7 @@ impl<P: Protocol> ProtoRegistration<P> {
             slab_flags: bindings::SLAB_HWCACHE_ALIGN,
             backlog_rcv: Some(Sock::<P>::backlog_rcv),
             release_cb: Some(Sock::<P>::release_cb),
+            keepalive: Some(Sock::<P>::keepalive_cb),
             max_header: bindings::MAX_TCP_HEADER as c_int,
             ..Default::default()
         };
@@ -251,7 +254,7 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             (&raw mut (*this).timer_deferred).write(Atomic::new(false));
             (&raw mut (*this).locked).write(UnsafeCell::new(P::new_locked()));
-            let Ok(()) = P::new_shared().__pinned_init(&raw mut (*this).shared);
+            let Ok(()) = P::new_shared().__init(&raw mut (*this).shared);
             bindings::timer_setup(&raw mut (*sk).__bindgen_anon_3.sk_timer, Some(Self::timer), 0);
             (*sk).sk_destruct = Some(Self::destruct);
         }
@@ -386,6 +389,21 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn pending_error(&self) -> c_int {
         // SAFETY: Valid.
         unsafe { bindings::sk_err(self.as_ptr()) }
+    }
+
+    /// Whether messages wait in the error queue.
+    pub(crate) fn has_error_queue(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe { !bindings::sk_errqueue_empty(self.as_ptr()) }
+    }
+
+    /// Says that somebody waits for room, before the room is looked at once more. Context: a call
+    /// of the socket's user.
+    pub(crate) fn want_room(&self) {
+        if !self.is_dead() {
+            // SAFETY: Valid, with a file attached for as long as the call lasts.
+            unsafe { bindings::sk_set_nospace(self.as_ptr()) };
+        }
     }
 
     /// Takes the pending error.
@@ -544,6 +562,11 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
+    unsafe extern "C" fn keepalive_cb(sk: *mut bindings::sock, on: c_int) {
+        // SAFETY: Called by the owner of the socket.
+        P::on_keepalive(&mut Locked { sk: unsafe { Self::from_raw(sk) } }, on != 0);
+    }
+
     unsafe extern "C" fn timer(timer: *mut bindings::timer_list) {
         // SAFETY: The timer is `sk_timer` of a socket that the armed timer holds a reference to.
         let this = unsafe {
@@ -587,6 +610,13 @@ impl<'a, P: Protocol> Locked<'a, P> {
         unsafe { &*self.sk.locked.get() }
     }
 
+    /// The part under the lock together with what sends and copies for it.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (Wire<'_, P>, &mut P::Locked) {
+        // SAFETY: As in `data`; `Wire` does not touch the locked part.
+        (Wire { sk: self.sk }, unsafe { &mut *self.sk.locked.get() })
+    }
+
     /// Sets `sk_state` to one of the kernel's TCP_* numbers.
     pub(crate) fn set_state(&mut self, state: u8) {
         // SAFETY: Valid, and the lock is held.
@@ -608,21 +638,13 @@ impl<'a, P: Protocol> Locked<'a, P> {
     /// Sets the pending error (a positive errno) and tells who waits.
     pub(crate) fn report_error(&mut self, errno: c_int) {
         // SAFETY: Valid, and the lock is held.
-        unsafe { bindings::sk_error_report(self.sk.as_ptr(), errno) };
+        unsafe { bindings::sk_set_error(self.sk.as_ptr(), errno) };
     }
 
     /// Writers that wait for room may go on.
     pub(crate) fn wake_writer(&mut self) {
         // SAFETY: Valid, and the lock keeps `sk_socket` in place.
         unsafe { bindings::sk_wake_writer(self.sk.as_ptr()) };
-    }
-
-    /// Says that somebody waits for room, before the room is looked at once more.
-    pub(crate) fn want_room(&mut self) {
-        if !self.sk.is_dead() {
-            // SAFETY: Valid, with a file attached.
-            unsafe { bindings::sk_set_nospace(self.sk.as_ptr()) };
-        }
     }
 
     /// Writes back a buffer size that autotuning moved.
@@ -695,6 +717,18 @@ impl<'a, P: Protocol> Locked<'a, P> {
     pub(super) unsafe fn graft(&mut self, socket: *mut bindings::socket) {
         // SAFETY: By the caller's promise.
         unsafe { bindings::sock_graft(self.sk.as_ptr(), socket) };
+    }
+}
+
+/// A locked socket less its locked part, which is borrowed at the same time.
+pub(crate) struct Wire<'a, P: Protocol> {
+    sk: &'a Sock<P>,
+}
+
+impl<'a, P: Protocol> Wire<'a, P> {
+    /// The socket.
+    pub(crate) fn sk(&self) -> &'a Sock<P> {
+        self.sk
     }
 }
 
@@ -772,7 +806,7 @@ impl<'a, P: Protocol> SockGuard<'a, P> {
                 }
                 bindings::release_sock(sk);
                 *timeout =
-                    bindings::wait_woken(wait.get(), bindings::TASK_INTERRUPTIBLE, *timeout);
+                    bindings::wait_woken(wait.get(), bindings::TASK_INTERRUPTIBLE as c_uint, *timeout);
                 bindings::lock_sock(sk);
             };
             bindings::remove_wait_queue(queue, wait.get());

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! /proc/net/rusttcp, in the format of /proc/net/tcp (so that `PROC_NET_TCP=/proc/net/rusttcp ss
+//! -tan` reads it), and /proc/net/rusttcp_stat, in the format of /proc/net/netstat.
+
+use crate::net::{
+    netns::{
+        Net,
+        PerNet, //
+    },
+    proc::{
+        Listing,
+        ProcFile, //
+    },
+    proto_ops::abi,
+    sock::Endpoint, //
+};
+use crate::stack::{
+    demux::{
+        Conn,
+        ConnState,
+        Kind,
+        Listener, //
+    },
+    netns::NetState,
+    sock::{
+        kernel_state,
+        TcpSock, //
+    },
+};
+use crate::tcp::mib::Mib;
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{
+        atomic::Relaxed,
+        rcu, //
+    },
+};
+
+/// The files of a namespace.
+pub(crate) struct Files {
+    _connections: ProcFile<Connections>,
+    _stat: ProcFile<Stat>,
+}
+
+impl PerNet for Files {
+    const SLOT: usize = 1;
+
+    fn init(net: Net) -> Result<Pin<KBox<Self>>> {
+        let files = Self {
+            _connections: ProcFile::new(net, c"rusttcp")?,
+            _stat: ProcFile::new(net, c"rusttcp_stat")?,
+        };
+        Ok(KBox::pin(files, GFP_KERNEL)?)
+    }
+
+    fn exit(&self, _net: Net) {}
+}
+
+/// /proc/net/rusttcp: the heading, then bucket after bucket of listeners and connections.
+struct Connections;
+
+impl Listing for Connections {
+    fn exists(net: Net, index: usize) -> bool {
+        NetState::of(net)
+            .is_some_and(|s| index < s.listeners.buckets().wrapping_add(s.conns.buckets()).wrapping_add(1))
+    }
+
+    fn show(net: Net, index: usize, out: &SeqFile) -> bool {
+        let Some(state) = NetState::of(net) else {
+            return false;
+        };
+        let Some(index) = index.checked_sub(1) else {
+            seq_print!(
+                out,
+                "{:<149}\n",
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                 uid  timeout inode"
+            );
+            return true;
+        };
+        let rcu = rcu::read_lock();
+        match index.checked_sub(state.listeners.buckets()) {
+            None => state.listeners.for_bucket(index, &rcu, |node| {
+                let listener: &Listener = node.value();
+                show_sock(out, index, &listener.sk);
+            }),
+            Some(index) => state.conns.for_bucket(index, &rcu, |node| {
+                let conn: &Conn = node.value();
+                match &conn.kind {
+                    Kind::Sock(sk) => show_sock(out, index, sk),
+                    Kind::HalfOpen(_) | Kind::TimeWait => {
+                        let code = match &*node.state().lock() {
+                            ConnState::HalfOpen(_) => abi::TCP_SYN_RECV,
+                            ConnState::TimeWait(tw) => kernel_state(tw.state()),
+                            ConnState::Sock => abi::TCP_CLOSE,
+                        };
+                        line(out, index, conn.local, conn.remote, code, (0, 0), (0, 0), 0);
+                    }
+                }
+            }),
+        }
+    }
+}
+
+fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
+    let state = sk.state();
+    let shared = sk.shared();
+    // Send-Q and Recv-Q of a listener are the accept queue's bound and length, but this format
+    // has room for the length alone.
+    let queues = if state == abi::TCP_LISTEN {
+        (0, shared.accept.lock().len())
+    } else {
+        (shared.unacked.load(Relaxed), shared.readable.load(Relaxed))
+    };
+    let (uid, inode) = sk.owner_ids();
+    line(out, index, sk.local(), sk.remote(), state, queues, (uid, inode), sk.refcount());
+}
+
+#[expect(clippy::too_many_arguments)]
+fn line(
+    out: &SeqFile,
+    index: usize,
+    local: Endpoint,
+    remote: Endpoint,
+    state: u8,
+    queues: (u32, u32),
+    (uid, inode): (u32, u64),
+    refs: c_int,
+) {
+    // Addresses are shown as the number that their bytes in memory make.
+    let addr = |e: Endpoint| u32::from(e.addr).to_be();
+    seq_print!(
+        out,
+        "{:4}: {:08X}:{:04X} {:08X}:{:04X} {:02X} {:08X}:{:08X} {:02X}:{:08X} {:08X} {:5} {:8} {} \
+         {} {:016x}\n",
+        index,
+        addr(local),
+        local.port,
+        addr(remote),
+        remote.port,
+        state,
+        queues.0,
+        queues.1,
+        0,
+        0,
+        0,
+        uid,
+        0,
+        inode,
+        refs,
+        0,
+    );
+}
+
+/// /proc/net/rusttcp_stat.
+struct Stat;
+
+impl Listing for Stat {
+    fn exists(_net: Net, index: usize) -> bool {
+        index < 2
+    }
+
+    fn show(net: Net, index: usize, out: &SeqFile) -> bool {
+        let Some(state) = NetState::of(net) else {
+            return false;
+        };
+        seq_print!(out, "RustTcp:");
+        for (at, name) in Mib::NAMES.iter().enumerate() {
+            if index == 0 {
+                seq_print!(out, " {}", name);
+            } else {
+                seq_print!(out, " {}", state.mib.get(at));
+            }
+        }
+        seq_print!(out, "\n");
+        true
+    }
+}

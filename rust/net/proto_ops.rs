@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct proto_ops` and `struct net_proto_family`: the socket layer's calls as a safe trait.
+//!
+//! C header: [`include/linux/net.h`](srctree/include/linux/net.h)
+
+use super::{
+    bindings,
+    iter::{
+        read_sockaddr,
+        write_sockaddr,
+        Message, //
+    },
+    netns::Net,
+    sock::{
+        Endpoint,
+        Protocol,
+        Sock, //
+    },
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// Which end getsockname() and getpeername() ask for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Our end.
+    Local,
+    /// The peer.
+    Peer,
+    /// The peer of a socket that was just accepted, whatever became of it since.
+    Accepted,
+}
+
+/// The value of a setsockopt().
+pub(crate) struct OptIn {
+    value: bindings::sockptr_t,
+    len: usize,
+}
+
+impl OptIn {
+    /// The option as an int: EINVAL if it is shorter, EFAULT if it can't be read.
+    pub(crate) fn int(&self) -> Result<i32> {
+        if self.len < core::mem::size_of::<i32>() {
+            return Err(EINVAL);
+        }
+        let mut value = 0i32;
+        // SAFETY: The destination is valid for four bytes; a user pointer is checked.
+        let left = unsafe {
+            bindings::copy_from_sockptr((&raw mut value).cast(), self.value, 4)
+        };
+        if left != 0 {
+            return Err(EFAULT);
+        }
+        Ok(value)
+    }
+}
+
+/// Where a getsockopt() wants its value.
+pub(crate) struct OptOut {
+    value: *mut c_char,
+    len: *mut c_int,
+}
+
+impl OptOut {
+    /// Gives an int, or as much of it as the caller has room for.
+    pub(crate) fn int(self, value: i32) -> Result {
+        self.bytes(&value.to_ne_bytes())
+    }
+
+    /// Gives bytes, or as many of them as the caller has room for.
+    pub(crate) fn bytes(self, value: &[u8]) -> Result {
+        let mut room = 0;
+        // SAFETY: Both are user pointers, which the functions check.
+        unsafe {
+            if bindings::get_user_int(&mut room, self.len) != 0 {
+                return Err(EFAULT);
+            }
+            let room = usize::try_from(room).map_err(|_| EINVAL)?;
+            let len = room.min(value.len());
+            if bindings::put_user_int(len as c_int, self.len) != 0
+                || bindings::copy_to_user(self.value.cast(), value.as_ptr().cast(), len) != 0
+            {
+                return Err(EFAULT);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The calls of a stream socket. Context of all: process.
+pub(crate) trait StreamOps: Protocol {
+    /// A socket was made. Options that the namespace sets are to be taken.
+    fn created(sk: &Sock<Self>) -> Result;
+    /// The last descriptor is gone.
+    fn release(sk: &Sock<Self>);
+    /// bind().
+    fn bind(sk: &Sock<Self>, local: Endpoint) -> Result;
+    /// connect(); `None` for AF_UNSPEC.
+    fn connect(sk: &Sock<Self>, remote: Option<Endpoint>, nonblock: bool) -> Result;
+    /// accept(): a connected child.
+    fn accept(sk: &Sock<Self>, nonblock: bool) -> Result<ARef<Sock<Self>>>;
+    /// listen().
+    fn listen(sk: &Sock<Self>, backlog: i32) -> Result;
+    /// shutdown(): 0, 1 or 2.
+    fn shutdown(sk: &Sock<Self>, how: i32) -> Result;
+    /// getsockname() and getpeername().
+    fn name(sk: &Sock<Self>, which: Which) -> Result<Endpoint>;
+    /// The events that are there now; says on the side that somebody waits for room.
+    fn poll(sk: &Sock<Self>) -> u32;
+    /// ioctl() with an int as result.
+    fn ioctl(sk: &Sock<Self>, cmd: u32) -> Result<i32>;
+    /// sendmsg() of `len` bytes.
+    fn sendmsg(sk: &Sock<Self>, msg: &mut Message<'_>, len: usize) -> Result<usize>;
+    /// recvmsg() of up to `len` bytes.
+    fn recvmsg(sk: &Sock<Self>, msg: &mut Message<'_>, len: usize, flags: u32) -> Result<usize>;
+    /// setsockopt() at a level other than SOL_SOCKET.
+    fn setsockopt(sk: &Sock<Self>, level: i32, name: i32, value: OptIn) -> Result;
+    /// getsockopt() at a level other than SOL_SOCKET.
+    fn getsockopt(sk: &Sock<Self>, level: i32, name: i32, value: OptOut) -> Result;
+}
+
+fn ret(result: Result) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(e) => e.to_errno(),
+    }
+}
+
+fn ret_len(result: Result<usize>) -> c_int {
+    match result {
+        Ok(len) => c_int::try_from(len).unwrap_or(c_int::MAX),
+        Err(e) => e.to_errno(),
+    }
+}
+
+struct Statics(UnsafeCell<(Option<bindings::proto_ops>, Option<bindings::net_proto_family>)>);
+// SAFETY: Written by the (only) registration before anything can read it.
+unsafe impl Sync for Statics {}
+static STATICS: Statics = Statics(UnsafeCell::new((None, None)));
+
+/// The address family's registration.
+///
+/// # Invariants
+///
+/// The family `number` is registered with `STATICS`.
+pub(crate) struct FamilyRegistration<T: StreamOps> {
+    number: u16,
+    _ops: PhantomData<T>,
+}
+
+impl<T: StreamOps> FamilyRegistration<T> {
+    /// Registers `T` as the family `number`.
+    pub(crate) fn new(number: u16, module: &'static ThisModule) -> Result<Self> {
+        let owner = module.as_ptr().cast();
+        let ops = bindings::proto_ops {
+            family: c_int::from(number),
+            owner,
+            release: Some(Self::release),
+            bind: Some(Self::bind),
+            connect: Some(Self::connect),
+            socketpair: Some(bindings::sock_no_socketpair),
+            accept: Some(Self::accept),
+            getname: Some(Self::getname),
+            poll: Some(Self::poll),
+            ioctl: Some(Self::ioctl),
+            gettstamp: Some(bindings::sock_gettstamp),
+            listen: Some(Self::listen),
+            shutdown: Some(Self::shutdown),
+            setsockopt: Some(Self::setsockopt),
+            getsockopt: Some(Self::getsockopt),
+            sendmsg: Some(Self::sendmsg),
+            recvmsg: Some(Self::recvmsg),
+            mmap: Some(bindings::sock_no_mmap),
+            ..Default::default()
+        };
+        let family = bindings::net_proto_family {
+            family: c_int::from(number),
+            create: Some(Self::create),
+            owner,
+        };
+        // SAFETY: The module registers once; the statics are written before they are published.
+        unsafe {
+            *STATICS.0.get() = (Some(ops), Some(family));
+            let Some(family) = &(*STATICS.0.get()).1 else {
+                return Err(EINVAL);
+            };
+            to_result(bindings::sock_register(family))?;
+        }
+        // INVARIANT: Just registered.
+        Ok(Self { number, _ops: PhantomData })
+    }
+
+    fn ops() -> *const bindings::proto_ops {
+        // SAFETY: Written before any socket can be made.
+        match unsafe { &(*STATICS.0.get()).0 } {
+            Some(ops) => ops,
+            None => core::ptr::null(),
+        }
+    }
+
+    fn number() -> u16 {
+        // SAFETY: As in `ops`.
+        unsafe { &(*STATICS.0.get()).0 }.as_ref().map_or(0, |ops| ops.family as u16)
+    }
+
+    /// The socket behind a call.
+    ///
+    /// # Safety
+    ///
+    /// `socket` must be a socket with our operations, for the time of a call.
+    unsafe fn sk<'a>(socket: *mut bindings::socket) -> &'a Sock<T> {
+        // SAFETY: A socket with our operations has a sock of ours until it is released.
+        unsafe { Sock::from_raw((*socket).sk) }
+    }
+
+    unsafe extern "C" fn create(
+        net: *mut bindings::net,
+        socket: *mut bindings::socket,
+        protocol: c_int,
+        kern: c_int,
+    ) -> c_int {
+        // SAFETY: The socket layer calls with a fresh socket and a live namespace.
+        ret(unsafe {
+            (|| {
+                if c_uint::try_from((*socket).type_) != Ok(bindings::sock_type_SOCK_STREAM as c_uint)
+                {
+                    return Err(ESOCKTNOSUPPORT);
+                }
+                // 0 is RUSTTCP_IPV4; IPPROTO_TCP means the same.
+                if protocol != 0 && protocol != bindings::IPPROTO_TCP as c_int {
+                    return Err(EPROTONOSUPPORT);
+                }
+                let net = Net::from_raw(net).ok_or(EINVAL)?;
+                Sock::<T>::alloc(net, socket, bindings::IPPROTO_TCP as u16, Self::number(), kern != 0)?;
+                (*socket).ops = Self::ops();
+                T::created(Self::sk(socket))
+            })()
+        })
+    }
+
+    unsafe extern "C" fn release(socket: *mut bindings::socket) -> c_int {
+        // SAFETY: The socket layer calls with the socket's last use.
+        unsafe {
+            if let Some(sk) = core::ptr::NonNull::new((*socket).sk) {
+                T::release(Sock::from_raw(sk.as_ptr()));
+                (*socket).sk = core::ptr::null_mut();
+                // The socket's own reference.
+                bindings::sock_put(sk.as_ptr());
+            }
+        }
+        0
+    }
+
+    unsafe extern "C" fn bind(
+        socket: *mut bindings::socket,
+        addr: *mut bindings::sockaddr_unsized,
+        len: c_int,
+    ) -> c_int {
+        // SAFETY: The socket layer calls with a kernel copy of the address.
+        ret(unsafe {
+            read_sockaddr(addr, len, Self::number(), false)
+                .and_then(|local| T::bind(Self::sk(socket), local.ok_or(EAFNOSUPPORT)?))
+        })
+    }
+
+    unsafe extern "C" fn connect(
+        socket: *mut bindings::socket,
+        addr: *mut bindings::sockaddr_unsized,
+        len: c_int,
+        flags: c_int,
+    ) -> c_int {
+        let nonblock = flags & bindings::O_NONBLOCK as c_int != 0;
+        // SAFETY: As in `bind`.
+        ret(unsafe {
+            read_sockaddr(addr, len, Self::number(), true)
+                .and_then(|remote| T::connect(Self::sk(socket), remote, nonblock))
+        })
+    }
+
+    unsafe extern "C" fn accept(
+        socket: *mut bindings::socket,
+        new: *mut bindings::socket,
+        arg: *mut bindings::proto_accept_arg,
+    ) -> c_int {
+        // SAFETY: The socket layer calls with a fresh socket to attach the child to.
+        unsafe {
+            let nonblock = (*arg).flags & bindings::O_NONBLOCK as c_int != 0;
+            match T::accept(Self::sk(socket), nonblock) {
+                Ok(child) => {
+                    let mut guard = child.lock();
+                    guard.graft(new);
+                    (*new).state = bindings::socket_state_SS_CONNECTED;
+                    drop(guard);
+                    // The reference is the new socket's now.
+                    let _ = ARef::into_raw(child);
+                    0
+                }
+                Err(e) => e.to_errno(),
+            }
+        }
+    }
+
+    unsafe extern "C" fn getname(
+        socket: *mut bindings::socket,
+        addr: *mut bindings::sockaddr,
+        peer: c_int,
+    ) -> c_int {
+        let which = match peer {
+            0 => Which::Local,
+            2 => Which::Accepted,
+            _ => Which::Peer,
+        };
+        // SAFETY: The socket layer calls with room for any address.
+        unsafe {
+            match T::name(Self::sk(socket), which) {
+                Ok(endpoint) => write_sockaddr(addr, endpoint),
+                Err(e) => e.to_errno(),
+            }
+        }
+    }
+
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        socket: *mut bindings::socket,
+        wait: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: The socket layer calls with a valid file and table.
+        unsafe {
+            bindings::sock_poll_wait(file, socket, wait);
+            T::poll(Self::sk(socket)) as bindings::__poll_t
+        }
+    }
+
+    unsafe extern "C" fn ioctl(socket: *mut bindings::socket, cmd: c_uint, arg: c_ulong) -> c_int {
+        // SAFETY: As above; the user pointer is checked by `put_user`.
+        unsafe {
+            match T::ioctl(Self::sk(socket), cmd) {
+                Ok(value) => bindings::put_user_int(value, arg as *mut c_int),
+                Err(e) => e.to_errno(),
+            }
+        }
+    }
+
+    unsafe extern "C" fn listen(socket: *mut bindings::socket, backlog: c_int) -> c_int {
+        // SAFETY: As above.
+        ret(T::listen(unsafe { Self::sk(socket) }, backlog))
+    }
+
+    unsafe extern "C" fn shutdown(socket: *mut bindings::socket, how: c_int) -> c_int {
+        // SAFETY: As above.
+        ret(T::shutdown(unsafe { Self::sk(socket) }, how))
+    }
+
+    unsafe extern "C" fn setsockopt(
+        socket: *mut bindings::socket,
+        level: c_int,
+        name: c_int,
+        value: bindings::sockptr_t,
+        len: c_uint,
+    ) -> c_int {
+        if level == bindings::SOL_IP as c_int {
+            // SAFETY: An `inet_sock` that is no `tcp_sock`: what SOL_IP needs.
+            return unsafe { bindings::ip_setsockopt((*socket).sk, level, name, value, len) };
+        }
+        let value = OptIn { value, len: len as usize };
+        // SAFETY: As above.
+        ret(T::setsockopt(unsafe { Self::sk(socket) }, level, name, value))
+    }
+
+    unsafe extern "C" fn getsockopt(
+        socket: *mut bindings::socket,
+        level: c_int,
+        name: c_int,
+        value: *mut c_char,
+        len: *mut c_int,
+    ) -> c_int {
+        if level == bindings::SOL_IP as c_int {
+            // SAFETY: As in `setsockopt`.
+            return unsafe {
+                bindings::ip_getsockopt((*socket).sk, level, name, value.cast(), len)
+            };
+        }
+        // SAFETY: As above.
+        ret(T::getsockopt(unsafe { Self::sk(socket) }, level, name, OptOut { value, len }))
+    }
+
+    unsafe extern "C" fn sendmsg(
+        socket: *mut bindings::socket,
+        msg: *mut bindings::msghdr,
+        len: usize,
+    ) -> c_int {
+        // SAFETY: The message is the call's.
+        ret_len(unsafe { T::sendmsg(Self::sk(socket), &mut Message::from_raw(msg), len) })
+    }
+
+    unsafe extern "C" fn recvmsg(
+        socket: *mut bindings::socket,
+        msg: *mut bindings::msghdr,
+        len: usize,
+        flags: c_int,
+    ) -> c_int {
+        // SAFETY: The message is the call's.
+        ret_len(unsafe {
+            T::recvmsg(Self::sk(socket), &mut Message::from_raw(msg), len, flags as u32)
+        })
+    }
+}
+
+impl<T: StreamOps> Drop for FamilyRegistration<T> {
+    fn drop(&mut self) {
+        // SAFETY: Registered by the type invariants.
+        unsafe { bindings::sock_unregister(c_int::from(self.number)) };
+    }
+}
+
+/// SIGPIPE to the calling task.
+pub(crate) fn send_sigpipe() {
+    // SAFETY: Sends to `current`.
+    unsafe { bindings::send_sigpipe_current() };
+}
+
+/// Takes back what somebody who waits for data told (SIGIO, select) before the data is looked at.
+pub(crate) fn clear_nospace<P: Protocol>(sk: &Sock<P>) {
+    // SAFETY: A socket in a call of its user has a wait queue.
+    unsafe { bindings::sk_clear_async_nospace(sk.as_ptr()) };
+}
+
+/// The kernel's numbers that the upper layers speak with.
+pub(crate) mod abi {
+    use super::bindings as b;
+
+    pub(crate) const EPOLLIN: u32 = b::EPOLLIN;
+    pub(crate) const EPOLLRDNORM: u32 = b::EPOLLRDNORM;
+    pub(crate) const EPOLLOUT: u32 = b::EPOLLOUT;
+    pub(crate) const EPOLLWRNORM: u32 = b::EPOLLWRNORM;
+    pub(crate) const EPOLLERR: u32 = b::EPOLLERR;
+    pub(crate) const EPOLLHUP: u32 = b::EPOLLHUP;
+    pub(crate) const EPOLLRDHUP: u32 = b::EPOLLRDHUP;
+
+    pub(crate) const MSG_OOB: u32 = b::MSG_OOB;
+    pub(crate) const MSG_PEEK: u32 = b::MSG_PEEK;
+    pub(crate) const MSG_TRUNC: u32 = b::MSG_TRUNC;
+    pub(crate) const MSG_DONTWAIT: u32 = b::MSG_DONTWAIT;
+    pub(crate) const MSG_WAITALL: u32 = b::MSG_WAITALL;
+    pub(crate) const MSG_NOSIGNAL: u32 = b::MSG_NOSIGNAL;
+    pub(crate) const MSG_MORE: u32 = b::MSG_MORE;
+    pub(crate) const MSG_ERRQUEUE: u32 = b::MSG_ERRQUEUE;
+
+    pub(crate) const SOL_TCP: i32 = b::SOL_TCP as i32;
+    pub(crate) const TCP_NODELAY: i32 = b::TCP_NODELAY as i32;
+    pub(crate) const TCP_MAXSEG: i32 = b::TCP_MAXSEG as i32;
+    pub(crate) const TCP_CORK: i32 = b::TCP_CORK as i32;
+    pub(crate) const TCP_KEEPIDLE: i32 = b::TCP_KEEPIDLE as i32;
+    pub(crate) const TCP_KEEPINTVL: i32 = b::TCP_KEEPINTVL as i32;
+    pub(crate) const TCP_KEEPCNT: i32 = b::TCP_KEEPCNT as i32;
+    pub(crate) const TCP_SYNCNT: i32 = b::TCP_SYNCNT as i32;
+    pub(crate) const TCP_QUICKACK: i32 = b::TCP_QUICKACK as i32;
+    pub(crate) const TCP_USER_TIMEOUT: i32 = b::TCP_USER_TIMEOUT as i32;
+
+    pub(crate) const FIONREAD: u32 = b::FIONREAD;
+    pub(crate) const SIOCOUTQ: u32 = b::TIOCOUTQ;
+    pub(crate) const SIOCOUTQNSD: u32 = b::SIOCOUTQNSD;
+
+    pub(crate) const RCV_SHUTDOWN: u8 = b::RCV_SHUTDOWN as u8;
+    pub(crate) const SEND_SHUTDOWN: u8 = b::SEND_SHUTDOWN as u8;
+
+    pub(crate) const TCP_ESTABLISHED: u8 = b::TCP_ESTABLISHED as u8;
+    pub(crate) const TCP_SYN_SENT: u8 = b::TCP_SYN_SENT as u8;
+    pub(crate) const TCP_SYN_RECV: u8 = b::TCP_SYN_RECV as u8;
+    pub(crate) const TCP_FIN_WAIT1: u8 = b::TCP_FIN_WAIT1 as u8;
+    pub(crate) const TCP_FIN_WAIT2: u8 = b::TCP_FIN_WAIT2 as u8;
+    pub(crate) const TCP_TIME_WAIT: u8 = b::TCP_TIME_WAIT as u8;
+    pub(crate) const TCP_CLOSE: u8 = b::TCP_CLOSE as u8;
+    pub(crate) const TCP_CLOSE_WAIT: u8 = b::TCP_CLOSE_WAIT as u8;
+    pub(crate) const TCP_LAST_ACK: u8 = b::TCP_LAST_ACK as u8;
+    pub(crate) const TCP_LISTEN: u8 = b::TCP_LISTEN as u8;
+    pub(crate) const TCP_CLOSING: u8 = b::TCP_CLOSING as u8;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A port that the kernel's TCP knows to be taken: held by a kernel socket bound to it.
+//!
+//! The kernel's own rules for bind() decide then, for both stacks alike: EADDRINUSE,
+//! EADDRNOTAVAIL, EACCES below 1024, SO_REUSEADDR. A listener's reservation listens too (it never
+//! sees a SYN, ours come first), since that is what keeps a second listener from the port.
+
+use super::{
+    bindings,
+    netns::Net,
+    sock::{
+        addr_to_be,
+        Endpoint, //
+    },
+};
+use core::{
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A reserved port. May be dropped in any context.
+///
+/// # Invariants
+///
+/// `socket` is a kernel socket that only this reservation releases.
+#[repr(C)]
+pub(crate) struct Reservation {
+    work: Opaque<bindings::work_struct>,
+    socket: NonNull<bindings::socket>,
+}
+
+/// Owns a [`Reservation`] and gives it back by way of a workqueue, because that sleeps.
+pub(crate) struct ReservationBox(Option<KBox<Reservation>>);
+
+// SAFETY: A kernel socket may be used and released by any task.
+unsafe impl Send for ReservationBox {}
+// SAFETY: The methods take the kernel socket's own lock.
+unsafe impl Sync for ReservationBox {}
+
+/// The workqueue that gives reservations back.
+struct Queue(AtomicPtr<bindings::workqueue_struct>);
+static QUEUE: Queue = Queue(AtomicPtr::new(core::ptr::null_mut()));
+
+/// Keeps the workqueue; dropped last.
+pub(crate) struct ReserveQueue(());
+
+impl ReserveQueue {
+    /// Makes the workqueue. The module does so once.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Plain call; the name is a literal format without arguments.
+        let queue = unsafe {
+            bindings::alloc_workqueue_noprof(c"rusttcp".as_char_ptr(), bindings::wq_flags_WQ_UNBOUND, 0)
+        };
+        if queue.is_null() {
+            return Err(ENOMEM);
+        }
+        QUEUE.0.store(queue, Ordering::Release);
+        Ok(Self(()))
+    }
+}
+
+impl Drop for ReserveQueue {
+    fn drop(&mut self) {
+        let queue = QUEUE.0.swap(core::ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: Made by `new`; nothing queues any more. Waits for what is queued.
+        unsafe { bindings::destroy_workqueue(queue) };
+    }
+}
+
+/// Waits until reservations that were dropped are given back. Context: process.
+pub(crate) fn flush() {
+    let queue = QUEUE.0.load(Ordering::Acquire);
+    if !queue.is_null() {
+        // SAFETY: Alive while the module is.
+        unsafe { bindings::flush_workqueue(queue) };
+    }
+}
+
+impl ReservationBox {
+    /// Reserves `local` (port 0: any) with the rules of bind(). Context: process.
+    pub(crate) fn bind(net: Net, local: Endpoint, reuse: bool, dev: c_int) -> Result<Self> {
+        match Self::try_bind(net, local, reuse, dev) {
+            // Perhaps taken by a reservation that is on its way back.
+            Err(e) if e == EADDRINUSE && local.port != 0 => {
+                flush();
+                Self::try_bind(net, local, reuse, dev)
+            }
+            result => result,
+        }
+    }
+
+    /// As [`Self::bind`], without a second try.
+    pub(crate) fn try_bind(net: Net, local: Endpoint, reuse: bool, dev: c_int) -> Result<Self> {
+        let mut socket: *mut bindings::socket = core::ptr::null_mut();
+        // SAFETY: The namespace is alive; the result is a valid place.
+        to_result(unsafe {
+            bindings::sock_create_kern(
+                net.as_ptr(),
+                bindings::AF_INET as c_int,
+                bindings::sock_type_SOCK_STREAM as c_int,
+                bindings::IPPROTO_TCP as c_int,
+                &mut socket,
+            )
+        })?;
+        let socket = NonNull::new(socket).ok_or(ENOMEM)?;
+        let boxed = KBox::new(Reservation { work: Opaque::uninit(), socket }, GFP_KERNEL);
+        let Ok(boxed) = boxed else {
+            // SAFETY: Just made.
+            unsafe { bindings::sock_release(socket.as_ptr()) };
+            return Err(ENOMEM);
+        };
+        // SAFETY: The box stays in place until the work has run.
+        unsafe { bindings::init_work(boxed.work.get(), Some(Self::release)) };
+        // INVARIANT: The socket is only known to the box.
+        let this = Self(Some(boxed));
+        let mut addr = bindings::sockaddr_in {
+            sin_family: bindings::AF_INET as u16,
+            sin_port: local.port.to_be(),
+            sin_addr: bindings::in_addr { s_addr: addr_to_be(local.addr) },
+            ..Default::default()
+        };
+        // SAFETY: A valid kernel socket, not yet bound; the address is valid for its length.
+        unsafe {
+            let sk = (*socket.as_ptr()).sk;
+            (*sk).__sk_common.set_skc_reuse(u8::from(reuse));
+            (*sk).__sk_common.skc_bound_dev_if = dev;
+            to_result(bindings::kernel_bind(
+                socket.as_ptr(),
+                (&raw mut addr).cast(),
+                core::mem::size_of_val(&addr) as c_int,
+            ))?;
+        }
+        Ok(this)
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        match &self.0 {
+            // SAFETY: A valid, bound kernel socket.
+            Some(r) => unsafe {
+                (*(*r.socket.as_ptr()).sk)
+                    .__sk_common
+                    .__bindgen_anon_3
+                    .__bindgen_anon_1
+                    .skc_num
+            },
+            None => 0,
+        }
+    }
+
+    /// Lets it listen: from now on no one else may listen there. Context: process.
+    pub(crate) fn listen(&self) -> Result {
+        match &self.0 {
+            // SAFETY: A valid, bound kernel socket.
+            Some(r) => to_result(unsafe { bindings::kernel_listen(r.socket.as_ptr(), 1) }),
+            None => Err(EINVAL),
+        }
+    }
+
+    /// The listener is gone and connections go on: the port stays bound, as theirs do.
+    pub(crate) fn unlisten(&self) {
+        if let Some(r) = &self.0 {
+            // SAFETY: A valid kernel socket. A listener that is shut becomes unconnected and, its
+            // port having been asked for by number, keeps it.
+            unsafe {
+                bindings::kernel_sock_shutdown(
+                    r.socket.as_ptr(),
+                    bindings::sock_shutdown_cmd_SHUT_RDWR,
+                );
+            }
+        }
+    }
+
+    unsafe extern "C" fn release(work: *mut bindings::work_struct) {
+        // SAFETY: `work` is the first field of a reservation that `drop` gave up.
+        unsafe {
+            let reservation = KBox::from_raw(work.cast::<Reservation>());
+            bindings::sock_release(reservation.socket.as_ptr());
+        }
+    }
+}
+
+impl Drop for ReservationBox {
+    fn drop(&mut self) {
+        if let Some(boxed) = self.0.take() {
+            let queue = QUEUE.0.load(Ordering::Acquire);
+            // SAFETY: The queue outlives every socket, and the work owns the box from here on.
+            unsafe {
+                let raw = KBox::into_raw(boxed);
+                bindings::queue_work(queue, (*raw).work.get());
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! connect(), also to nowhere.
+
+use super::listen;
+use crate::net::{
+    hashtable::Node,
+    proto_ops::abi,
+    skbuff::Gfp,
+    sock::{
+        Endpoint,
+        WaitEnd, //
+    },
+};
+use crate::stack::{
+    demux::{
+        Conn,
+        ConnState,
+        Kind, //
+    },
+    egress,
+    netns::NetState,
+    ports,
+    sock::{
+        now,
+        sync_buffers,
+        with_cx,
+        LockedTcp,
+        Phase,
+        TcpSock, //
+    },
+};
+use crate::tcp::{
+    connection::{
+        Connection,
+        OpenParams, //
+    },
+    isn::isn, //
+};
+use core::net::Ipv4Addr;
+use kernel::prelude::*;
+
+/// connect() to `remote`.
+pub(super) fn connect(sk: &TcpSock, remote: Endpoint, nonblock: bool) -> Result {
+    let mut sk = sk.lock();
+    match sk.peek().phase {
+        Phase::Connected | Phase::Listening => return Err(EISCONN),
+        Phase::Connecting => {
+            if nonblock && is_connecting(&sk) {
+                return Err(EALREADY);
+            }
+        }
+        Phase::Idle => {
+            begin(&mut sk, remote)?;
+            if nonblock && is_connecting(&sk) {
+                return Err(EINPROGRESS);
+            }
+        }
+    }
+    let mut timeout = sk.sk().sndtimeo(nonblock);
+    match sk.wait(&mut timeout, false, |sk| !is_connecting(sk)) {
+        WaitEnd::Ready => {}
+        WaitEnd::TimedOut => return Err(EINPROGRESS),
+        WaitEnd::Interrupted(error) => return Err(error),
+    }
+    if sk.peek().phase == Phase::Connected {
+        // A connection that was reset since then still connected.
+        if sk.sk().state() != abi::TCP_CLOSE {
+            return Ok(());
+        }
+    }
+    let error = match sk.sk().take_error() {
+        Ok(()) => ECONNABORTED,
+        Err(error) => error,
+    };
+    reset(&mut sk);
+    Err(error)
+}
+
+fn is_connecting(sk: &LockedTcp<'_>) -> bool {
+    matches!(sk.sk().state(), abi::TCP_SYN_SENT | abi::TCP_SYN_RECV)
+}
+
+/// Finds route and port, and sends the SYN.
+fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
+    let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
+    // RFC 1122, 3.2.1.3: this host; the routing table turns 0.0.0.0 into loopback.
+    let bound = sk.sk().bound_addr();
+    let source = sk.route_source(remote, bound)?;
+    let remote = if remote.addr.is_unspecified() {
+        Endpoint { addr: Ipv4Addr::LOCALHOST, port: remote.port }
+    } else {
+        remote
+    };
+    let source = if source.is_unspecified() { remote.addr } else { source };
+    let mut local = Endpoint { addr: source, port: sk.sk().local().port };
+    let mut hold = None;
+    if local.port == 0 {
+        let new = ports::ephemeral(sk, local, remote)?;
+        local.port = new.port();
+        hold = Some(new);
+    }
+    let old = sk.sk().local();
+    sk.set_local(local, source);
+    sk.set_remote(remote);
+    let hash = state.hash(local, remote);
+    let result = sk.set_route().and_then(|()| {
+        let node = Node::new(
+            hash,
+            Conn { net: sk.sk().net(), local, remote, kind: Kind::Sock(sk.sk().into()) },
+            ConnState::Sock,
+            Gfp::KERNEL,
+        )
+        .ok_or(ENOMEM)?;
+        state
+            .conns
+            .insert(node, |c| c.is(local, remote), |_| {})
+            .map_err(|_| EADDRNOTAVAIL)
+    });
+    if let Err(e) = result {
+        sk.set_local(old, bound);
+        sk.set_remote(Endpoint::UNSPECIFIED);
+        return Err(e);
+    }
+    let path = sk.path();
+    sync_buffers(sk);
+    let (seq_hash, ts_offset) = state.secret_hashes(local, remote);
+    let params = OpenParams {
+        iss: isn(seq_hash, now()),
+        ts_offset,
+        mss_route: path.map_or(536, |p| p.mss),
+    };
+    let data = sk.data();
+    data.hashed = true;
+    data.phase = Phase::Connecting;
+    if hold.is_some() {
+        data.port = hold;
+        data.user_port = false;
+    }
+    with_cx(sk, |conn, cx| conn.open_active(cx, params));
+    egress::flush(sk);
+    Ok(())
+}
+
+/// connect(AF_UNSPEC): back to a fresh socket; a connection is aborted.
+pub(super) fn disconnect(sk: &TcpSock) -> Result {
+    let mut sk = sk.lock();
+    if sk.peek().phase == Phase::Listening {
+        listen::stop(&mut sk);
+    } else {
+        reset(&mut sk);
+    }
+    Ok(())
+}
+
+/// Forgets the connection. A port that was asked for by number stays.
+pub(super) fn reset(sk: &mut LockedTcp<'_>) {
+    with_cx(sk, |conn, cx| conn.abort(cx));
+    egress::flush(sk);
+    let config = *sk.peek().conn.config();
+    let data = sk.data();
+    data.conn = Connection::new(config);
+    data.phase = Phase::Idle;
+    data.was_connected = false;
+    data.armed = None;
+    let keeps_port = data.user_port;
+    if !keeps_port {
+        data.port = None;
+    }
+    sk.stop_timer();
+    let _ = sk.sk().take_error();
+    sk.clear_shutdown();
+    sk.set_state(abi::TCP_CLOSE);
+    sk.set_remote(Endpoint::UNSPECIFIED);
+    if !keeps_port {
+        sk.set_local(Endpoint::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+    }
+    sync_buffers(sk);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! bind(), shutdown(), close(), and the names of both ends.
+
+use super::{
+    connect,
+    listen, //
+};
+use crate::net::{
+    proto_ops::{
+        abi,
+        Which, //
+    },
+    sock::Endpoint, //
+};
+use crate::stack::{
+    egress,
+    ports,
+    sock::{
+        with_cx,
+        LockedTcp,
+        Phase,
+        TcpSock, //
+    },
+};
+use kernel::prelude::*;
+
+/// bind(): EINVAL if the socket has a port or a connection already; the rest is the kernel's.
+pub(super) fn bind(sk: &TcpSock, local: Endpoint) -> Result {
+    let mut sk = sk.lock();
+    if sk.peek().phase != Phase::Idle || sk.peek().port.is_some() {
+        return Err(EINVAL);
+    }
+    bind_locked(&mut sk, local)
+}
+
+/// Binds a socket without a port.
+pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint) -> Result {
+    let hold = ports::bind(sk, local)?;
+    let bound = Endpoint { addr: local.addr, port: hold.port() };
+    sk.set_local(bound, bound.addr);
+    let data = sk.data();
+    data.port = Some(hold);
+    data.user_port = true;
+    Ok(())
+}
+
+/// getsockname() and getpeername().
+pub(super) fn name(sk: &TcpSock, which: Which) -> Result<Endpoint> {
+    match which {
+        Which::Local => Ok(sk.local()),
+        Which::Accepted => Ok(sk.remote()),
+        Which::Peer => {
+            let state = sk.state();
+            if sk.remote().port == 0 || state == abi::TCP_CLOSE || state == abi::TCP_SYN_SENT {
+                return Err(ENOTCONN);
+            }
+            Ok(sk.remote())
+        }
+    }
+}
+
+/// shutdown().
+pub(super) fn shutdown(sk: &TcpSock, how: i32) -> Result {
+    let bits = match how {
+        0 => abi::RCV_SHUTDOWN,
+        1 => abi::SEND_SHUTDOWN,
+        2 => abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN,
+        _ => return Err(EINVAL),
+    };
+    let mut sk = sk.lock();
+    let receive = bits & abi::RCV_SHUTDOWN != 0;
+    let send = bits & abi::SEND_SHUTDOWN != 0;
+    let result = match sk.sk().state() {
+        abi::TCP_CLOSE => Err(ENOTCONN),
+        abi::TCP_LISTEN => {
+            if receive {
+                listen::stop(&mut sk);
+            }
+            Ok(())
+        }
+        abi::TCP_SYN_SENT => {
+            connect::reset(&mut sk);
+            Ok(())
+        }
+        _ => {
+            sk.add_shutdown(bits);
+            if receive {
+                sk.data().conn.shutdown_recv();
+            }
+            if send {
+                with_cx(&mut sk, |conn, cx| conn.shutdown_send(cx));
+                egress::flush(&mut sk);
+            }
+            Ok(())
+        }
+    };
+    // Whoever sleeps in a call looks again.
+    sk.sk().wake_all();
+    result
+}
+
+/// close() of the last descriptor.
+pub(super) fn release(sk: &TcpSock) {
+    let mut guard = sk.lock();
+    guard.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);
+    if guard.peek().phase == Phase::Listening {
+        listen::stop(&mut guard);
+        guard.data().port = None;
+    } else {
+        let linger = guard.sk().linger();
+        with_cx(&mut guard, |conn, cx| {
+            if linger == Some(0) {
+                // SO_LINGER with zero: ABORT (RFC 9293, 3.10.5).
+                conn.abort(cx);
+            }
+            conn.close(cx);
+        });
+        egress::flush(&mut guard);
+        if let Some(ticks) = linger.filter(|ticks| *ticks > 0) {
+            let mut timeout = c_long::try_from(ticks).unwrap_or(c_long::MAX);
+            let _ = guard.wait(&mut timeout, false, |sk| {
+                !matches!(
+                    sk.sk().state(),
+                    abi::TCP_FIN_WAIT1 | abi::TCP_CLOSING | abi::TCP_LAST_ACK
+                )
+            });
+        }
+        if guard.sk().state() == abi::TCP_CLOSE {
+            guard.data().port = None;
+        }
+    }
+    sk.abandon();
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! listen() and accept().
+
+use super::lifecycle;
+use crate::net::{
+    hashtable::Node,
+    proto_ops::abi,
+    skbuff::Gfp,
+    sock::{
+        Endpoint,
+        WaitEnd, //
+    },
+};
+use crate::stack::{
+    accept_queue::AcceptQueue,
+    demux::{
+        Conn,
+        Kind,
+        Listener, //
+    },
+    egress,
+    netns::NetState,
+    sock::{
+        with_cx,
+        LockedTcp,
+        Phase,
+        TcpSock, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// listen(): also on a listener, to change the backlog; binds to any port if there is none.
+pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
+    let mut sk = sk.lock();
+    if !matches!(sk.peek().phase, Phase::Idle | Phase::Listening) {
+        return Err(EINVAL);
+    }
+    // A negative backlog is a huge one, as it always was; somaxconn bounds both.
+    let limit = (backlog as u32).min(sk.sk().net().somaxconn());
+    let ring = AcceptQueue::ring_for(limit)?;
+    if sk.peek().phase == Phase::Listening {
+        let old = sk.sk().shared().accept.lock().resize(ring, limit);
+        drop(old);
+        sk.set_max_ack_backlog(limit);
+        return Ok(());
+    }
+    if sk.peek().port.is_none() {
+        lifecycle::bind_locked(&mut sk, Endpoint::UNSPECIFIED)?;
+    }
+    let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
+    let hold = sk.peek().port.clone().ok_or(EINVAL)?;
+    let this = sk.sk();
+    // Findable before the reservation listens, so that no SYN gets past us; closed until after.
+    let node = Node::new(
+        Listener::hash(this.local().port),
+        Listener::new(this.into()),
+        (),
+        Gfp::KERNEL,
+    )
+    .ok_or(ENOMEM)?;
+    let config = *sk.peek().conn.config();
+    {
+        let mut queue = this.shared().accept.lock();
+        queue.open = false;
+        queue.config = config;
+        queue.port = Some(hold.clone());
+        let old = queue.resize(ring, limit);
+        drop(queue);
+        drop(old);
+    }
+    state.listeners.insert(node, |_| false, |_| {}).map_err(|_| EADDRINUSE)?;
+    if let Err(e) = hold.listen() {
+        state.listeners.remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        return Err(e);
+    }
+    this.shared().accept.lock().open = true;
+    sk.data().phase = Phase::Listening;
+    sk.set_max_ack_backlog(limit);
+    sk.set_state(abi::TCP_LISTEN);
+    Ok(())
+}
+
+/// Stops listening: connections that wait are reset, half-open ones forgotten.
+pub(super) fn stop(sk: &mut LockedTcp<'_>) {
+    let this = sk.sk();
+    sk.set_state(abi::TCP_CLOSE);
+    sk.data().phase = Phase::Idle;
+    if let Some(hold) = &sk.peek().port {
+        hold.unlisten();
+    }
+    if let Some(state) = NetState::of(this.net()) {
+        state.listeners.remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        this.shared().accept.lock().open = false;
+        if this.shared().half_open() > 0 {
+            state.conns.retain_not(
+                |c: &Conn| matches!(&c.kind, Kind::HalfOpen(l) if core::ptr::eq(&**l, this)),
+            );
+        }
+    }
+    loop {
+        let child = this.shared().accept.lock().pop();
+        let Some(child) = child else {
+            break;
+        };
+        {
+            let mut child = child.lock();
+            with_cx(&mut child, |conn, cx| {
+                conn.abort(cx);
+                conn.close(cx);
+            });
+            egress::flush(&mut child);
+            child.data().port = None;
+        }
+        child.abandon();
+    }
+    this.shared().accept.lock().port = None;
+}
+
+/// accept().
+pub(super) fn accept(sk: &TcpSock, nonblock: bool) -> Result<ARef<TcpSock>> {
+    let mut sk = sk.lock();
+    if sk.peek().phase != Phase::Listening {
+        return Err(EINVAL);
+    }
+    let this = sk.sk();
+    let mut timeout = this.rcvtimeo(nonblock);
+    let mut child = None;
+    let end = sk.wait(&mut timeout, true, |sk| {
+        if sk.peek().phase != Phase::Listening {
+            return true;
+        }
+        child = this.shared().accept.lock().pop();
+        child.is_some()
+    });
+    match (child, end) {
+        (Some(child), _) => Ok(child),
+        (None, WaitEnd::Ready) => Err(EINVAL),
+        (None, WaitEnd::TimedOut) => Err(EAGAIN),
+        (None, WaitEnd::Interrupted(error)) => Err(error),
+    }
+}

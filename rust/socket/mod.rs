@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! POSIX: what each call on a socket means, and which errno it gives.
+//!
+//! One file a call (or a pair that belongs together). Errors are those of the kernel's TCP.
+
+#![forbid(unsafe_code)]
+
+mod connect;
+mod listen;
+mod lifecycle;
+mod poll;
+mod recvmsg;
+mod sendmsg;
+mod sockopt;
+
+use crate::net::{
+    iter::Message,
+    proto_ops::{
+        OptIn,
+        OptOut,
+        StreamOps,
+        Which, //
+    },
+    sock::Endpoint, //
+};
+use crate::stack::sock::{
+    RustTcp,
+    TcpSock, //
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+impl StreamOps for RustTcp {
+    fn created(sk: &TcpSock) -> Result {
+        crate::stack::sock::init(&mut sk.lock());
+        Ok(())
+    }
+
+    fn release(sk: &TcpSock) {
+        lifecycle::release(sk);
+    }
+
+    fn bind(sk: &TcpSock, local: Endpoint) -> Result {
+        lifecycle::bind(sk, local)
+    }
+
+    fn connect(sk: &TcpSock, remote: Option<Endpoint>, nonblock: bool) -> Result {
+        match remote {
+            Some(remote) => connect::connect(sk, remote, nonblock),
+            None => connect::disconnect(sk),
+        }
+    }
+
+    fn accept(sk: &TcpSock, nonblock: bool) -> Result<ARef<TcpSock>> {
+        listen::accept(sk, nonblock)
+    }
+
+    fn listen(sk: &TcpSock, backlog: i32) -> Result {
+        listen::listen(sk, backlog)
+    }
+
+    fn shutdown(sk: &TcpSock, how: i32) -> Result {
+        lifecycle::shutdown(sk, how)
+    }
+
+    fn name(sk: &TcpSock, which: Which) -> Result<Endpoint> {
+        lifecycle::name(sk, which)
+    }
+
+    fn poll(sk: &TcpSock) -> u32 {
+        poll::poll(sk)
+    }
+
+    fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
+        poll::ioctl(sk, cmd)
+    }
+
+    fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result<usize> {
+        sendmsg::sendmsg(sk, msg, len)
+    }
+
+    fn recvmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize, flags: u32) -> Result<usize> {
+        recvmsg::recvmsg(sk, msg, len, flags)
+    }
+
+    fn setsockopt(sk: &TcpSock, level: i32, name: i32, value: OptIn) -> Result {
+        sockopt::set(sk, level, name, value)
+    }
+
+    fn getsockopt(sk: &TcpSock, level: i32, name: i32, value: OptOut) -> Result {
+        sockopt::get(sk, level, name, value)
+    }
+}

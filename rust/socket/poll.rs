@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Readiness, without the lock: poll(), select() and epoll; and the ioctls that ask how much.
+
+use crate::net::proto_ops::abi;
+use crate::stack::sock::{
+    Phase,
+    TcpSock, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// The events that are there now.
+pub(super) fn poll(sk: &TcpSock) -> u32 {
+    let state = sk.state();
+    if state == abi::TCP_LISTEN {
+        return if sk.shared().accept.lock().len() > 0 {
+            abi::EPOLLIN | abi::EPOLLRDNORM
+        } else {
+            0
+        };
+    }
+    let shutdown = sk.shutdown_bits();
+    let both = abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN;
+    let mut events = 0;
+    if shutdown & both == both || state == abi::TCP_CLOSE {
+        events |= abi::EPOLLHUP;
+    }
+    if shutdown & abi::RCV_SHUTDOWN != 0 {
+        events |= abi::EPOLLIN | abi::EPOLLRDNORM | abi::EPOLLRDHUP;
+    }
+    if state != abi::TCP_SYN_SENT && state != abi::TCP_SYN_RECV {
+        if sk.shared().readable.load(Relaxed) >= sk.rcvlowat() {
+            events |= abi::EPOLLIN | abi::EPOLLRDNORM;
+        }
+        if shutdown & abi::SEND_SHUTDOWN != 0
+            || sk.shared().writable.load(Relaxed)
+            || { sk.want_room(); sk.shared().writable.load(Relaxed) }
+        {
+            events |= abi::EPOLLOUT | abi::EPOLLWRNORM;
+        }
+    }
+    if sk.pending_error() != 0 || sk.has_error_queue() {
+        events |= abi::EPOLLERR;
+    }
+    events
+}
+
+/// FIONREAD (SIOCINQ), SIOCOUTQ and SIOCOUTQNSD.
+pub(super) fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
+    if !matches!(cmd, abi::FIONREAD | abi::SIOCOUTQ | abi::SIOCOUTQNSD) {
+        return Err(Error::from_errno(-515)); // ENOIOCTLCMD: the socket layer goes on.
+    }
+    let sk = sk.lock();
+    if sk.peek().phase == Phase::Listening {
+        return Err(EINVAL);
+    }
+    let conn = &sk.peek().conn;
+    let bytes = match cmd {
+        abi::FIONREAD => conn.recv_len(),
+        abi::SIOCOUTQ => conn.unacked(),
+        _ => conn.unsent(),
+    };
+    Ok(i32::try_from(bytes).unwrap_or(i32::MAX))
+}

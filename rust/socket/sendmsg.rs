@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending: the application's bytes go straight into the pages that will be transmitted.
+
+use crate::net::{
+    iter::{
+        Appended,
+        Message, //
+    },
+    proto_ops::{
+        abi,
+        send_sigpipe, //
+    },
+    skbuff::{
+        Gfp,
+        SkBuff, //
+    },
+    sock::{
+        SockGuard,
+        WaitEnd, //
+    },
+};
+use crate::stack::{
+    egress,
+    kernel::SegBuf,
+    sock::{
+        sync_buffers,
+        RustTcp,
+        TcpSock, //
+    },
+};
+use crate::tcp::connection::SendError;
+use kernel::prelude::*;
+
+/// sendmsg() and its kin.
+pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result<usize> {
+    let flags = msg.flags();
+    let mut guard = sk.lock();
+    sync_buffers(&mut guard);
+    let mut sent = 0;
+    let result = send_loop(&mut guard, msg, len, flags, &mut sent);
+    if sent > 0 {
+        let more = flags & abi::MSG_MORE != 0;
+        let conn = &mut guard.data().conn;
+        conn.set_more(more);
+        if !more {
+            conn.mark_push();
+        }
+        egress::flush(&mut guard);
+        return Ok(sent);
+    }
+    match result {
+        Ok(()) => Ok(0),
+        Err(e) => {
+            if e == EPIPE && flags & abi::MSG_NOSIGNAL == 0 {
+                send_sigpipe();
+            }
+            Err(e)
+        }
+    }
+}
+
+fn send_loop(
+    sk: &mut SockGuard<'_, RustTcp>,
+    msg: &mut Message<'_>,
+    len: usize,
+    flags: u32,
+    sent: &mut usize,
+) -> Result {
+    if flags & abi::MSG_OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let mut timeout = sk.sk().sndtimeo(flags & abi::MSG_DONTWAIT != 0);
+    loop {
+        match check(sk) {
+            Ok(()) => break,
+            Err(Some(error)) => return Err(error),
+            // The handshake is under way.
+            Err(None) => match sk.wait(&mut timeout, false, |sk| !matches!(check(sk), Err(None))) {
+                WaitEnd::Ready => {}
+                WaitEnd::TimedOut => return Err(EAGAIN),
+                WaitEnd::Interrupted(error) => return Err(error),
+            },
+        }
+    }
+    while *sent < len {
+        if let Err(error) = check(sk) {
+            return Err(error.unwrap_or(EPIPE));
+        }
+        if sk.peek().conn.send_space() == 0 {
+            sk.data().conn.mark_push();
+            egress::flush(sk);
+            if sk.peek().conn.send_space() == 0 {
+                sk.sk().want_room();
+                let ready = |sk: &mut crate::stack::sock::LockedTcp<'_>| {
+                    check(sk).is_err() || {
+                        sk.sk().want_room();
+                        sk.peek().conn.is_writeable()
+                    }
+                };
+                match sk.wait(&mut timeout, false, ready) {
+                    WaitEnd::Ready => {}
+                    WaitEnd::TimedOut => return Err(EAGAIN),
+                    WaitEnd::Interrupted(error) => return Err(error),
+                }
+                continue;
+            }
+        }
+        let left = u32::try_from(len.wrapping_sub(*sent)).unwrap_or(u32::MAX);
+        *sent = sent.wrapping_add(append(sk, msg, left)? as usize);
+    }
+    Ok(())
+}
+
+/// Whether data may be queued: `Err(None)` while the handshake is under way.
+fn check(sk: &crate::stack::sock::LockedTcp<'_>) -> core::result::Result<(), Option<Error>> {
+    match sk.peek().conn.send_check() {
+        Err(SendError::Connecting) => Err(None),
+        Ok(()) if sk.sk().pending_error() == 0 => Ok(()),
+        // A pending error comes before EPIPE, once.
+        _ => match sk.sk().take_error() {
+            Err(error) => Err(Some(error)),
+            Ok(()) => Err(Some(EPIPE)),
+        },
+    }
+}
+
+/// Copies up to `most` bytes to the end of the send queue; tells how many.
+fn append(
+    sk: &mut SockGuard<'_, RustTcp>,
+    msg: &mut Message<'_>,
+    most: u32,
+) -> Result<u32> {
+    let mut full = false;
+    {
+        let (wire, data) = sk.parts();
+        if let Some((buf, room)) = data.conn.tail_room() {
+            match wire.append_from(msg, buf, room.min(most))? {
+                Appended::Bytes(n) => {
+                    let cb = buf.cb_mut();
+                    cb.len = cb.len.wrapping_add(n);
+                    data.conn.appended(n, n);
+                    if n >= room {
+                        egress::flush(sk);
+                    }
+                    return Ok(n);
+                }
+                Appended::Full => full = true,
+            }
+        }
+    }
+    if full {
+        egress::flush(sk);
+    }
+    let (wire, data) = sk.parts();
+    let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
+    let goal = data.conn.size_goal();
+    match wire.append_from(msg, &mut buf, goal.min(most))? {
+        Appended::Bytes(n) => {
+            buf.cb_mut().len = n;
+            data.conn.queue(buf);
+            Ok(n)
+        }
+        Appended::Full => Err(ENOMEM),
+    }
+}

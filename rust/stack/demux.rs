@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The two tables that segments are looked up in: connections of every kind, and listeners.
+
+use super::{
+    ingress,
+    sock::TcpSock, //
+};
+use crate::net::{
+    hashtable::{
+        Entry,
+        Node,
+        RcuTable,
+        ReadSide, //
+    },
+    netns::Net,
+    sock::Endpoint,
+};
+use crate::tcp::{
+    handshake::SynRcvd,
+    time_wait::TimeWait, //
+};
+use core::net::Ipv4Addr;
+use kernel::sync::aref::ARef;
+
+/// What an entry stands for.
+pub(crate) enum Kind {
+    /// A socket.
+    Sock(ARef<TcpSock>),
+    /// A half-open connection of this listener.
+    HalfOpen(ARef<TcpSock>),
+    /// TIME-WAIT, or FIN-WAIT-2 without a user.
+    TimeWait,
+}
+
+/// An entry of the connection table.
+pub(crate) struct Conn {
+    /// The namespace.
+    pub(crate) net: Net,
+    /// Our end.
+    pub(crate) local: Endpoint,
+    /// The peer.
+    pub(crate) remote: Endpoint,
+    /// What it is.
+    pub(crate) kind: Kind,
+}
+
+/// What a connection entry's lock guards.
+pub(crate) enum ConnState {
+    /// A socket has a lock of its own.
+    Sock,
+    /// A half-open connection.
+    HalfOpen(SynRcvd),
+    /// TIME-WAIT.
+    TimeWait(TimeWait),
+}
+
+impl Conn {
+    /// Whether the entry is for these endpoints.
+    pub(crate) fn is(&self, local: Endpoint, remote: Endpoint) -> bool {
+        self.local == local && self.remote == remote
+    }
+
+    /// Whether the entry is for this socket.
+    pub(crate) fn is_sock(&self, sk: &TcpSock) -> bool {
+        matches!(&self.kind, Kind::Sock(other) if core::ptr::eq(&**other, sk))
+    }
+}
+
+impl Entry for Conn {
+    type State = ConnState;
+
+    fn on_timer(node: &Node<Self>) {
+        ingress::entry_timer(node);
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if let Kind::HalfOpen(listener) = &self.kind {
+            listener.shared().half_open_done();
+        }
+    }
+}
+
+/// Connections.
+pub(crate) type ConnTable = RcuTable<Conn>;
+
+/// An entry of the listener table.
+pub(crate) struct Listener {
+    /// The port.
+    port: u16,
+    /// The address it listens on; unspecified for all.
+    addr: Ipv4Addr,
+    /// The interface it listens on; 0 for all.
+    dev: i32,
+    /// The socket.
+    pub(crate) sk: ARef<TcpSock>,
+}
+
+impl Listener {
+    /// The entry of a bound socket.
+    pub(crate) fn new(sk: ARef<TcpSock>) -> Self {
+        Self { port: sk.local().port, addr: sk.bound_addr(), dev: sk.bound_dev_if(), sk }
+    }
+
+    /// The hash of a port.
+    pub(crate) fn hash(port: u16) -> u32 {
+        u32::from(port)
+    }
+
+    /// Whether the entry is for this socket.
+    pub(crate) fn is_sock(&self, sk: &TcpSock) -> bool {
+        core::ptr::eq(&*self.sk, sk)
+    }
+}
+
+impl Entry for Listener {
+    type State = ();
+
+    fn on_timer(_node: &Node<Self>) {}
+}
+
+/// Listeners.
+pub(crate) type ListenTable = RcuTable<Listener>;
+
+/// The listener for a segment to `local` that came in by `iif`: one bound to the address before
+/// one bound to all.
+pub(crate) fn find_listener<'a>(
+    table: &'a ListenTable,
+    rcu: &'a impl ReadSide,
+    local: Endpoint,
+    iif: i32,
+) -> Option<&'a TcpSock> {
+    let hash = Listener::hash(local.port);
+    let on = |addr: Ipv4Addr| {
+        table
+            .find(hash, rcu, |l| {
+                l.port == local.port && l.addr == addr && (l.dev == 0 || l.dev == iif)
+            })
+            .map(|node| &*node.value().sk)
+    };
+    on(local.addr).or_else(|| on(Ipv4Addr::UNSPECIFIED))
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! After every input or command: what the connection wants sent is sent, its timer is armed, who
+//! waits is told, and entries of the tables follow its state.
+
+use super::{
+    demux::{
+        Conn,
+        ConnState as EntryState,
+        Kind, //
+    },
+    error::errno,
+    netns::NetState,
+    sock::{
+        kernel_state,
+        now,
+        LockedTcp,
+        Phase, //
+    },
+};
+use crate::net::{
+    hashtable::Node,
+    ip::Route,
+    netns::Net,
+    proto_ops::abi,
+    skbuff::Gfp,
+    sock::Endpoint, //
+};
+use crate::tcp::{
+    connection::Events,
+    context::Cx,
+    mib::Mib,
+    platform::MibSink,
+    state::ConnState,
+    time_wait::TimeWait,
+    wire::Header, //
+};
+use kernel::sync::atomic::Relaxed;
+
+/// Bytes of the longest TCP header.
+const MAX_HEADER: usize = 60;
+
+/// Polls the connection dry. The socket is locked in either form.
+pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
+    let Some(state) = NetState::of(sk.sk().net()) else {
+        return;
+    };
+    if sk.peek().phase == Phase::Listening {
+        return;
+    }
+    if sk.peek().hashed {
+        if let Some(path) = sk.path() {
+            sk.data().conn.set_path(path.mss, path.gso_max);
+        }
+    }
+    let (local, remote) = (sk.sk().local(), sk.sk().remote());
+    let (mut wire, data) = sk.parts();
+    let mut bytes = [0u8; MAX_HEADER];
+    loop {
+        let cx = Cx { now: now(), net: &data.net, mib: &state.mib };
+        let Some(transmit) = data.conn.poll_transmit(&cx) else {
+            break;
+        };
+        let len = transmit.header.emit(local.port, remote.port, &mut bytes);
+        if let Some(header) = len.and_then(|len| bytes.get(..len)) {
+            wire.transmit(header, transmit.payload.map(|p| &*p), transmit.gso_size);
+        }
+    }
+    let events = data.conn.poll_events();
+    publish(sk);
+    if events != Events::default() {
+        on_events(sk, state, events);
+    }
+    arm(sk);
+}
+
+/// Writes what is read without the lock.
+fn publish(sk: &mut LockedTcp<'_>) {
+    let shared = sk.sk().shared();
+    let (sndbuf, rcvbuf) = (sk.sk().sndbuf(), sk.sk().rcvbuf());
+    let conn = &sk.peek().conn;
+    shared.readable.store(conn.recv_len(), Relaxed);
+    shared.unacked.store(conn.unacked(), Relaxed);
+    shared.writable.store(conn.is_writeable(), Relaxed);
+    let tuned = conn.buffers();
+    let state = kernel_state(conn.state());
+    if tuned != (sndbuf, rcvbuf) {
+        sk.set_buffers(tuned.0, tuned.1);
+    }
+    // A connection in TIME-WAIT is an entry of its own; the socket is done with it.
+    let state = if state == abi::TCP_TIME_WAIT { abi::TCP_CLOSE } else { state };
+    if sk.sk().state() != state {
+        sk.set_state(state);
+    }
+}
+
+/// Tells who waits, and lets the tables follow.
+fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
+    if events.has(Events::CONNECTED) {
+        let data = sk.data();
+        data.was_connected = true;
+        data.phase = Phase::Connected;
+        sk.sk().wake_all();
+        sk.sk().wake_async(true);
+    }
+    if events.has(Events::PEER_CLOSED) {
+        sk.add_shutdown(abi::RCV_SHUTDOWN);
+        sk.sk().wake_all();
+        sk.sk().wake_async(false);
+    }
+    if events.has(Events::TIME_WAIT) {
+        enter_time_wait(sk, state);
+    }
+    if events.has(Events::CLOSED) {
+        unhash(sk, state);
+        sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);
+    }
+    if events.has(Events::ERROR) {
+        if let Some(reason) = sk.data().conn.take_error() {
+            let errno = -errno(reason).to_errno();
+            sk.report_error(errno);
+        }
+    }
+    if events.has(Events::CLOSED) {
+        sk.sk().wake_all();
+    } else if events.has(Events::READABLE) {
+        sk.sk().wake_reader();
+    }
+    if events.has(Events::WRITABLE) && sk.peek().conn.is_writeable() {
+        sk.wake_writer();
+    }
+}
+
+/// A small entry takes the socket's place.
+fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
+    let net = sk.sk().net();
+    let (local, remote) = (sk.sk().local(), sk.sk().remote());
+    let data = sk.data();
+    let tw = {
+        let cx = Cx { now: now(), net: &data.net, mib: &state.mib };
+        data.conn.time_wait(&cx)
+    };
+    let lasts = tw.deadline().since(now()).as_millis_ceil();
+    let hash = state.hash(local, remote);
+    let node = Node::new(
+        hash,
+        Conn { net, local, remote, kind: Kind::TimeWait },
+        EntryState::TimeWait(tw),
+        Gfp::ATOMIC,
+    );
+    // Without memory the connection is over a little early, as in Linux.
+    if let Some(node) = &node {
+        state.mib.add(Mib::TW, 1);
+        node.arm_timer(&mut node.state().lock(), lasts);
+    }
+    let this = sk.sk();
+    state.conns.replace(hash, &mut |c: &Conn| c.is_sock(this), node);
+    sk.data().hashed = false;
+    sk.set_state(abi::TCP_CLOSE);
+    sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);
+    finish(sk);
+}
+
+/// Takes the socket out of the connection table.
+pub(crate) fn unhash(sk: &mut LockedTcp<'_>, state: &'static NetState) {
+    if !sk.peek().hashed {
+        return;
+    }
+    sk.data().hashed = false;
+    let this = sk.sk();
+    let hash = state.hash(this.local(), this.remote());
+    state.conns.remove(hash, |c| c.is_sock(this));
+    finish(sk);
+}
+
+/// The connection is over: no timer, and the port goes if nobody asked for it by number.
+fn finish(sk: &mut LockedTcp<'_>) {
+    sk.data().armed = None;
+    sk.stop_timer();
+    if sk.peek().conn.is_orphan() {
+        sk.data().port = None;
+    }
+}
+
+/// One timer for the earliest deadline; it is moved only to come sooner.
+fn arm(sk: &mut LockedTcp<'_>) {
+    let over = matches!(sk.peek().conn.state(), ConnState::Closed | ConnState::TimeWait);
+    let Some(at) = sk.peek().conn.poll_timeout().filter(|_| !over) else {
+        return;
+    };
+    if sk.peek().armed.is_some_and(|armed| armed <= at) {
+        return;
+    }
+    sk.data().armed = Some(at);
+    let delay = at.since(now()).as_millis_ceil();
+    sk.arm_timer(delay);
+}
+
+/// Sends a segment that no socket sends.
+pub(crate) fn send_control(
+    net: Net,
+    local: Endpoint,
+    remote: Endpoint,
+    oif: i32,
+    header: &Header,
+) {
+    if let Some(route) = Route::lookup(net, local, remote, oif) {
+        send_along(route, net, local, remote, header);
+    }
+}
+
+/// As [`send_control`], with the route at hand.
+pub(crate) fn send_along(
+    route: Route,
+    net: Net,
+    local: Endpoint,
+    remote: Endpoint,
+    header: &Header,
+) {
+    let mut bytes = [0u8; MAX_HEADER];
+    let len = header.emit(local.port, remote.port, &mut bytes);
+    if let Some(header) = len.and_then(|len| bytes.get(..len)) {
+        route.send(net, local, remote, header);
+    }
+}
+
+/// How long until an entry in TIME-WAIT ends, milliseconds.
+pub(crate) fn time_left(tw: &TimeWait) -> u64 {
+    tw.deadline().since(now()).as_millis_ceil()
+}

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a packet to the connection it belongs to. Context: softirq, RCU read side.
+
+use super::{
+    demux::{
+        find_listener,
+        Conn,
+        ConnState as EntryState,
+        Kind, //
+    },
+    egress::{
+        self,
+        send_along,
+        send_control, //
+    },
+    kernel::{
+        Kernel,
+        SegCb, //
+    },
+    netns::{
+        net_config,
+        NetState, //
+    },
+    sock::{
+        self,
+        now,
+        with_cx,
+        LockedTcp,
+        Phase,
+        TcpSock, //
+    },
+};
+use crate::net::{
+    hashtable::Node,
+    ingress::{
+        checksum_ok,
+        kernel_has,
+        Flow,
+        IcmpReport,
+        IngressHook,
+        RxContext,
+        Verdict, //
+    },
+    ip::Route,
+    netns::Net,
+    skbuff::{
+        Drop as SkbDrop,
+        Gfp,
+        SkBuff, //
+    },
+    sock::Endpoint, //
+};
+use crate::tcp::{
+    connection::{
+        Connection,
+        Disposition,
+        DropReason,
+        IcmpError, //
+    },
+    context::Cx,
+    handshake::{
+        on_listen_segment,
+        OnListen,
+        SynParams,
+        SynRcvd,
+        SynRcvdOn,
+        SynRcvdTimeout, //
+    },
+    isn::isn,
+    mib::Mib,
+    platform::MibSink,
+    seq::SeqNum,
+    time_wait::TimeWaitOn,
+    wire::{
+        Header,
+        Packet,
+        Segment, //
+    },
+};
+
+/// The module's hook in the receive path.
+pub(crate) struct Hook;
+
+/// The header's length and what it says, read from the start of a packet's data.
+fn parse(skb: &mut SkBuff) -> Option<(usize, u16, u16, Header)> {
+    let len = Packet::header_len(skb.pull_head(20)?).ok()?;
+    let packet = Packet::new(skb.pull_head(len)?).ok()?;
+    Some((len, packet.src_port(), packet.dst_port(), packet.header()))
+}
+
+/// What a packet belongs to.
+enum Target<'a> {
+    Conn(&'a Node<Conn>),
+    Listener(&'a TcpSock),
+}
+
+impl IngressHook for Hook {
+    fn receive(context: &RxContext, flow: &Flow, mut skb: SkBuff) -> Verdict {
+        let Some(state) = NetState::of(flow.net) else {
+            return Verdict::Pass(skb);
+        };
+        // Only the ports are looked at before it is known whose packet this is.
+        let Some(&[s0, s1, d0, d1]) =
+            skb.pull_head(20).and_then(|bytes| bytes.first_chunk::<4>())
+        else {
+            return Verdict::Pass(skb);
+        };
+        let local = Endpoint { addr: flow.local, port: u16::from_be_bytes([d0, d1]) };
+        let remote = Endpoint { addr: flow.remote, port: u16::from_be_bytes([s0, s1]) };
+        let hash = state.hash(local, remote);
+        let conn = state.conns.find(hash, context, |c| c.is(local, remote));
+        let target = match conn {
+            Some(node) => Some(Target::Conn(node)),
+            None => find_listener(&state.listeners, context, local, flow.iif).map(Target::Listener),
+        };
+        let Some(target) = target else {
+            return Verdict::Pass(skb);
+        };
+        if let Target::Conn(node) = &target {
+            // A port of ours that only waits out TIME-WAIT may be in use by the kernel's TCP.
+            if matches!(node.value().kind, Kind::TimeWait)
+                && kernel_has(flow, local.port, remote.port)
+            {
+                return Verdict::Pass(skb);
+            }
+        }
+        state.mib.add(Mib::InSegs, 1);
+        let Some((_, _, _, header)) = parse(&mut skb) else {
+            state.mib.add(Mib::InErrs, 1);
+            skb.drop_with(SkbDrop::Header);
+            return Verdict::Taken;
+        };
+        if !checksum_ok(&mut skb) {
+            state.mib.add(Mib::InCsumErrors, 1);
+            state.mib.add(Mib::InErrs, 1);
+            skb.drop_with(SkbDrop::Checksum);
+            return Verdict::Taken;
+        }
+        let rx = Rx { state, flow, local, remote, header };
+        match target {
+            Target::Conn(node) => rx.to_conn(context, node, skb),
+            Target::Listener(listener) => rx.to_listener(listener, skb, None),
+        }
+        Verdict::Taken
+    }
+
+    fn icmp(context: &RxContext, report: &IcmpReport) -> bool {
+        let Some(state) = NetState::of(report.net) else {
+            return false;
+        };
+        let hash = state.hash(report.local, report.remote);
+        let found = state.conns.find(hash, context, |c| c.is(report.local, report.remote));
+        let Some(node) = found else {
+            return false;
+        };
+        if let Kind::Sock(sk) = &node.value().kind {
+            icmp_to_sock(sk, report);
+        }
+        true
+    }
+}
+
+/// ICMP types and codes (RFC 792, RFC 1122).
+mod icmp {
+    pub(super) const UNREACHABLE: u8 = 3;
+    pub(super) const NET: u8 = 0;
+    pub(super) const HOST: u8 = 1;
+    pub(super) const PROTOCOL: u8 = 2;
+    pub(super) const PORT: u8 = 3;
+    pub(super) const FRAG_NEEDED: u8 = 4;
+    pub(super) const NET_UNKNOWN: u8 = 6;
+}
+
+fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
+    let mut guard = sk.bh_lock();
+    // A socket that a task owns misses the report, as in Linux: it is a hint, and comes again.
+    let Some(locked) = guard.unowned() else {
+        return;
+    };
+    let (kind, code) = report.kind;
+    if kind != icmp::UNREACHABLE {
+        return;
+    }
+    let seq = SeqNum::new(report.seq);
+    if code == icmp::FRAG_NEEDED {
+        let mss = u16::try_from(report.mtu.saturating_sub(40)).unwrap_or(u16::MAX);
+        with_cx(locked, |conn, cx| conn.handle_mtu(cx, mss));
+    } else {
+        let error = match code {
+            icmp::NET | icmp::NET_UNKNOWN => IcmpError::Net,
+            icmp::PROTOCOL | icmp::PORT => IcmpError::Refused,
+            icmp::HOST => IcmpError::Host,
+            _ => IcmpError::Host,
+        };
+        with_cx(locked, |conn, _| conn.handle_icmp(seq, error));
+    }
+    egress::flush(locked);
+}
+
+/// A segment on its way.
+struct Rx<'a> {
+    state: &'static NetState,
+    flow: &'a Flow,
+    local: Endpoint,
+    remote: Endpoint,
+    header: Header,
+}
+
+impl Rx<'_> {
+    /// The segment; its packet's data starts at the TCP header.
+    fn segment(&self, skb: &SkBuff) -> Segment {
+        let payload = skb.len().saturating_sub(u32::try_from(self.header_len(skb)).unwrap_or(0));
+        Segment { header: self.header, payload_len: payload }
+    }
+
+    fn header_len(&self, skb: &SkBuff) -> usize {
+        skb.head(20).and_then(|bytes| Packet::header_len(bytes).ok()).unwrap_or(20)
+    }
+
+    fn reply(&self, header: &Header) {
+        if header.flags.contains(crate::tcp::wire::Flags::RST) {
+            self.state.mib.add(Mib::OutRsts, 1);
+        }
+        self.state.mib.add(Mib::OutSegs, 1);
+        send_control(self.flow.net, self.local, self.remote, 0, header);
+    }
+
+    fn to_conn(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) {
+        match &node.value().kind {
+            Kind::Sock(sk) => to_sock(self.state, sk, skb),
+            Kind::HalfOpen(listener) => self.to_half_open(node, listener, skb),
+            Kind::TimeWait => self.to_time_wait(context, node, skb),
+        }
+    }
+
+    fn to_half_open(&self, node: &Node<Conn>, listener: &TcpSock, skb: SkBuff) {
+        let seg = self.segment(&skb);
+        let net = net_config(self.flow.net);
+        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &net, mib: &self.state.mib };
+        let (outcome, entry) = match &mut *node.state().lock() {
+            EntryState::HalfOpen(entry) => (entry.handle_segment(&cx, &seg), *entry),
+            _ => return,
+        };
+        match outcome {
+            SynRcvdOn::Establish => self.establish(node, listener, &entry, skb, &cx),
+            SynRcvdOn::Reply(header, reason) => {
+                self.reply(&header);
+                skb.drop_with(drop_reason(reason));
+            }
+            SynRcvdOn::Remove => {
+                self.remove(node);
+                skb.drop_with(drop_reason(DropReason::Reset));
+            }
+            SynRcvdOn::Drop(reason) => skb.drop_with(drop_reason(reason)),
+        }
+    }
+
+    fn remove(&self, node: &Node<Conn>) -> bool {
+        self.state.conns.remove(node.hash(), |c| core::ptr::eq(c, node.value()))
+    }
+
+    /// The last ACK of the handshake: the half-open entry becomes a socket in the accept queue.
+    fn establish(
+        &self,
+        node: &Node<Conn>,
+        listener: &TcpSock,
+        entry: &SynRcvd,
+        skb: SkBuff,
+        cx: &Cx<'_, Kernel>,
+    ) {
+        let (config, port) = {
+            let queue = listener.shared().accept.lock();
+            if !queue.open {
+                drop(queue);
+                self.remove(node);
+                if let Some(header) = crate::tcp::connection::reset_for(&self.segment(&skb)) {
+                    self.reply(&header);
+                }
+                skb.drop_with(SkbDrop::Protocol);
+                return;
+            }
+            if queue.is_full() {
+                drop(queue);
+                self.state.mib.add(Mib::AcceptOverflows, 1);
+                if cx.net.abort_on_overflow {
+                    self.remove(node);
+                    if let Some(header) = crate::tcp::connection::reset_for(&self.segment(&skb)) {
+                        self.reply(&header);
+                    }
+                }
+                // The peer will send again, and find room or not.
+                skb.drop_with(SkbDrop::ListenOverflow);
+                return;
+            }
+            (queue.config, queue.port.clone())
+        };
+        let Some(child) = listener.clone_child() else {
+            self.state.mib.add(Mib::ListenDrops, 1);
+            skb.drop_with(SkbDrop::SocketRcvbuff);
+            return;
+        };
+        let mut guard = child.bh_lock_nested();
+        let Some(locked) = guard.unowned() else {
+            return;
+        };
+        locked.set_local(self.local, self.local.addr);
+        locked.set_remote(self.remote);
+        sock::init_child(locked, cx.net);
+        let data = locked.data();
+        data.conn = Connection::from_syn_rcvd(cx, config, entry);
+        data.port = port;
+        data.phase = Phase::Connected;
+        data.hashed = true;
+        sock::sync_buffers(locked);
+        let new = Node::new(
+            node.hash(),
+            Conn {
+                net: self.flow.net,
+                local: self.local,
+                remote: self.remote,
+                kind: Kind::Sock(child.clone()),
+            },
+            EntryState::Sock,
+            Gfp::ATOMIC,
+        );
+        let replaced = new.is_some_and(|new| {
+            let same = |c: &Conn| core::ptr::eq(c, node.value());
+            self.state.conns.replace(node.hash(), &mut { same }, Some(new))
+        });
+        if !replaced {
+            // Another CPU was faster with the same ACK, or there is no memory.
+            locked.data().hashed = false;
+            drop(guard);
+            child.abandon();
+            skb.drop_with(SkbDrop::Protocol);
+            return;
+        }
+        self.state.mib.add(Mib::PassiveOpens, 1);
+        let pushed = listener.shared().accept.lock().push(child.clone());
+        segment(locked, skb);
+        if pushed.is_err() {
+            // The queue filled up, or the listener closed, since it was looked at.
+            self.state.mib.add(Mib::AcceptOverflows, 1);
+            with_cx(locked, |conn, cx| {
+                conn.close(cx);
+                conn.abort(cx);
+            });
+            egress::flush(locked);
+            drop(guard);
+            child.abandon();
+            return;
+        }
+        drop(guard);
+        listener.wake_reader();
+    }
+
+    fn to_time_wait(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) {
+        let seg = self.segment(&skb);
+        let net = net_config(self.flow.net);
+        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &net, mib: &self.state.mib };
+        let outcome = {
+            let mut guard = node.state().lock();
+            let EntryState::TimeWait(tw) = &mut *guard else {
+                return;
+            };
+            let outcome = tw.handle_segment(&cx, &seg);
+            let left = egress::time_left(tw);
+            node.arm_timer(&mut guard, left);
+            outcome
+        };
+        match outcome {
+            TimeWaitOn::Drop => {}
+            TimeWaitOn::Reply(header) => self.reply(&header),
+            TimeWaitOn::Remove(header) => {
+                self.remove(node);
+                if let Some(header) = header {
+                    self.reply(&header);
+                }
+            }
+            TimeWaitOn::NewConnection(iss) => {
+                let listeners = &self.state.listeners;
+                if let Some(listener) =
+                    find_listener(listeners, context, self.local, self.flow.iif)
+                {
+                    self.remove(node);
+                    self.to_listener(listener, skb, Some(iss));
+                    return;
+                }
+                // The port has no listener (of ours) any more.
+                let header = {
+                    let mut guard = node.state().lock();
+                    match &mut *guard {
+                        EntryState::TimeWait(tw) => Some(tw.ack(now())),
+                        _ => None,
+                    }
+                };
+                if let Some(header) = header {
+                    self.reply(&header);
+                }
+            }
+        }
+        skb.drop_with(SkbDrop::Protocol);
+    }
+
+    /// A segment for a listener. `iss`: where to number from, if TIME-WAIT decided that.
+    fn to_listener(&self, listener: &TcpSock, skb: SkBuff, iss: Option<SeqNum>) {
+        let seg = self.segment(&skb);
+        match on_listen_segment(&seg) {
+            OnListen::Syn => {
+                if self.half_open(listener, &seg, iss).is_none() {
+                    self.state.mib.add(Mib::ListenDrops, 1);
+                    skb.drop_with(SkbDrop::ListenOverflow);
+                    return;
+                }
+                skb.consume();
+            }
+            OnListen::Reset(header) => {
+                self.reply(&header);
+                skb.drop_with(SkbDrop::Protocol);
+            }
+            OnListen::Drop(reason) => skb.drop_with(drop_reason(reason)),
+        }
+    }
+
+    /// Makes the half-open entry for a SYN and answers it. `None`: no room.
+    fn half_open(&self, listener: &TcpSock, seg: &Segment, iss: Option<SeqNum>) -> Option<()> {
+        let net = net_config(self.flow.net);
+        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &net, mib: &self.state.mib };
+        let config = {
+            let queue = listener.shared().accept.lock();
+            if !queue.open {
+                return None;
+            }
+            if queue.is_full() {
+                self.state.mib.add(Mib::ListenOverflows, 1);
+                return None;
+            }
+            queue.config
+        };
+        let route = Route::lookup(self.flow.net, self.local, self.remote, listener.bound_dev_if())?;
+        if !listener.shared().half_open_begins(net.max_syn_backlog) {
+            self.state.mib.add(Mib::ListenOverflows, 1);
+            return None;
+        }
+        let (seq_hash, ts_hash) = self.state.secret_hashes(self.local, self.remote);
+        let params = SynParams {
+            iss: iss.unwrap_or_else(|| isn(seq_hash, cx.now)),
+            ts_offset: ts_hash,
+            mss_route: route.path().mss,
+            rcvbuf: listener.rcvbuf(),
+        };
+        let entry = SynRcvd::new(&cx, &config, seg, params);
+        let header = entry.syn_ack(cx.now);
+        let delay = entry.deadline().since(cx.now).as_millis_ceil();
+        // From here on dropping the entry's value counts it out again.
+        let conn = Conn {
+            net: self.flow.net,
+            local: self.local,
+            remote: self.remote,
+            kind: Kind::HalfOpen(listener.into()),
+        };
+        let hash = self.state.hash(self.local, self.remote);
+        let node = Node::new(hash, conn, EntryState::HalfOpen(entry), Gfp::ATOMIC)?;
+        let inserted = self.state.conns.insert(
+            node,
+            |c| c.is(self.local, self.remote),
+            |node| node.arm_timer(&mut node.state().lock(), delay),
+        );
+        inserted.ok()?;
+        self.state.mib.add(Mib::OutSegs, 1);
+        send_along(route, self.flow.net, self.local, self.remote, &header);
+        Some(())
+    }
+}
+
+/// A segment for a socket.
+fn to_sock(state: &'static NetState, sk: &TcpSock, skb: SkBuff) {
+    let mut guard = sk.bh_lock();
+    if let Some(locked) = guard.unowned() {
+        segment(locked, skb);
+        return;
+    }
+    // What a task may leave unread plus what it may be told meanwhile, as Linux bounds it.
+    let limit = sk.rcvbuf().saturating_add(sk.sndbuf()).saturating_add(64 << 10);
+    if let Err(skb) = guard.add_backlog(skb, limit) {
+        state.mib.add(Mib::TCPBacklogDrop, 1);
+        skb.drop_with(SkbDrop::SocketBacklog);
+    }
+}
+
+/// Feeds a segment to a locked socket's connection. The packet's data starts at the TCP header,
+/// and its checksum is right.
+pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
+    let Some((header_len, _, _, header)) = parse(&mut skb) else {
+        return;
+    };
+    let len = u32::try_from(header_len).unwrap_or(20);
+    let payload_len = skb.len().saturating_sub(len);
+    let seg = Segment { header, payload_len };
+    sock::sync_buffers(sk);
+    let buf = if payload_len > 0 {
+        skb.advance(len);
+        skb.detach();
+        let mut buf = skb.with_cb::<SegCb<_>>();
+        buf.cb_mut().len = payload_len;
+        Some(buf)
+    } else {
+        drop(skb);
+        None
+    };
+    let outcome = with_cx(sk, |conn, cx| conn.handle_segment(cx, &seg, buf));
+    match outcome {
+        None | Some(Disposition::Done) => {}
+        Some(Disposition::Drop(reason, buf)) => {
+            if let Some(buf) = buf {
+                buf.drop_with(drop_reason(reason));
+            }
+        }
+        Some(Disposition::Reply(header, reason, buf)) => {
+            let (local, remote) = (sk.sk().local(), sk.sk().remote());
+            send_control(sk.sk().net(), local, remote, sk.sk().bound_dev_if(), &header);
+            if let Some(buf) = buf {
+                buf.drop_with(drop_reason(reason));
+            }
+        }
+    }
+    egress::flush(sk);
+}
+
+fn drop_reason(reason: DropReason) -> SkbDrop {
+    match reason {
+        DropReason::NoRoom => SkbDrop::SocketRcvbuff,
+        _ => SkbDrop::Protocol,
+    }
+}
+
+/// The timer of a half-open or TIME-WAIT entry expired.
+pub(crate) fn entry_timer(node: &Node<Conn>) {
+    let conn = node.value();
+    let net: Net = conn.net;
+    let Some(state) = NetState::of(net) else {
+        return;
+    };
+    let mut send = None;
+    let over = {
+        let mut guard = node.state().lock();
+        if node.is_dead() {
+            return;
+        }
+        let config = net_config(net);
+        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &config, mib: &state.mib };
+        let (over, next) = match &mut *guard {
+            EntryState::HalfOpen(entry) => {
+                let over = match entry.handle_timeout(&cx) {
+                    SynRcvdTimeout::Retransmit(header) => {
+                        send = Some(header);
+                        false
+                    }
+                    SynRcvdTimeout::Wait => false,
+                    SynRcvdTimeout::Expired => true,
+                };
+                (over, entry.deadline())
+            }
+            EntryState::TimeWait(tw) => (tw.deadline() <= cx.now, tw.deadline()),
+            EntryState::Sock => return,
+        };
+        if !over {
+            let delay = next.since(cx.now).as_millis_ceil();
+            node.arm_timer(&mut guard, delay);
+        }
+        over
+    };
+    if let Some(header) = send {
+        send_control(net, conn.local, conn.remote, 0, &header);
+    }
+    if over {
+        state.conns.remove(node.hash(), |c| core::ptr::eq(c, conn));
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each namespace has: tables, counters, secrets.
+
+use super::demux::{
+    ConnTable,
+    ListenTable, //
+};
+use crate::net::{
+    clock::SipKey,
+    netns::{
+        Net,
+        PerNet, //
+    },
+    sock::Endpoint,
+};
+use crate::tcp::{
+    config::NetConfig,
+    mib::Mib,
+    platform::MibSink,
+    time::Duration, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// The counters of a namespace.
+pub(crate) struct Counters([Atomic<u64>; Mib::COUNT]);
+
+impl Counters {
+    fn new() -> Self {
+        Self(core::array::from_fn(|_| Atomic::new(0)))
+    }
+
+    /// The value of the counter at `index` of [`Mib::NAMES`].
+    pub(crate) fn get(&self, index: usize) -> u64 {
+        self.0.get(index).map_or(0, |c| c.load(Relaxed))
+    }
+}
+
+impl MibSink for Counters {
+    #[inline]
+    fn add(&self, counter: Mib, n: u64) {
+        if let Some(c) = self.0.get(counter as usize) {
+            c.fetch_add(n, Relaxed);
+        }
+    }
+}
+
+/// State of a namespace.
+#[pin_data]
+pub(crate) struct NetState {
+    /// Connections of all kinds.
+    #[pin]
+    pub(crate) conns: ConnTable,
+    /// Listeners.
+    #[pin]
+    pub(crate) listeners: ListenTable,
+    /// Counters.
+    pub(crate) mib: Counters,
+    /// Keys the hashes of addresses.
+    hash_key: SipKey,
+    /// Keys sequence numbers, timestamps and ports.
+    secret: SipKey,
+    /// Advances the search for ephemeral ports (RFC 6056, algorithm 5's increment).
+    pub(crate) port_step: Atomic<u32>,
+}
+
+/// Buckets of a connection table, as a power of two.
+const CONN_ORDER: u32 = 12;
+/// Buckets of a listener table, as a power of two.
+const LISTEN_ORDER: u32 = 8;
+
+impl NetState {
+    /// The state of a namespace. There is one for as long as anything of ours is in it.
+    #[inline]
+    pub(crate) fn of(net: Net) -> Option<&'static Self> {
+        net.state::<Self>()
+    }
+
+    fn words(local: Endpoint, remote: Endpoint) -> (u32, u32, u32) {
+        (
+            u32::from(local.addr),
+            u32::from(remote.addr),
+            (u32::from(local.port) << 16) | u32::from(remote.port),
+        )
+    }
+
+    /// The hash of a connection.
+    pub(crate) fn hash(&self, local: Endpoint, remote: Endpoint) -> u32 {
+        let (a, b, c) = Self::words(local, remote);
+        self.hash_key.hash(a, b, c) as u32
+    }
+
+    /// Secret hashes of a connection: for its sequence numbers and for its timestamps.
+    pub(crate) fn secret_hashes(&self, local: Endpoint, remote: Endpoint) -> (u32, u32) {
+        let (a, b, c) = Self::words(local, remote);
+        let hash = self.secret.hash(a, b, c);
+        (hash as u32, (hash >> 32) as u32)
+    }
+}
+
+impl PerNet for NetState {
+    const SLOT: usize = 0;
+
+    fn init(_net: Net) -> Result<Pin<KBox<Self>>> {
+        KBox::try_pin_init(
+            try_pin_init!(Self {
+                conns <- ConnTable::new(CONN_ORDER),
+                listeners <- ListenTable::new(LISTEN_ORDER),
+                mib: Counters::new(),
+                hash_key: SipKey::random(),
+                secret: SipKey::random(),
+                port_step: Atomic::new(crate::net::clock::random_u32()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn exit(&self, _net: Net) {
+        // No socket is left (each holds a reference to its namespace), but half-open and
+        // TIME-WAIT entries may be, and they name the namespace.
+        self.conns.retain_not(|_| true);
+        self.listeners.retain_not(|_| true);
+    }
+}
+
+/// The settings of a namespace: those of its own TCP.
+pub(crate) fn net_config(net: Net) -> NetConfig {
+    let s = net.tcp_sysctls();
+    NetConfig {
+        syn_retries: s.syn_retries,
+        synack_retries: s.synack_retries,
+        retries2: s.retries2,
+        orphan_retries: if s.orphan_retries == 0 { 8 } else { s.orphan_retries },
+        fin_timeout: Duration::from_millis(s.fin_timeout_ms),
+        keepalive_time: Duration::from_millis(s.keepalive_time_ms),
+        keepalive_intvl: Duration::from_millis(s.keepalive_intvl_ms),
+        keepalive_probes: s.keepalive_probes,
+        sack: s.sack,
+        window_scaling: s.window_scaling,
+        timestamps: s.timestamps,
+        max_syn_backlog: s.max_syn_backlog,
+        rmem: s.rmem,
+        wmem: s.wmem,
+        moderate_rcvbuf: s.moderate_rcvbuf,
+        abort_on_overflow: s.abort_on_overflow,
+        rfc1337: s.rfc1337,
+        slow_start_after_idle: s.slow_start_after_idle,
+        ..NetConfig::default()
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ports: reservations for bind(), and the search for an ephemeral one for connect().
+
+use super::{
+    netns::NetState,
+    sock::{
+        LockedTcp,
+        PortHold, //
+    },
+};
+use crate::net::{
+    reserve::ReservationBox,
+    sock::Endpoint, //
+};
+use crate::tcp::port::candidates;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        Arc, //
+    },
+};
+
+/// Reserves what bind() asks for; port 0 means any. The kernel's own bind() decides.
+pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
+    let this = sk.sk();
+    let hold = ReservationBox::bind(this.net(), local, this.reuse_addr(), this.bound_dev_if())?;
+    Ok(Arc::new(hold, GFP_KERNEL)?)
+}
+
+/// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3).
+pub(crate) fn ephemeral(
+    sk: &LockedTcp<'_>,
+    local: Endpoint,
+    remote: Endpoint,
+) -> Result<PortHold> {
+    let this = sk.sk();
+    let net = this.net();
+    let state = NetState::of(net).ok_or(ENETDOWN)?;
+    let (low, high) = net.local_port_range();
+    let (hash, _) = state.secret_hashes(local, remote);
+    let step = state.port_step.fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
+    for port in candidates(low, high, hash.wrapping_add(step)) {
+        let wanted = Endpoint { addr: local.addr, port };
+        let waits = {
+            let rcu = kernel::sync::rcu::read_lock();
+            let hash = state.hash(wanted, remote);
+            state.conns.find(hash, &rcu, |c| c.is(wanted, remote)).is_some()
+        };
+        if waits {
+            continue;
+        }
+        match ReservationBox::try_bind(net, wanted, false, this.bound_dev_if()) {
+            Ok(hold) => return Ok(Arc::new(hold, GFP_KERNEL)?),
+            Err(e) if e == EADDRINUSE => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(EADDRNOTAVAIL)
+}

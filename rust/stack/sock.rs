@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The socket: what it consists of, and what may be known of it without its lock.
+
+use super::{
+    accept_queue::AcceptQueue,
+    egress,
+    ingress,
+    kernel::Kernel,
+    netns::{
+        net_config,
+        NetState, //
+    },
+};
+use crate::net::{
+    clock,
+    lock::{
+        new_bh_spinlock,
+        BhSpinLock, //
+    },
+    proto_ops::abi,
+    reserve::ReservationBox,
+    skbuff::SkBuff,
+    sock::{
+        Locked,
+        Protocol,
+        Sock, //
+    },
+};
+use crate::tcp::{
+    config::{
+        NetConfig,
+        SocketConfig, //
+    },
+    connection::Connection,
+    context::Cx,
+    state::ConnState,
+    time::Instant, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// The protocol.
+pub(crate) struct RustTcp;
+
+/// A socket of ours.
+pub(crate) type TcpSock = Sock<RustTcp>;
+/// A socket of ours, locked.
+pub(crate) type LockedTcp<'a> = Locked<'a, RustTcp>;
+/// A share in a reserved port.
+pub(crate) type PortHold = Arc<ReservationBox>;
+
+/// What the user has done with a socket so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Neither connected nor listening.
+    Idle,
+    /// connect() has begun.
+    Connecting,
+    /// Connected once.
+    Connected,
+    /// Listening.
+    Listening,
+}
+
+/// The part under the socket lock.
+pub(crate) struct TcpLocked {
+    /// The connection.
+    pub(crate) conn: Connection<Kernel>,
+    /// The namespace's settings when the socket was made.
+    pub(crate) net: NetConfig,
+    /// What the user has done.
+    pub(crate) phase: Phase,
+    /// The port, if there is one.
+    pub(crate) port: Option<PortHold>,
+    /// bind() asked for the port by number.
+    pub(crate) user_port: bool,
+    /// The socket is in the connection table.
+    pub(crate) hashed: bool,
+    /// When the armed timer expires.
+    pub(crate) armed: Option<Instant>,
+    /// A connection was there: reading gives the end of the stream, not ENOTCONN.
+    pub(crate) was_connected: bool,
+}
+
+/// The part that needs no lock.
+#[pin_data]
+pub(crate) struct TcpShared {
+    /// A listener's accept queue.
+    #[pin]
+    pub(crate) accept: BhSpinLock<AcceptQueue>,
+    /// Half-open connections of a listener.
+    half_open: Atomic<u32>,
+    /// Unread bytes, for poll() and /proc; written by the lock's holder.
+    pub(crate) readable: Atomic<u32>,
+    /// Bytes not acknowledged, for /proc; written by the lock's holder.
+    pub(crate) unacked: Atomic<u32>,
+    /// There is room to write, for poll(); written by the lock's holder.
+    pub(crate) writable: Atomic<bool>,
+}
+
+impl TcpShared {
+    /// Counts a half-open connection if there are less than `limit`.
+    pub(crate) fn half_open_begins(&self, limit: u32) -> bool {
+        if self.half_open.load(Relaxed) >= limit {
+            return false;
+        }
+        self.half_open.fetch_add(1, Relaxed);
+        true
+    }
+
+    /// A half-open connection is no more.
+    pub(crate) fn half_open_done(&self) {
+        self.half_open.fetch_sub(1, Relaxed);
+    }
+
+    /// How many half-open connections there are.
+    pub(crate) fn half_open(&self) -> u32 {
+        self.half_open.load(Relaxed)
+    }
+}
+
+impl Protocol for RustTcp {
+    type Shared = TcpShared;
+    type Locked = TcpLocked;
+
+    fn new_shared() -> impl PinInit<TcpShared> {
+        pin_init!(TcpShared {
+            accept <- new_bh_spinlock!(AcceptQueue::default(), "TcpShared::accept"),
+            half_open: Atomic::new(0),
+            readable: Atomic::new(0),
+            unacked: Atomic::new(0),
+            writable: Atomic::new(true),
+        })
+    }
+
+    fn new_locked() -> TcpLocked {
+        TcpLocked {
+            conn: Connection::new(SocketConfig::default()),
+            net: NetConfig::default(),
+            phase: Phase::Idle,
+            port: None,
+            user_port: false,
+            hashed: false,
+            armed: None,
+            was_connected: false,
+        }
+    }
+
+    fn backlog_rcv(sk: &mut LockedTcp<'_>, skb: SkBuff) {
+        ingress::segment(sk, skb);
+    }
+
+    fn on_keepalive(sk: &mut LockedTcp<'_>, on: bool) {
+        configure(sk, |config| config.keepalive = on);
+    }
+
+    fn on_timer(sk: &mut LockedTcp<'_>) {
+        sk.data().armed = None;
+        with_cx(sk, |data, cx| data.handle_timeout(cx));
+        egress::flush(sk);
+    }
+}
+
+/// Calls `f` with the connection and its context.
+pub(crate) fn with_cx<R>(
+    sk: &mut LockedTcp<'_>,
+    f: impl FnOnce(&mut Connection<Kernel>, &Cx<'_, Kernel>) -> R,
+) -> Option<R> {
+    let state = NetState::of(sk.sk().net())?;
+    let data = sk.data();
+    let cx = Cx { now: now(), net: &data.net, mib: &state.mib };
+    Some(f(&mut data.conn, &cx))
+}
+
+/// The time.
+pub(crate) fn now() -> Instant {
+    Instant::from_nanos(clock::now_ns())
+}
+
+/// Changes the socket's options.
+pub(crate) fn configure(sk: &mut LockedTcp<'_>, change: impl FnOnce(&mut SocketConfig)) {
+    let mut config = *sk.peek().conn.config();
+    change(&mut config);
+    with_cx(sk, |conn, cx| conn.configure(cx, config));
+    if sk.peek().phase == Phase::Listening {
+        sk.sk().shared().accept.lock().config = config;
+    } else {
+        egress::flush(sk);
+    }
+}
+
+/// Takes the sizes of the buffers from where SO_SNDBUF and SO_RCVBUF put them.
+pub(crate) fn sync_buffers(sk: &mut LockedTcp<'_>) {
+    let (sndbuf, rcvbuf, locks) = (sk.sk().sndbuf(), sk.sk().rcvbuf(), sk.sk().buffer_locks());
+    sk.data().conn.set_buffers(sndbuf, rcvbuf, locks);
+}
+
+/// Settings of a fresh socket.
+pub(crate) fn init(sk: &mut LockedTcp<'_>) {
+    let net = net_config(sk.sk().net());
+    sk.set_buffers(net.wmem[1], net.rmem[1]);
+    sk.data().net = net;
+    sync_buffers(sk);
+}
+
+/// Settings of a child.
+pub(crate) fn init_child(sk: &mut LockedTcp<'_>, net: &NetConfig) {
+    sk.data().net = *net;
+}
+
+/// The kernel's number of a state.
+pub(crate) fn kernel_state(state: ConnState) -> u8 {
+    match state {
+        ConnState::Closed => abi::TCP_CLOSE,
+        ConnState::Listen => abi::TCP_LISTEN,
+        ConnState::SynSent => abi::TCP_SYN_SENT,
+        ConnState::SynReceived => abi::TCP_SYN_RECV,
+        ConnState::Established => abi::TCP_ESTABLISHED,
+        ConnState::FinWait1 => abi::TCP_FIN_WAIT1,
+        ConnState::FinWait2 => abi::TCP_FIN_WAIT2,
+        ConnState::CloseWait => abi::TCP_CLOSE_WAIT,
+        ConnState::Closing => abi::TCP_CLOSING,
+        ConnState::LastAck => abi::TCP_LAST_ACK,
+        ConnState::TimeWait => abi::TCP_TIME_WAIT,
+    }
+}
