@@ -244,6 +244,11 @@ pub(crate) struct Connection<P: Platform> {
     last_recv: Instant,
     /// When data was last sent.
     last_sent: Instant,
+    /// When data last came.
+    last_data: Instant,
+    /// The user answers what it reads: an ACK can ride on the answer. Set by an answer within the
+    /// delayed-ACK time, cleared when the delayed ACK had to go alone.
+    interactive: bool,
     /// When the SYN or SYN-ACK was sent, for the first RTT sample; zero: retransmitted.
     syn_sent_at: Instant,
     /// Challenge ACKs and duplicate ACKs are limited (RFC 5961, section 7).
@@ -284,6 +289,8 @@ impl<P: Platform> Connection<P> {
             gso_max: 0,
             last_recv: Instant::default(),
             last_sent: Instant::default(),
+            last_data: Instant::default(),
+            interactive: false,
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
         }

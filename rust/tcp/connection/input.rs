@@ -533,6 +533,7 @@ impl<P: Platform> Connection<P> {
                     if !had_holes {
                         cx.count(Mib::TCPHPHits);
                     }
+                    self.last_data = cx.now;
                     self.owe_ack_for_data(had_holes);
                     self.events.set(Events::READABLE);
                 }

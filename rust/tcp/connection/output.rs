@@ -323,7 +323,10 @@ impl<P: Platform> Connection<P> {
             self.send.nxt = fin_seq.add(1);
         }
         self.note_sent(cx, again);
-        self.recv.quick = 0;
+        if cx.now.since(self.last_data) < cx.net.delack {
+            self.interactive = true;
+            self.recv.quick = 0;
+        }
         let header = self.header(cx, seq, flags);
         let gso_size = if len > mss { u16::try_from(mss).unwrap_or(0) } else { 0 };
         let payload = self.send.rtx.at_or_after_mut(seq);

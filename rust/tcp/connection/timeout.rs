@@ -19,6 +19,7 @@ impl<P: Platform> Connection<P> {
         if self.timers.take_expired(Timer::DelayedAck, cx.now) {
             if self.recv.owed == AckOwed::Delayed {
                 self.recv.owed = AckOwed::Now;
+                self.interactive = false;
                 cx.count(Mib::DelayedACKs);
             }
         }

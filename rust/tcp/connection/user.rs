@@ -130,7 +130,10 @@ impl<P: Platform> Connection<P> {
         let current = self.recv.wnd();
         let available = self.recv.window_available(mss);
         let opened = available >= current.saturating_mul(2) && available > current;
-        if opened || (self.recv.owed == AckOwed::Delayed && self.recv.owes_full_segments(mss)) {
+        // A user who reads everything and does not answer is a sink: its sender waits for the ACK.
+        let drained = self.recv.unread == 0 && !self.interactive;
+        let full = self.recv.owes_full_segments(mss);
+        if opened || (self.recv.owed == AckOwed::Delayed && (full || drained)) {
             self.recv.owed = AckOwed::Now;
         }
     }
