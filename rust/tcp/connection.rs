@@ -7,8 +7,11 @@
 //! it gives nothing, [`Connection::poll_timeout`], [`Connection::poll_events`]. The caller holds
 //! the socket's lock throughout.
 
+mod ack;
+mod fast_path;
 mod input;
 mod output;
+mod syn_sent;
 mod timeout;
 mod user;
 
@@ -202,6 +205,8 @@ pub(crate) struct Connection<P: Platform> {
     state: ConnState,
     events: Events,
     error: Option<CloseReason>,
+    /// What ICMP said of the path: the better reason if the connection times out.
+    soft_error: Option<CloseReason>,
     config: SocketConfig,
     send: Send<P>,
     recv: Recv<P>,
@@ -231,6 +236,8 @@ pub(crate) struct Connection<P: Platform> {
     rcvbuf_locked: bool,
     /// The congestion window was what limited the last transmission.
     cwnd_limited: bool,
+    /// A tail probe is due.
+    tail_due: bool,
     /// Time-outs or probes in a row without an answer.
     retries: u8,
     /// When the current row of retries began.
@@ -262,6 +269,7 @@ impl<P: Platform> Connection<P> {
             state: ConnState::Closed,
             events: Events::default(),
             error: None,
+            soft_error: None,
             config,
             send: Send::new(),
             recv: Recv::new(),
@@ -281,6 +289,7 @@ impl<P: Platform> Connection<P> {
             sndbuf_locked: false,
             rcvbuf_locked: false,
             cwnd_limited: false,
+            tail_due: false,
             retries: 0,
             retries_since: Instant::default(),
             mss_route: 1460,
@@ -461,12 +470,17 @@ impl<P: Platform> Connection<P> {
 
     /// (Re)starts the retransmission timer if something is out, stops it otherwise (RFC 6298, 5).
     fn rearm_retransmit(&mut self, cx: &Cx<'_, P>) {
-        if self.send.in_flight() > 0 {
-            let at = cx.now.add(self.rto(cx));
-            self.timers.set(Timer::Retransmit, at);
-        } else {
+        if self.send.in_flight() == 0 {
             self.timers.stop(Timer::Retransmit);
+            self.timers.stop(Timer::Reorder);
+            return;
         }
+        let mut at = cx.now.add(self.rto(cx));
+        if self.config.user_timeout != Duration::ZERO && self.retries > 0 {
+            // The user's patience ends in time (RFC 5482), not with the next backed-off time-out.
+            at = at.min(self.retries_since.add(self.config.user_timeout));
+        }
+        self.timers.set(Timer::Retransmit, at);
     }
 
     /// RFC 5961, section 7, and the like for duplicates: an ACK, unless one went out just now.

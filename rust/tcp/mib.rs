@@ -87,4 +87,16 @@ mib! {
     TCPKeepAlive,
     /// Segments dropped because the backlog was full.
     TCPBacklogDrop,
+    /// Duplicates reported to the sender (RFC 2883).
+    TCPDSACKOldSent,
+    /// Duplicates that the receiver reported (RFC 2883).
+    TCPDSACKRecv,
+    /// Retransmissions found lost.
+    TCPLostRetransmit,
+    /// Probes for a lost tail (RFC 8985, section 7).
+    TCPLossProbes,
+    /// Tails that a probe repaired.
+    TCPLossProbeRecovery,
+    /// Segments with an ACK that needed no decision (header prediction).
+    TCPHPAcks,
 }

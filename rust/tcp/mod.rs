@@ -34,6 +34,7 @@ pub(crate) mod isn;
 pub(crate) mod mib;
 pub(crate) mod platform;
 pub(crate) mod port;
+pub(crate) mod recovery;
 pub(crate) mod recv;
 pub(crate) mod rtt;
 pub(crate) mod send;

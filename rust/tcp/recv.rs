@@ -5,12 +5,15 @@
 //! Memory is counted as the buffers' true size against the receive buffer; the window promises
 //! only as much payload as is expected to fit, by the ratio of the two seen so far.
 
+mod autotune;
+mod reassembly;
+
 use super::{
-    platform::{Buffer, Platform, RxBuffer, SegList, SegTree},
+    platform::{Buffer, Platform, RxBuffer, SegList},
     seq::{SeqNum, SeqRange},
-    time::{Duration, Instant},
-    wire::SackBlocks,
 };
+use autotune::Autotune;
+use reassembly::SackState;
 
 /// How urgently an ACK is owed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -56,9 +59,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) ready: P::RxList,
     /// Out of order.
     ofo: P::OfoTree,
-    /// Blocks to report, the most recent first (RFC 2018, section 4).
-    sack: [SeqRange; 4],
-    sack_len: u8,
+    /// What to report of it.
+    sack: SackState,
     /// Unread bytes in order.
     pub(crate) unread: u32,
     /// True size of all buffers held.
@@ -77,10 +79,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) quick: u8,
     /// Largest payload of a segment so far: what a full-sized segment is (RFC 9293, 3.8.6.3).
     peer_mss: u32,
-    /// Bytes read since `tune_at`, and in the span before: receive autotuning.
-    tune_copied: u32,
-    tune_space: u32,
-    tune_at: Instant,
+    /// How fast the user reads.
+    tuning: Autotune,
 }
 
 impl<P: Platform> Recv<P> {
@@ -94,8 +94,7 @@ impl<P: Platform> Recv<P> {
             wscale: 0,
             ready: P::RxList::default(),
             ofo: P::OfoTree::default(),
-            sack: [SeqRange::default(); 4],
-            sack_len: 0,
+            sack: SackState::default(),
             unread: 0,
             mem: 0,
             rcvbuf: 131_072,
@@ -105,9 +104,7 @@ impl<P: Platform> Recv<P> {
             owed: AckOwed::None,
             quick: QUICK_ACKS,
             peer_mss: 536,
-            tune_copied: 0,
-            tune_space: 0,
-            tune_at: Instant::default(),
+            tuning: Autotune::default(),
         }
     }
 
@@ -122,6 +119,12 @@ impl<P: Platform> Recv<P> {
     /// RCV.WND as advertised.
     pub(crate) fn wnd(&self) -> u32 {
         self.adv.saturating_distance_from(self.nxt)
+    }
+
+    /// Whether `len` bytes that are next in order have room.
+    #[inline]
+    pub(crate) fn takes(&self, len: u32) -> bool {
+        len <= self.wnd() && self.mem < self.rcvbuf
     }
 
     /// Payload that `space` bytes of memory are expected to hold.
@@ -161,56 +164,6 @@ impl<P: Platform> Recv<P> {
         u16::try_from(field).unwrap_or(u16::MAX)
     }
 
-    /// Whether something waits out of order.
-    pub(crate) fn has_holes(&self) -> bool {
-        !self.ofo.is_empty()
-    }
-
-    /// The blocks to report, at most `most`.
-    pub(crate) fn sack_blocks(&self, most: usize) -> SackBlocks {
-        let mut blocks = SackBlocks::default();
-        for block in self.sack.iter().take(usize::from(self.sack_len)).take(most) {
-            blocks.push(*block);
-        }
-        blocks
-    }
-
-    /// RFC 2018, section 4: the block with the latest segment goes first.
-    fn note_sack(&mut self, range: SeqRange) {
-        let mut merged = range;
-        let mut kept = [SeqRange::default(); 4];
-        let mut len = 1usize;
-        for block in self.sack.iter().take(usize::from(self.sack_len)) {
-            if block.touches(merged) {
-                merged = merged.union(*block);
-            } else if let Some(slot) = kept.get_mut(len) {
-                *slot = *block;
-                len = len.saturating_add(1);
-            }
-        }
-        if let Some(first) = kept.first_mut() {
-            *first = merged;
-        }
-        self.sack = kept;
-        self.sack_len = u8::try_from(len).unwrap_or(4).min(4);
-    }
-
-    /// Forgets blocks that RCV.NXT has passed.
-    fn prune_sack(&mut self) {
-        let mut kept = [SeqRange::default(); 4];
-        let mut len = 0usize;
-        for block in self.sack.iter().take(usize::from(self.sack_len)) {
-            if block.start.after(self.nxt) {
-                if let Some(slot) = kept.get_mut(len) {
-                    *slot = *block;
-                    len = len.saturating_add(1);
-                }
-            }
-        }
-        self.sack = kept;
-        self.sack_len = u8::try_from(len).unwrap_or(0);
-    }
-
     /// Stores the payload `seq..` of a segment. Notes on the buffer are written here.
     pub(crate) fn store(&mut self, seq: SeqNum, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
         let mut range = SeqRange::new(seq, seq.add(buf.len()));
@@ -248,9 +201,8 @@ impl<P: Platform> Recv<P> {
             self.peer_mss = len.min(65_535);
         }
         if len >= 536 {
-            let truesize = u64::from(buf.truesize().max(1));
-            let seen = (u64::from(len).saturating_mul(256) / truesize).clamp(16, 240);
-            let seen = u32::try_from(seen).unwrap_or(128);
+            let seen = u64::from(len).saturating_mul(256).checked_div(u64::from(buf.truesize()));
+            let seen = seen.and_then(|r| u32::try_from(r).ok()).unwrap_or(128).clamp(16, 240);
             self.ratio = self.ratio.saturating_mul(7).saturating_add(seen) / 8;
         }
     }
@@ -258,22 +210,6 @@ impl<P: Platform> Recv<P> {
     /// Whether more than one full-sized segment is unacknowledged.
     pub(crate) fn owes_full_segments(&self, mss: u32) -> bool {
         self.nxt.distance_from(self.last_ack_sent) > self.peer_mss.min(mss)
-    }
-
-    /// Frees out-of-order data, the farthest first, until something fits. Data in order is never
-    /// dropped: it was acknowledged.
-    fn make_room(&mut self) -> bool {
-        while self.mem >= self.rcvbuf {
-            match self.ofo.pop_last() {
-                Some(buf) => {
-                    self.mem = self.mem.saturating_sub(buf.truesize());
-                    // What was reported may be dropped (RFC 2018, section 8), but not reported on.
-                    self.sack_len = 0;
-                }
-                None => return self.ready.is_empty(),
-            }
-        }
-        true
     }
 
     /// Appends data that is next in order.
@@ -299,82 +235,6 @@ impl<P: Platform> Recv<P> {
         self.ready.push_back(buf);
     }
 
-    /// Moves what RCV.NXT has reached from the out-of-order tree to the list.
-    fn drain_ofo(&mut self) {
-        while let Some(first) = self.ofo.first() {
-            let (seq, end) = (first.meta().seq, first.meta().end);
-            if seq.after(self.nxt) {
-                break;
-            }
-            let Some(mut buf) = self.ofo.pop_first() else {
-                break;
-            };
-            self.mem = self.mem.saturating_sub(buf.truesize());
-            if end.after(self.nxt) {
-                if seq.before(self.nxt) {
-                    buf.trim_front(self.nxt.distance_from(seq));
-                }
-                self.deliver(SeqRange::new(self.nxt, end), buf);
-            }
-        }
-        self.prune_sack();
-    }
-
-    /// Stores data that is not next in order, less what is there already.
-    fn store_ofo(&mut self, range: SeqRange, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
-        let mut range = range;
-        let whole = range;
-        if let Some(at) = self.ofo.at_or_after(range.start) {
-            let (seq, end) = (at.meta().seq, at.meta().end);
-            if seq.before_or_eq(range.start) {
-                if end.after_or_eq(range.end) {
-                    self.note_sack(SeqRange::new(seq, end));
-                    return (Stored::Duplicate, Some(buf));
-                }
-                buf.trim_front(end.distance_from(range.start));
-                range.start = end;
-            }
-        }
-        while let Some(at) = self.ofo.at_or_after(range.start) {
-            let (seq, end) = (at.meta().seq, at.meta().end);
-            if seq.after_or_eq(range.end) {
-                break;
-            }
-            if end.after(range.end) {
-                buf.trim_back(range.end.distance_from(seq));
-                range.end = seq;
-                break;
-            }
-            // The new segment covers it whole.
-            match self.ofo.remove(seq) {
-                Some(old) => self.mem = self.mem.saturating_sub(old.truesize()),
-                None => break,
-            }
-        }
-        if range.len() == 0 {
-            return (Stored::Duplicate, Some(buf));
-        }
-        while self.mem >= self.rcvbuf {
-            // Nearer data is worth more than farther data.
-            match self.ofo.last() {
-                Some(last) if last.meta().seq.after(range.start) => {
-                    if let Some(old) = self.ofo.pop_last() {
-                        self.mem = self.mem.saturating_sub(old.truesize());
-                        self.sack_len = 0;
-                    }
-                }
-                _ => return (Stored::NoRoom, Some(buf)),
-            }
-        }
-        let meta = buf.meta_mut();
-        meta.seq = range.start;
-        meta.end = range.end;
-        self.mem = self.mem.saturating_add(buf.truesize());
-        self.ofo.insert(buf);
-        self.note_sack(whole);
-        (Stored::OutOfOrder, None)
-    }
-
     /// The user read `n` bytes from the front of the list.
     pub(crate) fn consume(&mut self, n: u32) {
         let mut left = n.min(self.unread);
@@ -397,40 +257,12 @@ impl<P: Platform> Recv<P> {
         }
     }
 
-    /// Receive autotuning: if the user reads more in a round-trip than in the ones before, lets
-    /// the buffer hold twice that, so that the window does not limit the sender.
-    pub(crate) fn tune(&mut self, n: u32, now: Instant, rtt: Duration, most: u32, mss: u32) {
-        self.tune_copied = self.tune_copied.saturating_add(n);
-        if now.since(self.tune_at) < rtt.max(Duration::from_micros(500)) {
-            return;
-        }
-        if self.tune_copied > self.tune_space {
-            let want = u64::from(self.tune_copied)
-                .saturating_mul(2)
-                .saturating_add(u64::from(mss).saturating_mul(16));
-            let memory = want.saturating_mul(256) / u64::from(self.ratio.max(1));
-            let memory = u32::try_from(memory).unwrap_or(u32::MAX).min(most);
-            self.rcvbuf = self.rcvbuf.max(memory);
-            self.tune_space = self.tune_copied;
-        }
-        self.tune_copied = 0;
-        self.tune_at = now;
-    }
-
     /// Drops everything held (the user is gone, or the connection is).
     pub(crate) fn purge(&mut self) {
-        self.ready = P::RxList::default();
+        while self.ready.pop_front().is_some() {}
         self.purge_ofo();
         self.unread = 0;
         self.mem = 0;
-    }
-
-    /// Drops what is out of order.
-    pub(crate) fn purge_ofo(&mut self) {
-        while let Some(buf) = self.ofo.pop_last() {
-            self.mem = self.mem.saturating_sub(buf.truesize());
-        }
-        self.sack_len = 0;
     }
 
     /// True size of everything held.

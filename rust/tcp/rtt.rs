@@ -38,6 +38,11 @@ impl RttEstimator {
         (self.srtt != 0).then_some(Duration::from_nanos(self.srtt))
     }
 
+    /// The least sample, if there was one.
+    pub(crate) fn min(&self) -> Option<Duration> {
+        (self.min != 0).then_some(Duration::from_nanos(self.min))
+    }
+
     /// The variation.
     pub(crate) fn rttvar(&self) -> Duration {
         Duration::from_nanos(self.rttvar)

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sending half: what is queued, what is out, and the scoreboard of what arrived.
+//! The sending half: what is queued and what is out.
 //!
 //! Data moves from the list of unsent buffers to the tree of unacknowledged ones as it is sent,
-//! one buffer a (super-)segment. The scoreboard is in the buffers' notes; the sums kept here make
-//! the pipe (RFC 6675, section 4) a subtraction.
+//! one buffer a (super-)segment. What is known of the fate of sent data is in [`scoreboard`].
+
+mod scoreboard;
+
+pub(crate) use scoreboard::Moment;
 
 use super::{
-    platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegTree, TxBuffer},
+    platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegMeta, SegTree, TxBuffer},
+    recovery::Rack,
     seq::{SeqNum, SeqRange},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// Where loss recovery stands.
@@ -22,6 +26,15 @@ pub(crate) enum Recovery {
     Fast(SeqNum),
     /// After a time-out, until the number is acknowledged.
     Loss(SeqNum),
+}
+
+/// A probe for a lost tail that is out (RFC 8985, section 7).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TailProbe {
+    /// TLP.end_seq.
+    pub(crate) end: SeqNum,
+    /// TLP.is_retrans.
+    pub(crate) again: bool,
 }
 
 /// The sending half of a connection.
@@ -46,7 +59,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) wscale: u8,
     /// Queued, not sent.
     pub(crate) unsent: P::TxList,
-    /// Sent, not acknowledged.
+    /// Sent, not acknowledged. The first buffer may begin before SND.UNA: it is cut only when
+    /// something has to be retransmitted.
     pub(crate) rtx: P::RtxTree,
     /// True size of all buffers.
     pub(crate) mem: u32,
@@ -60,29 +74,30 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) sacked: u32,
     /// Bytes in buffers marked LOST.
     pub(crate) lost: u32,
-    /// Bytes in buffers marked LOST and RETRANS.
+    /// Bytes in buffers marked RETRANS.
     pub(crate) retrans: u32,
+    /// Buffers in the tree.
+    buffers: u32,
     /// One beyond the highest byte selectively acknowledged.
     pub(crate) high_sacked: SeqNum,
+    /// Nothing before this number waits for retransmission.
+    rtx_hint: SeqNum,
+    /// The SACK blocks of the last ACK: what is in them is marked already.
+    seen: [SeqRange; 4],
     /// Consecutive duplicate ACKs.
     pub(crate) dupacks: u32,
     /// Loss recovery.
     pub(crate) recovery: Recovery,
     /// The first retransmission of a recovery goes out whatever the window says.
     pub(crate) force_one: bool,
-    /// When the latest-sent segment that arrived was sent (RFC 8985: RACK.xmit_ts).
-    pub(crate) rack_sent_at: Instant,
+    /// Loss detection by time.
+    pub(crate) rack: Rack,
+    /// When the whole tree was last looked through for losses.
+    scanned_at: Instant,
+    /// A probe for a lost tail that is out.
+    pub(crate) tail_probe: Option<TailProbe>,
     /// End of the last partial segment sent: Minshall's variant of Nagle.
     pub(crate) small_end: SeqNum,
-}
-
-/// What an acknowledgment removed.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Acked {
-    /// When the last removed buffer that was sent only once was sent.
-    pub(crate) sent_at: Option<Instant>,
-    /// Whether a retransmitted buffer was among them.
-    pub(crate) retransmitted: bool,
 }
 
 impl<P: Platform> Send<P> {
@@ -107,11 +122,16 @@ impl<P: Platform> Send<P> {
             sacked: 0,
             lost: 0,
             retrans: 0,
+            buffers: 0,
             high_sacked: SeqNum::default(),
+            rtx_hint: SeqNum::default(),
+            seen: [SeqRange::default(); 4],
             dupacks: 0,
             recovery: Recovery::Open,
             force_one: false,
-            rack_sent_at: Instant::default(),
+            rack: Rack::default(),
+            scanned_at: Instant::default(),
+            tail_probe: None,
             small_end: SeqNum::default(),
         }
     }
@@ -123,6 +143,7 @@ impl<P: Platform> Send<P> {
         self.nxt = iss.add(1);
         self.write_seq = self.nxt;
         self.high_sacked = self.nxt;
+        self.rtx_hint = self.nxt;
         self.small_end = iss;
     }
 
@@ -147,7 +168,37 @@ impl<P: Platform> Send<P> {
         self.una.add(self.wnd).saturating_distance_from(self.nxt)
     }
 
-    /// Splits the sent buffer that holds `at` so that one starts there. `false`: out of memory.
+    /// The next unsent buffer, or its first `take` bytes, is sent: moves it to the tree.
+    pub(crate) fn advance(&mut self, take: u32) -> Result<Option<SegMeta>, NoMemory> {
+        let Some(mut buf) = self.unsent.pop_front() else {
+            return Ok(None);
+        };
+        if take < buf.len() {
+            match self.cut(&mut buf, take) {
+                Ok(rest) => self.unsent.push_front(rest),
+                Err(NoMemory) => {
+                    self.unsent.push_front(buf);
+                    return Err(NoMemory);
+                }
+            }
+        }
+        let meta = *buf.meta();
+        self.nxt = meta.end;
+        self.buffers = self.buffers.saturating_add(1);
+        self.rtx.insert(buf);
+        Ok(Some(meta))
+    }
+
+    /// Cuts a buffer and its notes at `n` bytes, `0 < n < len`, and counts what that costs.
+    fn cut(&mut self, buf: &mut P::TxBuf, n: u32) -> Result<P::TxBuf, NoMemory> {
+        let before = buf.truesize();
+        let rest = split::<P>(buf, n)?;
+        let after = buf.truesize().saturating_add(rest.truesize());
+        self.mem = self.mem.saturating_add(after.saturating_sub(before));
+        Ok(rest)
+    }
+
+    /// Cuts the sent buffer that holds `at` so that one starts there. `false`: out of memory.
     pub(crate) fn split_rtx(&mut self, at: SeqNum) -> bool {
         let Some(buf) = self.rtx.at_or_after_mut(at) else {
             return true;
@@ -161,6 +212,7 @@ impl<P: Platform> Send<P> {
             Ok(rest) => {
                 let after = buf.truesize().saturating_add(rest.truesize());
                 self.mem = self.mem.saturating_add(after.saturating_sub(before));
+                self.buffers = self.buffers.saturating_add(1);
                 self.rtx.insert(rest);
                 true
             }
@@ -168,194 +220,34 @@ impl<P: Platform> Send<P> {
         }
     }
 
-    /// Takes a buffer's bytes out of the sums that its flags put them in.
-    fn uncount(&mut self, flags: SegFlags, len: u32) {
-        if flags.has(SegFlags::SACKED) {
+    /// Takes the first buffer out of the tree and of the sums that its flags put it in.
+    fn pop_rtx(&mut self) -> Option<SegMeta> {
+        let buf = self.rtx.pop_first()?;
+        let (meta, len) = (*buf.meta(), buf.len());
+        self.mem = self.mem.saturating_sub(buf.truesize());
+        self.buffers = self.buffers.saturating_sub(1);
+        if meta.flags.has(SegFlags::SACKED) {
             self.sacked = self.sacked.saturating_sub(len);
         }
-        if flags.has(SegFlags::LOST) {
+        if meta.flags.has(SegFlags::LOST) {
             self.lost = self.lost.saturating_sub(len);
         }
-        if flags.has(SegFlags::RETRANS) {
+        if meta.flags.has(SegFlags::RETRANS) {
             self.retrans = self.retrans.saturating_sub(len);
         }
+        Some(meta)
     }
 
-    /// Removes what `ack` covers from the tree and moves SND.UNA there.
-    pub(crate) fn remove_acked(&mut self, ack: SeqNum) -> Acked {
-        let mut acked = Acked::default();
-        // A buffer that is acknowledged in part keeps its place until all of it is, unless it can
-        // be split.
-        let _ = self.split_rtx(ack);
-        while let Some(first) = self.rtx.first() {
-            let meta = *first.meta();
-            if meta.end.after(ack) {
-                break;
-            }
-            let Some(buf) = self.rtx.pop_first() else {
-                break;
-            };
-            self.mem = self.mem.saturating_sub(buf.truesize());
-            self.uncount(meta.flags, buf.len());
-            if meta.flags.has(SegFlags::EVER_RETRANS) {
-                acked.retransmitted = true;
-            } else if !meta.flags.has(SegFlags::SACKED) {
-                acked.sent_at = Some(meta.sent_at);
-            }
-            self.rack_sent_at = self.rack_sent_at.max(meta.sent_at);
-        }
-        self.una = ack;
-        self.high_sacked = self.high_sacked.latest(ack);
-        if self.rtx.is_empty() {
-            self.sacked = 0;
-            self.lost = 0;
-            self.retrans = 0;
-        }
-        acked
-    }
-
-    /// Marks what a SACK block covers; tells how many bytes are newly covered. RFC 6675, Update().
-    /// Work is bounded by the number of buffers in the block that are not yet marked.
-    pub(crate) fn mark_sacked(&mut self, block: SeqRange) -> u32 {
-        let mut newly = 0u32;
-        if !self.split_rtx(block.start) || !self.split_rtx(block.end) {
-            return 0;
-        }
-        let mut at = block.start;
-        let mut sums = (0u32, 0u32);
-        let mut sent_at = self.rack_sent_at;
-        while let Some(buf) = self.rtx.at_or_after_mut(at) {
-            let meta = *buf.meta();
-            if meta.end.after(block.end) {
-                break;
-            }
-            if meta.seq.after_or_eq(block.start) && !meta.flags.has(SegFlags::SACKED) {
-                let len = buf.len();
-                newly = newly.saturating_add(len);
-                if meta.flags.has(SegFlags::LOST) {
-                    sums.0 = sums.0.saturating_add(len);
-                }
-                if meta.flags.has(SegFlags::RETRANS) {
-                    sums.1 = sums.1.saturating_add(len);
-                }
-                sent_at = sent_at.max(meta.sent_at);
-                let flags = &mut buf.meta_mut().flags;
-                flags.clear(SegFlags::LOST);
-                flags.clear(SegFlags::RETRANS);
-                flags.set(SegFlags::SACKED);
-            }
-            at = meta.end;
-        }
-        self.sacked = self.sacked.saturating_add(newly);
-        self.lost = self.lost.saturating_sub(sums.0);
-        self.retrans = self.retrans.saturating_sub(sums.1);
-        self.rack_sent_at = sent_at;
-        if newly > 0 {
-            self.high_sacked = self.high_sacked.latest(block.end);
-        }
-        newly
-    }
-
-    /// Marks as lost what the scoreboard says is: data with at least three segments above it
-    /// selectively acknowledged (RFC 6675, IsLost), and data sent more than `reo_wnd` before
-    /// something that arrived (RFC 8985, section 6.2), which also finds lost retransmissions.
-    pub(crate) fn detect_lost(&mut self, mss: u32, reo_wnd: Duration) {
-        let mut at = self.una;
-        let threshold = self.high_sacked.sub(mss.saturating_mul(3));
-        let rack = self.rack_sent_at;
-        let (mut lost, mut unretrans) = (0u32, 0u32);
-        while let Some(buf) = self.rtx.at_or_after_mut(at) {
-            let meta = *buf.meta();
-            at = meta.end;
-            if meta.seq.after_or_eq(self.high_sacked) {
-                break;
-            }
-            if meta.flags.has(SegFlags::SACKED) {
-                continue;
-            }
-            let overtaken = meta.sent_at.add(reo_wnd) < rack;
-            let is_lost = meta.flags.has(SegFlags::LOST);
-            let len = buf.len();
-            if !is_lost && (overtaken || meta.end.before_or_eq(threshold)) {
-                buf.meta_mut().flags.set(SegFlags::LOST);
-                lost = lost.saturating_add(len);
-            } else if is_lost && meta.flags.has(SegFlags::RETRANS) && overtaken {
-                buf.meta_mut().flags.clear(SegFlags::RETRANS);
-                unretrans = unretrans.saturating_add(len);
-            }
-        }
-        self.lost = self.lost.saturating_add(lost);
-        self.retrans = self.retrans.saturating_sub(unretrans);
-    }
-
-    /// Without SACK: marks the first segment as lost (RFC 6582, steps 2 and 3).
-    pub(crate) fn mark_first_lost(&mut self, mss: u32) {
+    /// Drops what of the first buffer is acknowledged already. To be done before it is sent again
+    /// or marked; until then the cut is not worth its cost.
+    pub(crate) fn trim_rtx(&mut self) {
         let una = self.una;
-        let end = una.add(mss);
-        if !self.split_rtx(end) {
-            return;
-        }
-        if let Some(buf) = self.rtx.at_or_after_mut(una) {
-            let len = buf.len();
-            let flags = &mut buf.meta_mut().flags;
-            if flags.has(SegFlags::RETRANS) {
-                flags.clear(SegFlags::RETRANS);
-                self.retrans = self.retrans.saturating_sub(len);
+        if self.rtx.first().is_some_and(|first| first.meta().seq.before(una)) && self.split_rtx(una)
+        {
+            while self.rtx.first().is_some_and(|first| first.meta().end.before_or_eq(una)) {
+                let _ = self.pop_rtx();
             }
-            if !flags.has(SegFlags::LOST) {
-                flags.set(SegFlags::LOST);
-                self.lost = self.lost.saturating_add(len);
-            }
-        } else if self.fin_sent {
-            self.fin_lost = true;
         }
-    }
-
-    /// After a time-out: all that is not selectively acknowledged is lost. If the first buffer
-    /// is marked as acknowledged, the peer dropped what it had reported (RFC 2018, section 8), and
-    /// the marks mean nothing.
-    pub(crate) fn mark_all_lost(&mut self) {
-        let reneged = self.rtx.first().is_some_and(|b| b.meta().flags.has(SegFlags::SACKED));
-        let mut at = self.una;
-        let mut sacked = 0u32;
-        let mut lost = 0u32;
-        while let Some(buf) = self.rtx.at_or_after_mut(at) {
-            let end = buf.meta().end;
-            let len = buf.len();
-            let flags = &mut buf.meta_mut().flags;
-            flags.clear(SegFlags::RETRANS);
-            if reneged {
-                flags.clear(SegFlags::SACKED);
-            }
-            if flags.has(SegFlags::SACKED) {
-                sacked = sacked.saturating_add(len);
-            } else {
-                flags.set(SegFlags::LOST);
-                lost = lost.saturating_add(len);
-            }
-            at = end;
-        }
-        self.sacked = sacked;
-        self.lost = lost;
-        self.retrans = 0;
-        self.high_sacked = if reneged { self.una } else { self.high_sacked };
-        self.fin_lost = self.fin_sent;
-    }
-
-    /// The first buffer to retransmit.
-    pub(crate) fn first_lost(&self) -> Option<SeqRange> {
-        if self.lost <= self.retrans {
-            return None;
-        }
-        let mut at = self.una;
-        while let Some(buf) = self.rtx.at_or_after(at) {
-            let meta = buf.meta();
-            if meta.flags.has(SegFlags::LOST) && !meta.flags.has(SegFlags::RETRANS) {
-                return Some(SeqRange::new(meta.seq, meta.end));
-            }
-            at = meta.end;
-        }
-        None
     }
 
     /// Drops everything.
@@ -363,6 +255,7 @@ impl<P: Platform> Send<P> {
         while self.unsent.pop_front().is_some() {}
         while self.rtx.pop_first().is_some() {}
         self.mem = 0;
+        self.buffers = 0;
         self.sacked = 0;
         self.lost = 0;
         self.retrans = 0;
@@ -370,7 +263,7 @@ impl<P: Platform> Send<P> {
 }
 
 /// Splits a buffer and its notes at `n` bytes, `0 < n < len`.
-pub(crate) fn split<P: Platform>(buf: &mut P::TxBuf, n: u32) -> Result<P::TxBuf, NoMemory> {
+fn split<P: Platform>(buf: &mut P::TxBuf, n: u32) -> Result<P::TxBuf, NoMemory> {
     let meta = *buf.meta();
     let mut rest = buf.split_off(n)?;
     let middle = meta.seq.add(n);

@@ -18,11 +18,22 @@ pub(crate) enum Timer {
     Keepalive,
     /// Another try after memory ran out.
     Retry,
+    /// Data overtaken by later data counts as lost now (RFC 8985, section 6.3).
+    Reorder,
+    /// A probe for a lost tail (RFC 8985, section 7).
+    LossProbe,
 }
 
 /// All timers.
-pub(crate) const ALL: [Timer; 5] =
-    [Timer::Retransmit, Timer::Persist, Timer::DelayedAck, Timer::Keepalive, Timer::Retry];
+pub(crate) const ALL: [Timer; 7] = [
+    Timer::Retransmit,
+    Timer::Persist,
+    Timer::DelayedAck,
+    Timer::Keepalive,
+    Timer::Retry,
+    Timer::Reorder,
+    Timer::LossProbe,
+];
 
 /// The deadlines.
 #[derive(Clone, Copy, Default, Debug)]
@@ -32,6 +43,8 @@ pub(crate) struct TimerTable {
     delayed_ack: Option<Instant>,
     keepalive: Option<Instant>,
     retry: Option<Instant>,
+    reorder: Option<Instant>,
+    loss_probe: Option<Instant>,
 }
 
 impl TimerTable {
@@ -42,6 +55,8 @@ impl TimerTable {
             Timer::DelayedAck => &mut self.delayed_ack,
             Timer::Keepalive => &mut self.keepalive,
             Timer::Retry => &mut self.retry,
+            Timer::Reorder => &mut self.reorder,
+            Timer::LossProbe => &mut self.loss_probe,
         }
     }
 
@@ -53,6 +68,8 @@ impl TimerTable {
             Timer::DelayedAck => self.delayed_ack,
             Timer::Keepalive => self.keepalive,
             Timer::Retry => self.retry,
+            Timer::Reorder => self.reorder,
+            Timer::LossProbe => self.loss_probe,
         }
     }
 

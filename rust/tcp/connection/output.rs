@@ -8,7 +8,7 @@ use crate::tcp::{
     mib::Mib,
     platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegTree},
     recv::AckOwed,
-    send::split,
+    send::{Recovery, TailProbe},
     seq::SeqNum,
     state::ConnState,
     time::Duration,
@@ -145,16 +145,21 @@ impl<P: Platform> Connection<P> {
             .enabled
             .then(|| Timestamps { val: self.ts.val(cx.now), ecr: self.ts.recent });
         let mut options = Options { timestamps, ..Options::default() };
-        if self.sack_ok && self.recv.has_holes() {
-            options.sack = self.recv.sack_blocks(if self.ts.enabled { 3 } else { 4 });
+        if self.reports_sack() {
+            options.sack = self.recv.take_sack_blocks(if self.ts.enabled { 3 } else { 4 });
         }
         cx.count(Mib::OutSegs);
         Header { seq, ack: self.recv.nxt, flags, wnd, urg: 0, options }
     }
 
+    /// Whether the next header has a SACK option. With a tiny MSS there is no room for one.
+    fn reports_sack(&self) -> bool {
+        self.sack_ok && self.recv.wants_sack() && self.mss() >= 128
+    }
+
     /// Payload that fits a segment now, SACK blocks subtracted.
     fn mss_now(&self) -> u32 {
-        let sack = if self.sack_ok && self.recv.has_holes() { 36 } else { 0 };
+        let sack = if self.reports_sack() { 36 } else { 0 };
         self.mss().saturating_sub(sack).max(1)
     }
 
@@ -163,7 +168,37 @@ impl<P: Platform> Connection<P> {
         if let Some(next) = self.next_again()? {
             return Ok(Some(next));
         }
+        if core::mem::take(&mut self.tail_due) {
+            if let Some(next) = self.next_tail(cx)? {
+                return Ok(Some(next));
+            }
+        }
         self.next_fresh(cx)
+    }
+
+    /// RFC 8985, 7.3: a probe for a lost tail is a segment of new data if there is one that the
+    /// peer's window takes, and the last segment again otherwise.
+    fn next_tail(&mut self, cx: &Cx<'_, P>) -> Result<Option<Next>, NoMemory> {
+        let mss = self.mss_now();
+        let fresh = self.send.unsent.front().map(|front| front.len().min(mss));
+        let next = match fresh {
+            Some(len) if len <= self.send.window_left() => {
+                let sent = self.send.advance(len)?;
+                sent.map(|meta| Next::Fresh(meta.seq))
+            }
+            _ => match self.send.last_sent(mss) {
+                Some(seq) => Some(Next::Again(seq)),
+                None => self.send.fin_sent.then_some(Next::BareFin { again: true }),
+            },
+        };
+        let again = !matches!(next, Some(Next::Fresh(_)));
+        if next.is_some() {
+            cx.count(Mib::TCPLossProbes);
+            self.send.tail_probe = Some(TailProbe { end: self.send.nxt, again });
+            // The time-out is counted from the probe.
+            self.timers.stop(Timer::Retransmit);
+        }
+        Ok(next)
     }
 
     /// What is lost goes first.
@@ -202,6 +237,7 @@ impl<P: Platform> Connection<P> {
         }
         let fin_now = self.fin_queued && self.state.fin_queued();
         let Some(front) = self.send.unsent.front() else {
+            self.cwnd_limited = false;
             return Ok((fin_now && last == self.send.write_seq)
                 .then_some(Next::BareFin { again: false }));
         };
@@ -218,6 +254,9 @@ impl<P: Platform> Connection<P> {
         let wnd_room = self.send.window_left();
         let room = cwnd_room.min(wnd_room).min(self.size_goal().max(mss));
         self.cwnd_limited = cwnd_room < len && cwnd_room <= wnd_room;
+        if room < len && self.is_worth_waiting(cwnd_room.min(wnd_room)) {
+            return Ok(None);
+        }
         let mut take = len;
         if len > room {
             if room < mss {
@@ -241,32 +280,24 @@ impl<P: Platform> Connection<P> {
         } else if len < mss && !self.may_send_partial(len) {
             return Ok(None);
         }
-        let Some(mut buf) = self.send.unsent.pop_front() else {
+        let Some(sent) = self.send.advance(take)? else {
             return Ok(None);
         };
-        if take < len {
-            let before = buf.truesize();
-            match split::<P>(&mut buf, take) {
-                Ok(rest) => {
-                    let after = buf.truesize().saturating_add(rest.truesize());
-                    self.send.mem =
-                        self.send.mem.saturating_add(after.saturating_sub(before));
-                    self.send.unsent.push_front(rest);
-                }
-                Err(NoMemory) => {
-                    self.send.unsent.push_front(buf);
-                    return Err(NoMemory);
-                }
-            }
-        }
-        let seq = buf.meta().seq;
-        let end = buf.meta().end;
         if take < mss {
-            self.send.small_end = end;
+            self.send.small_end = sent.end;
         }
-        self.send.nxt = end;
-        self.send.rtx.insert(buf);
-        Ok(Some(Next::Fresh(seq)))
+        Ok(Some(Next::Fresh(sent.seq)))
+    }
+
+    /// Whether a larger segment will be possible soon: cutting a large buffer for every ACK costs
+    /// more than it brings. Most of the window has to be out already, so that ACKs keep coming.
+    fn is_worth_waiting(&self, room: u32) -> bool {
+        let window = self.cc.cwnd().min(self.send.wnd);
+        self.gso_max > 0
+            && self.send.recovery == Recovery::Open
+            && self.send.sacked == 0
+            && room < self.size_goal().min(window / 3)
+            && self.send.in_flight() > 0
     }
 
     /// Nagle's rule in Minshall's variant, cork and MSG_MORE: may the end of what is queued,
@@ -345,6 +376,9 @@ impl<P: Platform> Connection<P> {
         self.timers.stop(Timer::Persist);
         if self.timers.get(Timer::Retransmit).is_none() {
             self.rearm_retransmit(cx);
+        }
+        if !again {
+            self.arm_tail_probe(cx);
         }
     }
 

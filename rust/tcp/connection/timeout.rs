@@ -32,6 +32,12 @@ impl<P: Platform> Connection<P> {
         if self.timers.take_expired(Timer::Keepalive, cx.now) {
             self.on_keepalive(cx);
         }
+        if self.timers.take_expired(Timer::Reorder, cx.now) && self.send.in_flight() > 0 {
+            self.detect_losses(cx);
+        }
+        if self.timers.take_expired(Timer::LossProbe, cx.now) {
+            self.tail_due = self.send.recovery == Recovery::Open && self.send.in_flight() > 0;
+        }
         // Its purpose is that the caller polls again.
         let _ = self.timers.take_expired(Timer::Retry, cx.now);
     }
@@ -66,8 +72,7 @@ impl<P: Platform> Connection<P> {
             self.retries_since = cx.now;
         }
         if self.too_many_retries(cx) {
-            cx.count(Mib::TCPAbortOnTimeout);
-            self.fail(CloseReason::TimedOut);
+            self.give_up(cx);
             return;
         }
         cx.count(Mib::TCPTimeouts);
@@ -83,6 +88,9 @@ impl<P: Platform> Connection<P> {
             self.send.recovery = Recovery::Loss(self.send.nxt);
             self.send.dupacks = 0;
             self.send.force_one = true;
+            self.tail_due = false;
+            self.timers.stop(Timer::Reorder);
+            self.timers.stop(Timer::LossProbe);
         }
         self.rtt.back_off();
         self.rearm_retransmit(cx);
@@ -93,20 +101,32 @@ impl<P: Platform> Connection<P> {
         if self.send.in_flight() > 0 || !self.state.is_synchronized() {
             return;
         }
+        self.flush = true;
+        if self.send.window_left() > 0 {
+            // It was not the peer that held the data back.
+            return;
+        }
         if self.retries == 0 {
             self.retries_since = cx.now;
         }
         // A peer that keeps answering may keep its window shut for ever (MUST-37), unless nobody
         // is left to wait for it.
-        if self.too_many_retries(cx) {
-            cx.count(Mib::TCPAbortOnTimeout);
-            self.fail(CloseReason::TimedOut);
+        let waits_alone = self.orphan && self.rtt.backoff() >= cx.net.orphan_retries;
+        if waits_alone || self.too_many_retries(cx) {
+            self.give_up(cx);
             return;
         }
         self.retries = self.retries.saturating_add(1);
         self.rtt.back_off();
         self.probe = Probe::Window;
-        self.flush = true;
+    }
+
+    /// No answer for too long. What ICMP said of the path is the better reason, if it said
+    /// anything.
+    fn give_up(&mut self, cx: &Cx<'_, P>) {
+        cx.count(Mib::TCPAbortOnTimeout);
+        let reason = self.soft_error.unwrap_or(CloseReason::TimedOut);
+        self.fail(reason);
     }
 
     /// RFC 9293, 3.8.4.
@@ -128,10 +148,16 @@ impl<P: Platform> Connection<P> {
             self.timers.set(Timer::Keepalive, self.last_recv.add(idle));
             return;
         }
-        if self.retries >= most {
-            cx.count(Mib::TCPAbortOnTimeout);
+        // RFC 5482: a user timeout counts in place of the number of probes.
+        let patience = self.config.user_timeout;
+        let dead = if patience == crate::tcp::time::Duration::ZERO {
+            self.retries >= most
+        } else {
+            self.retries > 0 && silent >= patience
+        };
+        if dead {
             let nxt = self.send.nxt;
-            self.fail(CloseReason::TimedOut);
+            self.give_up(cx);
             self.rst_pending = Some(nxt);
             return;
         }

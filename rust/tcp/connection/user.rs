@@ -11,7 +11,6 @@ use crate::tcp::{
     platform::{Buffer, Platform, SegFlags, SegList},
     recv::AckOwed,
     state::{ConnState, Event},
-    wire::Flags,
 };
 
 impl<P: Platform> Connection<P> {
@@ -144,7 +143,11 @@ impl<P: Platform> Connection<P> {
             ConnState::SynSent => self.finish(),
             ConnState::SynReceived | ConnState::Established | ConnState::CloseWait => {
                 self.fin_queued = true;
-                self.change(Event::Close);
+                // RFC 9293, 3.10.4 lets the FIN wait in SYN-RECEIVED: until our SYN is
+                // acknowledged, that is what has to be sent again.
+                if self.state != ConnState::SynReceived {
+                    self.change(Event::Close);
+                }
                 self.flush = true;
                 self.more = false;
                 self.last_recv = self.last_recv.max(cx.now);
@@ -238,17 +241,26 @@ impl<P: Platform> Connection<P> {
 
     /// An ICMP error came for a segment with sequence number `seq` (RFC 5927, section 4).
     pub(crate) fn handle_icmp(&mut self, seq: crate::tcp::seq::SeqNum, error: super::IcmpError) {
-        if seq.before(self.send.una) || seq.after_or_eq(self.send.nxt) {
+        if !self.is_out(seq) {
             return;
         }
+        let reason = match error {
+            super::IcmpError::Host => CloseReason::HostUnreachable,
+            super::IcmpError::Net => CloseReason::NetUnreachable,
+            super::IcmpError::Refused => CloseReason::ConnectionRefused,
+        };
         // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
         if matches!(self.state, ConnState::SynSent) {
-            self.fail(match error {
-                super::IcmpError::Host => CloseReason::HostUnreachable,
-                super::IcmpError::Net => CloseReason::NetUnreachable,
-                super::IcmpError::Refused => CloseReason::ConnectionRefused,
-            });
+            self.fail(reason);
+        } else {
+            self.soft_error = Some(reason);
         }
+    }
+
+    /// Whether `seq` is out and not acknowledged: an ICMP error about anything else is a forgery
+    /// or too late (RFC 5927, section 4).
+    pub(crate) fn is_out(&self, seq: crate::tcp::seq::SeqNum) -> bool {
+        seq.after_or_eq(self.send.una) && seq.before(self.send.nxt)
     }
 
     /// The path takes less than was thought: what is out is cut anew and sent again.
@@ -259,6 +271,7 @@ impl<P: Platform> Connection<P> {
         self.mss_route = mss_route.max(MIN_ROUTE_MSS);
         self.update_mss();
         if self.send.in_flight() > 0 && self.state.is_synchronized() {
+            // Not a sign of congestion: the window stays (RFC 1191, section 6.4).
             self.send.mark_all_lost();
             self.send.force_one = true;
             self.rearm_retransmit(cx);
@@ -268,11 +281,6 @@ impl<P: Platform> Connection<P> {
     /// The congestion state of a connection that starts now.
     pub(super) fn start_congestion(&mut self) {
         self.cc = Reno::new(self.mss());
-    }
-
-    /// Whether a segment with these flags can be header-predicted.
-    pub(super) fn plain(flags: Flags) -> bool {
-        flags.without(Flags::PSH) == Flags::ACK
     }
 }
 

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an acknowledgment changes: windows, scoreboard, round-trip time, loss recovery, congestion
+//! control and timers.
+
+use super::{Connection, Events};
+use crate::tcp::{
+    context::Cx,
+    mib::Mib,
+    platform::{MibSink, Platform},
+    send::{Moment, Recovery},
+    seq::SeqRange,
+    time::{Duration, Instant},
+    timers::Timer,
+    wire::{Flags, Segment},
+};
+
+/// What the SACK option of an ACK said.
+#[derive(Clone, Copy, Default, Debug)]
+struct Sacked {
+    /// Bytes reported for the first time.
+    newly: u32,
+    /// The peer reported a duplicate (RFC 2883).
+    duplicate: bool,
+}
+
+impl<P: Platform> Connection<P> {
+    /// The moment of an ACK.
+    fn moment(&self, cx: &Cx<'_, P>) -> Moment {
+        Moment {
+            now: cx.now,
+            srtt: self.rtt.srtt().unwrap_or(Duration::from_secs(1)),
+            least: self.rtt.min().unwrap_or_default(),
+            mss: self.mss().max(1),
+        }
+    }
+
+    /// An acceptable ACK. RFC 9293, 3.10.7.4, fifth.
+    pub(super) fn on_ack(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
+        let ack = seg.header.ack;
+        let prior_una = self.send.una;
+        let prior_flight = self.send.in_flight();
+        let prior_wnd = self.send.wnd;
+        self.update_send_window(seg);
+        let sacked = if self.sack_ok && !seg.header.options.sack.is_empty() {
+            self.take_sack(cx, seg)
+        } else {
+            Sacked::default()
+        };
+        // An answer of any kind to a probe: as long as the peer answers with a shut window, it is
+        // alive (RFC 9293, 3.8.6.1, MUST-37).
+        if prior_flight == 0 || self.send.wnd == 0 {
+            self.retries = 0;
+        }
+        if self.send.tail_probe.is_some() {
+            self.end_tail_probe(cx, seg, sacked.duplicate);
+        }
+        if ack.after(prior_una) {
+            self.advance_una(cx, seg, prior_flight);
+        } else if ack == prior_una && prior_flight > 0 {
+            let duplicate = seg.len() == 0
+                && self.send.wnd == prior_wnd
+                && (!self.sack_ok || sacked.newly > 0);
+            if duplicate {
+                self.send.dupacks = self.send.dupacks.saturating_add(1);
+                if !self.sack_ok {
+                    self.on_duplicate(cx);
+                }
+            }
+        }
+        if self.sack_ok && (self.send.sacked > 0 || self.send.recovery != Recovery::Open) {
+            self.detect_losses(cx);
+        }
+        if self.send.wnd > prior_wnd && prior_wnd == 0 {
+            // The window opened: no probe is needed.
+            self.timers.stop(Timer::Persist);
+            self.rtt.reset_backoff();
+        }
+    }
+
+    /// The part of [`Self::on_ack`] for an ACK of new data.
+    pub(super) fn advance_una(&mut self, cx: &Cx<'_, P>, seg: &Segment, prior_flight: u32) {
+        let prior_mem = self.send.mem;
+        let bytes = seg.header.ack.distance_from(self.send.una);
+        let moment = self.moment(cx);
+        let acked = self.send.remove_acked(seg.header.ack, moment);
+        self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
+        self.retries = 0;
+        self.soft_error = None;
+        self.rtt.reset_backoff();
+        self.send.dupacks = 0;
+        self.on_progress(cx, bytes, prior_flight);
+        self.rearm_retransmit(cx);
+        self.arm_tail_probe(cx);
+        self.touch_keepalive(cx);
+        if self.send.mem < prior_mem {
+            self.events.set(Events::WRITABLE);
+        }
+    }
+
+    /// SND.WND, SND.WL1, SND.WL2 (RFC 9293, 3.10.7.4, fifth).
+    pub(super) fn update_send_window(&mut self, seg: &Segment) {
+        let wnd = self.scaled(seg);
+        let (seq, ack) = (seg.header.seq, seg.header.ack);
+        if ack.before(self.send.una) {
+            return;
+        }
+        if ack.after(self.send.una)
+            || seq.after(self.send.wl1)
+            || (seq == self.send.wl1 && wnd > self.send.wnd)
+        {
+            self.send.wnd = wnd;
+            self.send.wl1 = seq;
+            self.send.wl2 = ack;
+            self.send.wnd_max = self.send.wnd_max.max(wnd);
+        }
+    }
+
+    /// SEG.WND in bytes.
+    pub(super) fn scaled(&self, seg: &Segment) -> u32 {
+        let shift = if seg.has(Flags::SYN) { 0 } else { self.send.wscale.min(14) };
+        u32::from(seg.header.wnd) << shift
+    }
+
+    /// Takes the SACK blocks of an ACK to the scoreboard.
+    fn take_sack(&mut self, cx: &Cx<'_, P>, seg: &Segment) -> Sacked {
+        let blocks = seg.header.options.sack;
+        let (una, nxt, ack) = (self.send.una, self.send.nxt, seg.header.ack);
+        let moment = self.moment(cx);
+        let mut sacked = Sacked::default();
+        let second = blocks.iter().nth(1);
+        for (n, block) in blocks.iter().enumerate() {
+            if !block.start.before(block.end) || block.end.after(nxt) {
+                continue;
+            }
+            // RFC 2883, 4: the first block may report a duplicate, below the ACK or inside of the
+            // second block.
+            if n == 0 && (block.end.before_or_eq(ack) || second.is_some_and(|s| within(block, s))) {
+                cx.count(Mib::TCPDSACKRecv);
+                sacked.duplicate = true;
+                self.send.rack.on_dsack(una, nxt);
+                continue;
+            }
+            if block.start.after_or_eq(una.latest(ack)) {
+                sacked.newly =
+                    sacked.newly.saturating_add(self.send.mark_sacked(block, moment));
+            }
+        }
+        self.send.note_blocks(blocks.iter());
+        sacked
+    }
+
+    /// An RTT sample: from what was sent once (Karn), else by timestamp (RFC 7323, 4.2).
+    fn take_rtt(&mut self, cx: &Cx<'_, P>, seg: &Segment, at: Option<Instant>, ambiguous: bool) {
+        if let (Some(at), false) = (at, ambiguous) {
+            self.rtt.sample(cx.now.since(at));
+        } else if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
+            if ts.ecr != 0 {
+                let ms = self.ts.val(cx.now).wrapping_sub(ts.ecr);
+                if ms < 600_000 {
+                    self.rtt.sample(Duration::from_millis(u64::from(ms.max(1))));
+                }
+            }
+        }
+    }
+
+    /// SND.UNA moved by `acked` bytes.
+    fn on_progress(&mut self, cx: &Cx<'_, P>, acked: u32, prior_flight: u32) {
+        let una = self.send.una;
+        let mss = self.mss();
+        match self.send.recovery {
+            Recovery::Open => {
+                if !self.sack_ok {
+                    // What was left the network by duplicate ACKs is acknowledged now.
+                    self.send.sacked = 0;
+                }
+                // RFC 7661 in spirit: grow only while the window is what limits us.
+                if self.cwnd_limited || prior_flight >= self.cc.cwnd() / 2 {
+                    self.cc.on_ack(acked, mss);
+                    self.grow_sndbuf(cx);
+                }
+            }
+            Recovery::Fast(point) if una.after_or_eq(point) => {
+                if !self.sack_ok {
+                    self.send.sacked = 0;
+                }
+                let in_flight = self.send.in_flight();
+                self.cc.on_recovered(in_flight, mss);
+                self.end_recovery();
+            }
+            Recovery::Fast(_) if !self.sack_ok => {
+                // RFC 6582, 3.2, step 3: a partial ACK points at the next hole.
+                self.send.sacked = self.send.sacked.saturating_sub(acked);
+                self.send.mark_first_lost(mss);
+                self.send.force_one = true;
+            }
+            Recovery::Fast(_) => {}
+            Recovery::Loss(point) => {
+                self.cc.on_ack(acked, mss);
+                if una.after_or_eq(point) {
+                    self.end_recovery();
+                }
+            }
+        }
+    }
+
+    /// Without SACK: another duplicate ACK.
+    fn on_duplicate(&mut self, cx: &Cx<'_, P>) {
+        let mss = self.mss();
+        // Each one means that a segment left the network.
+        let most = self.send.in_flight().saturating_sub(mss);
+        match self.send.recovery {
+            Recovery::Open if self.send.dupacks < 3 => {
+                // RFC 3042: the first two let new data out, without touching the window.
+                self.send.sacked = self.send.sacked.saturating_add(mss).min(most);
+            }
+            Recovery::Open => {
+                self.send.sacked = mss.saturating_mul(3).min(self.send.in_flight());
+                self.send.mark_first_lost(mss);
+                cx.count(Mib::TCPRenoRecovery);
+                self.enter_recovery(cx);
+            }
+            // RFC 6582, 3.2, step 2.
+            Recovery::Fast(_) => {
+                self.send.sacked = self.send.sacked.saturating_add(mss).min(most);
+            }
+            Recovery::Loss(_) => {}
+        }
+    }
+
+    /// Searches for losses, and sees to the time at which more may be found.
+    pub(super) fn detect_losses(&mut self, cx: &Cx<'_, P>) {
+        let moment = self.moment(cx);
+        let losses = self.send.detect_lost(moment);
+        match losses.look_at {
+            Some(at) => self.timers.set(Timer::Reorder, at.max(cx.now)),
+            None => self.timers.stop(Timer::Reorder),
+        }
+        if losses.again > 0 {
+            cx.mib.add(Mib::TCPLostRetransmit, u64::from(losses.again));
+        }
+        if losses.fresh && self.send.recovery == Recovery::Open {
+            cx.count(Mib::TCPSackRecovery);
+            self.enter_recovery(cx);
+        }
+    }
+
+    fn enter_recovery(&mut self, cx: &Cx<'_, P>) {
+        let (flight, mss) = (self.send.in_flight(), self.mss());
+        self.cc.on_loss(flight, mss);
+        self.send.recovery = Recovery::Fast(self.send.nxt);
+        self.send.force_one = true;
+        self.send.tail_probe = None;
+        self.timers.stop(Timer::LossProbe);
+        cx.count(Mib::TCPFastRetrans);
+    }
+
+    fn end_recovery(&mut self) {
+        self.send.recovery = Recovery::Open;
+        self.send.force_one = false;
+        self.send.rack.on_recovered();
+    }
+
+    /// RFC 8985, 7.4.2: what an ACK says about a tail probe that is out.
+    fn end_tail_probe(&mut self, cx: &Cx<'_, P>, seg: &Segment, duplicate: bool) {
+        let Some(probe) = self.send.tail_probe else {
+            return;
+        };
+        let ack = seg.header.ack;
+        if ack.before(probe.end) {
+            return;
+        }
+        if !probe.again || duplicate {
+            // New data, or a probe of what had arrived: nothing was lost.
+            self.send.tail_probe = None;
+        } else if ack.after(probe.end) {
+            // The probe repaired a loss, which is a sign of congestion all the same.
+            self.send.tail_probe = None;
+            cx.count(Mib::TCPLossProbeRecovery);
+            let (flight, mss) = (self.send.in_flight(), self.mss());
+            if self.send.recovery == Recovery::Open {
+                self.cc.on_loss(flight, mss);
+            }
+        } else if seg.len() == 0 && ack == self.send.una && seg.header.options.sack.is_empty() {
+            self.send.tail_probe = None;
+        }
+    }
+
+    /// RFC 8985, 7.2: (re)starts the timer of the tail probe.
+    pub(super) fn arm_tail_probe(&mut self, cx: &Cx<'_, P>) {
+        let wanted = self.sack_ok
+            && self.send.recovery == Recovery::Open
+            && self.send.sacked == 0
+            && self.send.lost == 0
+            && self.send.tail_probe.is_none()
+            && self.send.in_flight() > 0
+            && self.retries == 0
+            && self.state.is_synchronized();
+        let (true, Some(srtt)) = (wanted, self.rtt.srtt()) else {
+            self.timers.stop(Timer::LossProbe);
+            return;
+        };
+        // A lone segment's ACK may be delayed.
+        let delay = if self.send.in_flight() <= self.mss() {
+            cx.net.rto_min
+        } else {
+            Duration::from_millis(2)
+        };
+        let at = cx.now.add(srtt.shl(1)).add(delay);
+        if self.timers.get(Timer::Retransmit).is_some_and(|rto| rto <= at) {
+            self.timers.stop(Timer::LossProbe);
+        } else {
+            self.timers.set(Timer::LossProbe, at);
+        }
+    }
+
+    /// Send autotuning: room for twice the window, so that the user is never what limits it.
+    fn grow_sndbuf(&mut self, cx: &Cx<'_, P>) {
+        if self.sndbuf_locked {
+            return;
+        }
+        let [_, _, most] = cx.net.wmem;
+        let want = self.cc.cwnd().saturating_mul(2).saturating_add(65_536);
+        self.send.sndbuf = self.send.sndbuf.max(want.min(most));
+    }
+}
+
+/// Whether `inner` lies in `outer`.
+fn within(inner: SeqRange, outer: SeqRange) -> bool {
+    inner.start.after_or_eq(outer.start) && inner.end.before_or_eq(outer.end)
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The active side of the handshake, simultaneous open included (RFC 9293, section 3.10.7.3).
+
+use super::{CloseReason, Connection, Disposition, DropReason, Events, DEFAULT_MSS};
+use crate::tcp::{
+    context::Cx,
+    mib::Mib,
+    platform::Platform,
+    recv::AckOwed,
+    state::Event,
+    time::Instant,
+    timers::Timer,
+    wire::{Flags, Header, Segment},
+};
+
+impl<P: Platform> Connection<P> {
+    /// RFC 9293, 3.10.7.3.
+    pub(super) fn in_syn_sent(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+        buf: Option<P::RxBuf>,
+    ) -> Disposition<P> {
+        let ack = seg.header.ack;
+        let has_ack = seg.has(Flags::ACK);
+        if has_ack && (ack.before_or_eq(self.send.iss) || ack.after(self.send.nxt)) {
+            if seg.has(Flags::RST) {
+                return Disposition::Drop(DropReason::BadAck, buf);
+            }
+            let reply = Header { seq: ack, flags: Flags::RST, ..Header::default() };
+            return Disposition::Reply(reply, DropReason::BadAck, buf);
+        }
+        if has_ack && self.ts.enabled {
+            // RFC 7323, 3.2: an echo of what was never sent is not an answer to our SYN.
+            if let Some(ts) = seg.header.options.timestamps {
+                let now = self.ts.val(cx.now);
+                if ts.ecr != 0 && now.wrapping_sub(ts.ecr) > i32::MAX as u32 {
+                    return Disposition::Drop(DropReason::Paws, buf);
+                }
+            }
+        }
+        if seg.has(Flags::RST) {
+            if has_ack {
+                cx.count(Mib::AttemptFails);
+                self.fail(CloseReason::ConnectionRefused);
+                return Disposition::Drop(DropReason::Reset, buf);
+            }
+            return Disposition::Drop(DropReason::BadState, buf);
+        }
+        if !seg.has(Flags::SYN) {
+            return Disposition::Drop(DropReason::BadState, buf);
+        }
+        self.last_recv = cx.now;
+        self.learn_syn(cx, seg);
+        if has_ack {
+            self.send.una = ack;
+            self.send.wnd = u32::from(seg.header.wnd);
+            self.synchronized(cx, seg);
+            self.recv.owed = AckOwed::Now;
+            // Data on a SYN-ACK is not acknowledged and comes again.
+            return match buf {
+                Some(buf) => Disposition::Drop(DropReason::BadState, Some(buf)),
+                None => Disposition::Done,
+            };
+        }
+        // SYNs crossed: simultaneous open (RFC 9293, figure 7).
+        self.change(Event::RecvSyn);
+        self.syn_pending = true;
+        self.retries = 0;
+        self.timers.stop(Timer::Retransmit);
+        Disposition::Drop(DropReason::BadState, buf)
+    }
+
+    /// Takes what a SYN says: numbers and options.
+    fn learn_syn(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
+        let options = &seg.header.options;
+        let offered = self.recv.wnd();
+        self.recv.synchronize(seg.header.seq, offered);
+        self.mss_peer = match options.mss {
+            None | Some(0) => DEFAULT_MSS,
+            Some(mss) => mss,
+        };
+        match options.wscale {
+            // RFC 7323, 2.3: a shift above 14 is taken as 14.
+            Some(shift) if cx.net.window_scaling => self.send.wscale = shift.min(14),
+            _ => {
+                self.send.wscale = 0;
+                self.recv.wscale = 0;
+            }
+        }
+        self.sack_ok &= options.sack_permitted;
+        match options.timestamps {
+            Some(ts) if self.ts.enabled => {
+                self.ts.recent = ts.val;
+                self.ts.recent_at = cx.now;
+            }
+            _ => self.ts.enabled = false,
+        }
+        self.update_mss();
+        self.start_congestion();
+    }
+
+    /// The handshake is complete.
+    pub(super) fn synchronized(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
+        self.change(Event::Synchronized);
+        self.send.wl1 = seg.header.seq;
+        self.send.wl2 = seg.header.ack;
+        self.send.wnd_max = self.send.wnd_max.max(self.send.wnd);
+        if self.syn_sent_at != Instant::default() {
+            self.rtt.sample(cx.now.since(self.syn_sent_at));
+        }
+        self.retries = 0;
+        self.rtt.reset_backoff();
+        self.syn_pending = false;
+        self.send.high_sacked = self.send.una;
+        self.timers.stop(Timer::Retransmit);
+        self.events.set(Events::CONNECTED);
+        self.events.set(Events::WRITABLE);
+        self.touch_keepalive(cx);
+        if self.fin_queued {
+            // The user closed before the handshake was complete.
+            self.change(Event::Close);
+        }
+    }
+}

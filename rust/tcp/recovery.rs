@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! RACK (RFC 8985): losses are told by time. Data counts as lost once something sent later has
+//! arrived and the data has had time enough to arrive out of order.
+
+use super::{
+    seq::SeqNum,
+    time::{Duration, Instant},
+};
+
+/// D-SACKs stretch the reordering window for this many recoveries (RFC 8985, 6.2, step 4).
+const PERSIST: u8 = 16;
+
+/// What RACK knows of a connection.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Rack {
+    /// When the latest-sent data that arrived was sent, and where it ends: RACK.xmit_ts,
+    /// RACK.end_seq.
+    sent_at: Instant,
+    end: SeqNum,
+    /// Its round-trip time: RACK.rtt.
+    rtt: Duration,
+    /// Data arrived that was sent before other data that had arrived: RACK.reordering_seen.
+    reordering: bool,
+    /// The reordering window in quarters of the least round-trip time, less one.
+    stretch: u8,
+    /// Recoveries left for which the window stays stretched.
+    persist: u8,
+    /// Where the round ends in which a D-SACK has been answered already.
+    dsack_round: Option<SeqNum>,
+}
+
+impl Rack {
+    /// Data that ends at `end` arrived. RFC 8985, 6.2, steps 1 to 3.
+    pub(crate) fn delivered(
+        &mut self,
+        sent_at: Instant,
+        end: SeqNum,
+        retransmitted: bool,
+        highest: SeqNum,
+        now: Instant,
+        least_rtt: Duration,
+    ) {
+        let rtt = now.since(sent_at);
+        if retransmitted && rtt < least_rtt {
+            // What arrived was the original, and when that was sent is not known any more.
+            return;
+        }
+        if !retransmitted && end.before(highest) {
+            self.reordering = true;
+        }
+        if self.is_older(sent_at, end) {
+            return;
+        }
+        self.sent_at = sent_at;
+        self.end = end;
+        self.rtt = rtt;
+    }
+
+    /// RACK_sent_after, the other way round: whether data sent then was sent before what arrived.
+    #[inline]
+    pub(crate) fn is_older(&self, sent_at: Instant, end: SeqNum) -> bool {
+        sent_at < self.sent_at || (sent_at == self.sent_at && end.before(self.end))
+    }
+
+    /// How long data may be overtaken. RFC 8985, 6.2, step 4: not at all while nothing was ever
+    /// seen out of order and the duplicates are many, or recovery has begun anyway.
+    pub(crate) fn window(&self, eager: bool, least_rtt: Duration, srtt: Duration) -> Duration {
+        if !self.reordering && eager {
+            return Duration::ZERO;
+        }
+        let quarter = least_rtt.as_nanos() / 4;
+        let window = quarter.saturating_mul(u64::from(self.stretch).saturating_add(1));
+        Duration::from_nanos(window).min(srtt)
+    }
+
+    /// When data that was sent at `sent_at` counts as lost.
+    #[inline]
+    pub(crate) fn lost_at(&self, sent_at: Instant, window: Duration) -> Instant {
+        sent_at.add(self.rtt).add(window)
+    }
+
+    /// The peer reported a duplicate: something was retransmitted that was only late. Once a
+    /// round trip, the window grows.
+    pub(crate) fn on_dsack(&mut self, una: SeqNum, nxt: SeqNum) {
+        if self.dsack_round.is_some_and(|end| una.before(end)) {
+            return;
+        }
+        self.dsack_round = Some(nxt);
+        self.stretch = self.stretch.saturating_add(1);
+        self.persist = PERSIST;
+    }
+
+    /// A recovery is over.
+    pub(crate) fn on_recovered(&mut self) {
+        self.persist = self.persist.saturating_sub(1);
+        if self.persist == 0 {
+            self.stretch = 0;
+        }
+    }
+
+    /// The window is open-ended in time no longer: the round-trip of what arrived last.
+    pub(crate) fn rtt(&self) -> Duration {
+        self.rtt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Instant = |ms| Instant::from_nanos(ms * 1_000_000);
+    const RTT: Duration = Duration::from_millis(40);
+
+    fn seq(n: u32) -> SeqNum {
+        SeqNum::new(n)
+    }
+
+    /// RFC 8985, 6.2, step 2: the latest-sent segment counts, ties by sequence number.
+    #[test]
+    fn rfc8985_6_2_step_2_keeps_the_latest_sent() {
+        let mut rack = Rack::default();
+        rack.delivered(MS(100), seq(10), false, seq(0), MS(140), RTT);
+        assert!(rack.is_older(MS(99), seq(20)) && rack.is_older(MS(100), seq(9)));
+        assert!(!rack.is_older(MS(100), seq(10)) && !rack.is_older(MS(101), seq(1)));
+        rack.delivered(MS(90), seq(30), false, seq(10), MS(150), RTT);
+        assert!(!rack.is_older(MS(100), seq(10)), "an earlier-sent one changes nothing");
+        assert_eq!(rack.rtt(), Duration::from_millis(40));
+    }
+
+    /// RFC 8985, 6.2, step 2: faster than the path can be, so it was the original that arrived.
+    #[test]
+    fn rfc8985_6_2_step_2_ignores_spurious_retransmissions() {
+        let mut rack = Rack::default();
+        rack.delivered(MS(100), seq(10), true, seq(0), MS(139), RTT);
+        assert_eq!(rack.rtt(), Duration::ZERO);
+        rack.delivered(MS(100), seq(10), true, seq(0), MS(141), RTT);
+        assert_eq!(rack.rtt(), Duration::from_millis(41));
+    }
+
+    /// RFC 8985, 6.2, step 4.
+    #[test]
+    fn rfc8985_6_2_step_4_reordering_window() {
+        let mut rack = Rack::default();
+        let srtt = Duration::from_millis(50);
+        assert_eq!(rack.window(true, RTT, srtt), Duration::ZERO);
+        assert_eq!(rack.window(false, RTT, srtt), Duration::from_millis(10));
+        // Something arrives from below what had arrived.
+        rack.delivered(MS(100), seq(10), false, seq(20), MS(140), RTT);
+        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(10));
+        // Two D-SACKs in one round count once.
+        rack.on_dsack(seq(10), seq(50));
+        rack.on_dsack(seq(30), seq(70));
+        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(20));
+        rack.on_dsack(seq(50), seq(90));
+        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(30));
+        for round in 0..20u32 {
+            rack.on_dsack(seq(100 + round * 50), seq(150 + round * 50));
+        }
+        assert_eq!(rack.window(true, RTT, srtt), srtt, "never more than a round trip");
+        for _ in 0..16 {
+            rack.on_recovered();
+        }
+        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(10));
+    }
+}
