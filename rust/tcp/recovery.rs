@@ -98,11 +98,6 @@ impl Rack {
             self.stretch = 0;
         }
     }
-
-    /// The window is open-ended in time no longer: the round-trip of what arrived last.
-    pub(crate) fn rtt(&self) -> Duration {
-        self.rtt
-    }
 }
 
 #[cfg(test)]
@@ -125,7 +120,7 @@ mod tests {
         assert!(!rack.is_older(MS(100), seq(10)) && !rack.is_older(MS(101), seq(1)));
         rack.delivered(MS(90), seq(30), false, seq(10), MS(150), RTT);
         assert!(!rack.is_older(MS(100), seq(10)), "an earlier-sent one changes nothing");
-        assert_eq!(rack.rtt(), Duration::from_millis(40));
+        assert_eq!(rack.rtt, Duration::from_millis(40));
     }
 
     /// RFC 8985, 6.2, step 2: faster than the path can be, so it was the original that arrived.
@@ -133,9 +128,9 @@ mod tests {
     fn rfc8985_6_2_step_2_ignores_spurious_retransmissions() {
         let mut rack = Rack::default();
         rack.delivered(MS(100), seq(10), true, seq(0), MS(139), RTT);
-        assert_eq!(rack.rtt(), Duration::ZERO);
+        assert_eq!(rack.rtt, Duration::ZERO);
         rack.delivered(MS(100), seq(10), true, seq(0), MS(141), RTT);
-        assert_eq!(rack.rtt(), Duration::from_millis(41));
+        assert_eq!(rack.rtt, Duration::from_millis(41));
     }
 
     /// RFC 8985, 6.2, step 4.

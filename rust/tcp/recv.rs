@@ -155,7 +155,7 @@ impl<P: Platform> Recv<P> {
         let mut field = window >> self.wscale.min(14);
         if (field << self.wscale.min(14)) < current {
             // Rounding must not take back what was promised.
-            field = current.div_ceil(unit);
+            field = current.saturating_add(unit.saturating_sub(1)) >> self.wscale.min(14);
         }
         let field = field.min(u32::from(u16::MAX));
         self.adv = self.adv.latest(self.nxt.add(field << self.wscale.min(14)));

@@ -129,13 +129,15 @@ impl<P: Platform> Connection<P> {
         let moment = self.moment(cx);
         let mut sacked = Sacked::default();
         let second = blocks.iter().nth(1);
-        for (n, block) in blocks.iter().enumerate() {
+        let mut is_first = true;
+        for block in blocks.iter() {
+            let first = core::mem::take(&mut is_first);
             if !block.start.before(block.end) || block.end.after(nxt) {
                 continue;
             }
             // RFC 2883, 4: the first block may report a duplicate, below the ACK or inside of the
             // second block.
-            if n == 0 && (block.end.before_or_eq(ack) || second.is_some_and(|s| within(block, s))) {
+            if first && (block.end.before_or_eq(ack) || second.is_some_and(|s| within(block, s))) {
                 cx.count(Mib::TCPDSACKRecv);
                 sacked.duplicate = true;
                 self.send.rack.on_dsack(una, nxt);

@@ -74,6 +74,7 @@ impl<P: Platform> Connection<P> {
         match self.recv.store(seg.header.seq, buf) {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);
+                self.last_data = cx.now;
                 self.owe_ack_for_data(false);
                 self.events.set(Events::READABLE);
                 Disposition::Done

@@ -16,12 +16,12 @@ use crate::tcp::{
 impl<P: Platform> Connection<P> {
     /// Works off every timer that is due.
     pub(crate) fn handle_timeout(&mut self, cx: &Cx<'_, P>) {
-        if self.timers.take_expired(Timer::DelayedAck, cx.now) {
-            if self.recv.owed == AckOwed::Delayed {
-                self.recv.owed = AckOwed::Now;
-                self.interactive = false;
-                cx.count(Mib::DelayedACKs);
-            }
+        if self.timers.take_expired(Timer::DelayedAck, cx.now)
+            && self.recv.owed == AckOwed::Delayed
+        {
+            self.recv.owed = AckOwed::Now;
+            self.interactive = false;
+            cx.count(Mib::DelayedACKs);
         }
         if self.timers.take_expired(Timer::Retransmit, cx.now) {
             self.on_retransmit_timeout(cx);

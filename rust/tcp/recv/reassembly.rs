@@ -76,8 +76,13 @@ impl<P: Platform> Recv<P> {
     /// The blocks to report, at most `most`.
     pub(crate) fn take_sack_blocks(&mut self, most: usize) -> SackBlocks {
         let mut blocks = SackBlocks::default();
-        let duplicate = self.sack.duplicate.take();
-        for block in duplicate.into_iter().chain(self.sack.iter()).take(most) {
+        if let Some(duplicate) = self.sack.duplicate.take() {
+            blocks.push(duplicate);
+        }
+        for block in self.sack.iter() {
+            if blocks.len() >= most {
+                break;
+            }
             blocks.push(block);
         }
         blocks
