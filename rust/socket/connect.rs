@@ -148,7 +148,12 @@ pub(super) fn disconnect(sk: &TcpSock) -> Result {
     if sk.peek().phase == Phase::Listening {
         listen::stop(&mut sk);
     } else {
+        let had_connection = sk.sk().state() != abi::TCP_CLOSE;
         reset(&mut sk);
+        if had_connection {
+            // Whoever still waits in a call shall know.
+            sk.report_error(-ECONNRESET.to_errno());
+        }
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ fn receive_loop(
             return peek_at(sk, msg, len, flags, target, &mut timeout, copied);
         }
         take(sk, msg, len, flags, copied)?;
-        if *copied >= target || len == 0 {
+        if *copied >= target || (len == 0 && sk.peek().conn.recv_len() > 0) {
             return Ok(());
         }
         if sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0 && *copied > 0 {

@@ -152,7 +152,14 @@ impl TimeWait {
     /// The user is gone and the peer has not closed.
     fn in_fin_wait_2<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment, old: bool) -> TimeWaitOn {
         let window_end = self.rcv_nxt.add(u32::from(self.wnd).max(1) << 14);
-        if old || seg.end().before(self.rcv_nxt) || seg.header.seq.after(window_end) {
+        // RFC 7323, 5.3, R1: a RST is not judged by its timestamp. RFC 9293, 3.10.7.4: what has
+        // length and ends where we are is a repetition, and is acknowledged.
+        let repeated = if seg.len() > 0 {
+            seg.end().before_or_eq(self.rcv_nxt)
+        } else {
+            seg.end().before(self.rcv_nxt)
+        };
+        if (old && !seg.has(Flags::RST)) || repeated || seg.header.seq.after(window_end) {
             return if seg.has(Flags::RST) { TimeWaitOn::Drop } else { self.limited_ack(cx.now) };
         }
         if seg.has(Flags::RST) {
@@ -168,13 +175,16 @@ impl TimeWait {
         if !seg.has(Flags::ACK) {
             return TimeWaitOn::Drop;
         }
-        if seg.payload_len > 0 && seg.end().after(self.rcv_nxt) {
+        // A FIN may come with a repetition of data that was read long ago; only data behind
+        // RCV.NXT is lost on the user.
+        let data_end = seg.header.seq.add(seg.payload_len);
+        if seg.payload_len > 0 && data_end.after(self.rcv_nxt) {
             // RFC 9293, 3.6.1: nobody is left to read it.
             cx.count(Mib::TCPAbortOnData);
             let header = Header { seq: seg.header.ack, flags: Flags::RST, ..Header::default() };
             return TimeWaitOn::Remove(Some(header));
         }
-        if seg.has(Flags::FIN) && seg.header.seq == self.rcv_nxt {
+        if seg.has(Flags::FIN) && data_end == self.rcv_nxt {
             self.rcv_nxt = self.rcv_nxt.add(1);
             self.waits_for_fin = false;
             self.deadline = cx.now.add(cx.net.time_wait);
@@ -185,5 +195,48 @@ impl TimeWait {
             return TimeWaitOn::Reply(self.ack(cx.now));
         }
         TimeWaitOn::Drop
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Host;
+    use crate::tcp::config::NetConfig;
+
+    fn run(seq: u32, payload_len: u32, flags: Flags, tsval: Option<u32>) -> (TimeWaitOn, TimeWait) {
+        let net = NetConfig::default();
+        let mib = Default::default();
+        let now = Instant::from_nanos(5_000_000_000);
+        let cx: Cx<'_, Host> = Cx { now, net: &net, mib: &mib };
+        let ts = Timestamping { enabled: tsval.is_some(), offset: 0, recent: 1000, recent_at: now };
+        let mut tw = TimeWait::new(true, SeqNum::new(500), SeqNum::new(10_000), 65535, ts, now, Duration::from_secs(60));
+        let options = Options { timestamps: tsval.map(|val| Timestamps { val, ecr: 0 }), ..Options::default() };
+        let header = Header { seq: SeqNum::new(seq), ack: SeqNum::new(500), flags, wnd: 100, urg: 0, options };
+        let on = tw.handle_segment(&cx, &Segment { header, payload_len });
+        (on, tw)
+    }
+
+    #[test]
+    fn retransmitted_data_with_new_fin_closes() {
+        let (on, tw) = run(9_900, 100, Flags::ACK.with(Flags::FIN), None);
+        assert!(matches!(on, TimeWaitOn::Reply(h) if h.flags == Flags::ACK && h.ack == SeqNum::new(10_001)));
+        assert_eq!(tw.state(), ConnState::TimeWait);
+    }
+    #[test]
+    fn retransmitted_last_data_is_acked() {
+        let (on, _) = run(9_900, 100, Flags::ACK, None);
+        assert!(matches!(on, TimeWaitOn::Reply(_)));
+    }
+    #[test]
+    fn paws_spares_rst() {
+        let (on, _) = run(10_000, 0, Flags::RST, Some(900));
+        assert!(matches!(on, TimeWaitOn::Remove(None)));
+    }
+    #[test]
+    fn control_plain_fin() {
+        let (on, tw) = run(10_000, 0, Flags::ACK.with(Flags::FIN), None);
+        assert!(matches!(on, TimeWaitOn::Reply(_)));
+        assert_eq!(tw.state(), ConnState::TimeWait);
     }
 }
