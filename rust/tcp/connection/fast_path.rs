@@ -22,7 +22,7 @@ impl<P: Platform> Connection<P> {
         let plain = header.flags.without(Flags::PSH) == Flags::ACK
             && header.seq == self.recv.nxt
             && header.options.sack.is_empty()
-            && self.scaled(seg) == self.send.wnd
+            && header.wnd > 0
             && self.send.wnd > 0
             && self.send.recovery == Recovery::Open
             && self.send.sacked == 0

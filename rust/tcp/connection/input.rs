@@ -32,8 +32,22 @@ impl<P: Platform> Connection<P> {
         }
     }
 
+    /// As [`Self::handle_segment`], without header prediction: what the simulator compares with.
+    #[allow(dead_code)] // For the simulator.
+    pub(crate) fn handle_segment_slowly(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+        buf: Option<P::RxBuf>,
+    ) -> Disposition<P> {
+        match self.state {
+            ConnState::Established => self.in_synchronized(cx, seg, buf),
+            _ => self.handle_segment(cx, seg, buf),
+        }
+    }
+
     /// RFC 9293, 3.10.7.4: SYN-RECEIVED and all synchronized states.
-    pub(super) fn in_synchronized(
+    fn in_synchronized(
         &mut self,
         cx: &Cx<'_, P>,
         seg: &Segment,

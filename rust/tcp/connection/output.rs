@@ -133,7 +133,7 @@ impl<P: Platform> Connection<P> {
     /// A header with acknowledgment, window, timestamps and SACK blocks of this moment.
     fn header(&mut self, cx: &Cx<'_, P>, seq: SeqNum, flags: Flags) -> Header {
         let mss = self.mss();
-        let was_open = self.recv.wnd() > 0;
+        let was_open = self.recv.adv.after(self.recv.last_ack_sent);
         let wnd = self.recv.advertise(mss);
         if wnd == 0 && was_open {
             cx.count(Mib::TCPToZeroWindowAdv);

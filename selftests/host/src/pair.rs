@@ -13,7 +13,7 @@ use crate::tcp::{
     state::ConnState,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
-    wire::{Header, Packet, Segment},
+    wire::{Flags, Header, Packet, Segment},
 };
 use std::collections::BTreeMap;
 
@@ -50,6 +50,11 @@ pub(crate) struct Link {
     pub(crate) loss: u64,
     pub(crate) reorder: u64,
     pub(crate) duplicate: u64,
+    /// Adjacent segments that arrive in a row are joined, as receive offload does.
+    pub(crate) joins: bool,
+    /// The path takes segments of that many bytes (without the fixed headers) only; 0: of any size.
+    /// Larger ones are answered by ICMP.
+    pub(crate) path_mss: u16,
 }
 
 /// One control block of an end.
@@ -156,6 +161,12 @@ pub(crate) struct Pair {
     pub(crate) serial: u64,
     pub(crate) log: Vec<String>,
     pub(crate) sent: u64,
+    /// ICMP "too big" on its way: when, to whom, what fits, for what.
+    pub(crate) icmp: Vec<(Instant, usize, u16, SeqNum)>,
+    /// Without header prediction.
+    pub(crate) slowly: bool,
+    /// A hash of all that was ever sent, and when.
+    pub(crate) digest: u64,
 }
 
 impl Pair {
@@ -171,6 +182,9 @@ impl Pair {
             serial: 0,
             log: Vec::new(),
             sent: 0,
+            icmp: Vec::new(),
+            slowly: false,
+            digest: 0xcbf2_9ce4_8422_2325,
         }
     }
 
@@ -209,7 +223,7 @@ impl Pair {
         for (n, chunk) in chunks.into_iter().enumerate() {
             // What segmentation offload does: FIN and PSH on the last segment only.
             header.flags = if n + 1 < count {
-                flags.without(crate::tcp::wire::Flags::FIN.with(crate::tcp::wire::Flags::PSH))
+                flags.without(Flags::FIN.with(Flags::PSH))
             } else {
                 flags
             };
@@ -231,6 +245,10 @@ impl Pair {
     fn put(&mut self, i: usize, wire: Wire) {
         self.sent += 1;
         let header = Packet::new(&wire.0).expect("own header").header();
+        let now = self.now.as_nanos().to_le_bytes();
+        for byte in now.iter().chain(&wire.0).chain(&wire.1).chain(&[i as u8]) {
+            self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
         if self.log.len() < 20_000 {
             self.log.push(format!(
                 "{:>12} {} {:?} seq {} ack {} wnd {} len {} sack {:?}",
@@ -245,6 +263,11 @@ impl Pair {
             ));
         }
         let link = self.link;
+        if link.path_mss != 0 && wire.0.len() + wire.1.len() > usize::from(link.path_mss) + 20 {
+            let at = self.now.add(Duration::from_micros(link.delay_us));
+            self.icmp.push((at, i, link.path_mss, header.seq));
+            return;
+        }
         let copies = if self.rng.chance(link.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
             if self.rng.chance(link.loss) {
@@ -363,7 +386,12 @@ impl Pair {
             },
             Block::Conn(conn) => {
                 let buf = (!wire.1.is_empty()).then(|| Buf::new(wire.1.clone()));
-                match conn.handle_segment(&cx, &seg, buf) {
+                let done = if self.slowly {
+                    conn.handle_segment_slowly(&cx, &seg, buf)
+                } else {
+                    conn.handle_segment(&cx, &seg, buf)
+                };
+                match done {
                     Disposition::Reply(header, _, _) => reply = Some(header),
                     Disposition::Done | Disposition::Drop(..) => {}
                 }
@@ -420,7 +448,8 @@ impl Pair {
     pub(crate) fn next_event(&self) -> Option<Instant> {
         let wire = self.wire.keys().next().map(|k| k.0);
         let timers = self.ends.iter().filter_map(|e| e.deadline()).min();
-        [wire, timers].into_iter().flatten().min()
+        let icmp = self.icmp.iter().map(|i| i.0).min();
+        [wire, timers, icmp].into_iter().flatten().min()
     }
 
     /// Goes to the next event and works it off; `false` if there is none before `until`.
@@ -436,11 +465,54 @@ impl Pair {
             if entry.key().0 > self.now {
                 break;
             }
-            let (to, wire) = entry.remove();
+            let (to, mut wire) = entry.remove();
+            while self.link.joins && self.joins_next(to, &mut wire) {}
             self.deliver(to, wire);
+        }
+        let due: Vec<_> = self.icmp.iter().copied().filter(|icmp| icmp.0 <= self.now).collect();
+        self.icmp.retain(|icmp| icmp.0 > self.now);
+        for (_, i, mss, seq) in due {
+            let now = self.now;
+            with_conn!(self.ends[i], now, |conn, cx| {
+                if conn.is_out(seq) {
+                    conn.handle_mtu(&cx, mss);
+                }
+            });
+            self.flush(i);
         }
         for i in 0..2 {
             self.timeouts(i);
+        }
+        true
+    }
+
+    /// Joins the next segment on the wire to `wire` if receive offload would.
+    fn joins_next(&mut self, to: usize, wire: &mut Wire) -> bool {
+        let Some(next) = self.wire.first_entry() else {
+            return false;
+        };
+        let (key, value) = (*next.key(), next.get());
+        let (a, b) = (Packet::new(&wire.0).expect("own"), Packet::new(&value.1 .0).expect("own"));
+        let (a, b) = (a.header(), b.header());
+        let plain = |h: &Header| h.flags.without(Flags::PSH) == Flags::ACK;
+        let fits = key.0 <= self.now
+            && value.0 == to
+            && plain(&a)
+            && plain(&b)
+            && !a.flags.contains(Flags::PSH)
+            && !wire.1.is_empty()
+            && !value.1 .1.is_empty()
+            && a.seq.add(wire.1.len() as u32) == b.seq
+            && (a.ack, a.wnd, a.options) == (b.ack, b.wnd, b.options)
+            && wire.1.len() + value.1 .1.len() <= 65_000;
+        if !fits {
+            return false;
+        }
+        let (_, (bytes, payload)) = next.remove();
+        wire.1.extend(payload);
+        if b.flags.contains(Flags::PSH) {
+            // Byte 13 holds the flags.
+            wire.0[13] = bytes[13];
         }
         true
     }

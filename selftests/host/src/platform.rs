@@ -7,8 +7,18 @@ use crate::tcp::{
     platform::*,
     seq::SeqNum,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+
+thread_local! {
+    /// One in how many splits fails for want of memory (0: none), and a count to choose by.
+    static SCARCITY: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// From now on, on this thread, one in `every` splits fails; 0: none.
+pub(crate) fn make_memory_scarce(every: u32) {
+    SCARCITY.set((every, 0));
+}
 
 /// A buffer.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +52,11 @@ impl Buffer for Buf {
 impl TxBuffer for Buf {
     fn split_off(&mut self, n: u32) -> Result<Self, NoMemory> {
         assert!(n > 0 && n < self.len(), "split at {n} of {}", self.len());
+        let (every, count) = SCARCITY.get();
+        SCARCITY.set((every, count.wrapping_add(1)));
+        if every > 0 && count % every == every - 1 {
+            return Err(NoMemory);
+        }
         Ok(Self::new(self.bytes.split_off(n as usize)))
     }
 }

@@ -12,7 +12,15 @@ use crate::tcp::{
 };
 use crate::with_conn;
 
-const CLEAN: Link = Link { delay_us: 1_000, jitter_us: 0, loss: 0, reorder: 0, duplicate: 0 };
+const CLEAN: Link = Link {
+    delay_us: 1_000,
+    jitter_us: 0,
+    loss: 0,
+    reorder: 0,
+    duplicate: 0,
+    joins: false,
+    path_mss: 0,
+};
 
 fn established() -> Pair {
     let mut pair = Pair::new(1, CLEAN);
@@ -49,6 +57,52 @@ fn simulation_of_many_seeds() {
         workers.into_iter().flat_map(|w| w.join().unwrap()).collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// Header prediction is an optimisation: without it every segment sent is the same, to the byte
+/// and the nanosecond.
+#[test]
+fn header_prediction_changes_nothing() {
+    for seed in 50_000..50_400 {
+        let digest = |slowly| crate::sim::run_way(seed, slowly).map(|outcome| outcome.digest);
+        assert_eq!(digest(false), digest(true), "seed {seed}");
+    }
+}
+
+/// A simulation that never meets what it is for proves nothing.
+#[test]
+fn the_simulator_meets_every_mechanism() {
+    let mut sums = [0u64; Mib::COUNT];
+    for seed in 0..400 {
+        let outcome = crate::sim::run_way(seed, false).unwrap();
+        for counters in &outcome.counters {
+            for (sum, n) in sums.iter_mut().zip(counters) {
+                *sum += n;
+            }
+        }
+    }
+    for counter in [
+        Mib::RetransSegs,
+        Mib::DelayedACKs,
+        Mib::PAWSEstab,
+        Mib::OutOfWindow,
+        Mib::TCPChallengeACK,
+        Mib::TCPHPHits,
+        Mib::TCPHPAcks,
+        Mib::TCPTimeouts,
+        Mib::TCPSackRecovery,
+        Mib::TCPRenoRecovery,
+        Mib::TCPOFOQueue,
+        Mib::TCPToZeroWindowAdv,
+        Mib::TCPWinProbe,
+        Mib::TCPDSACKOldSent,
+        Mib::TCPDSACKRecv,
+        Mib::TCPLostRetransmit,
+        Mib::TCPLossProbes,
+    ] {
+        println!("{} {}", Mib::NAMES[counter as usize], sums[counter as usize]);
+        assert!(sums[counter as usize] > 0, "{} never", Mib::NAMES[counter as usize]);
+    }
 }
 
 /// RFC 9293, figure 6.
