@@ -171,7 +171,7 @@ impl<T: Entry> RcuTable<T> {
                 }
                 buckets
             },
-            mask: size as u32 - 1,
+            mask: (size as u32).wrapping_sub(1),
             locks <- pin_init::pin_init_array_from_fn(|_| new_bh_spinlock!((), "RcuTable::locks")),
             _entries: core::marker::PhantomData,
         })

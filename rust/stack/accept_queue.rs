@@ -50,12 +50,12 @@ impl AcceptQueue {
         limit: u32,
     ) -> KVVec<Option<ARef<TcpSock>>> {
         // What is more than the new ring holds stays in the old one and is dropped with it.
-        let mut moved = 0;
+        let mut moved = 0usize;
         for slot in ring.iter_mut() {
             match self.pop() {
                 Some(child) => {
                     *slot = Some(child);
-                    moved += 1;
+                    moved = moved.wrapping_add(1);
                 }
                 None => break,
             }

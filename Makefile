@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# AF_RUSTTCP: `make demo` and `make test` do everything from a bare machine on;
+# `make help` lists the rest. Kbuild is what the kernel's build system reads.
+
+SHELL := /bin/bash
+T ?=
+PROGS := $(patsubst selftests/prog/%.c,build/prog/%,$(wildcard selftests/prog/*.c))
+SAMPLES := $(patsubst samples/%.c,build/samples/%,$(wildcard samples/*.c))
+PRELOAD := $(if $(wildcard tools/preload/rusttcp_preload.c),build/librusttcp-preload.so)
+CFLAGS ?= -O2
+CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
+
+.PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-vm test-debug \
+	bench layers lint fmt doc demo install clean help
+
+all: modules progs ## the module and the user-space programs
+
+modules: kernel ## the module, against KDIR (default: the project's test kernel)
+	@scripts/module.sh test
+
+progs: $(PROGS) $(SAMPLES) $(PRELOAD)
+
+build/prog/%: selftests/prog/%.c selftests/prog/common.h include/uapi/linux/rusttcp.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iselftests/prog $< -o $@ -lpthread
+
+build/samples/%: samples/%.c include/uapi/linux/rusttcp.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $< -o $@ -lpthread
+
+build/librusttcp-preload.so: tools/preload/rusttcp_preload.c include/uapi/linux/rusttcp.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -shared $< -o $@ -ldl
+
+setup: ## packages, toolchain, kernel source (once)
+	@scripts/setup.sh
+
+kernel: setup
+	@[ -n "$(KDIR)" ] || scripts/kernel.sh test
+
+kernel-debug: setup
+	@scripts/kernel.sh debug
+
+module-debug: kernel-debug
+	@scripts/module.sh debug
+
+test: all module-debug ## every test; ends with "N passed, N failed"
+	@scripts/test.sh all
+
+test-host: setup ## the core's tests and simulation
+	@scripts/test.sh host
+
+test-vm: all ## the suite in the VM (T=NAME: only what matches)
+	@scripts/test.sh vm $(T)
+
+test-debug: all module-debug ## the same under KASAN, lockdep, kmemleak
+	@scripts/test.sh debug $(T)
+
+bench: all ## side by side with the kernel's TCP: bench/out/
+	@bench/run.sh
+
+demo: all ## nginx and curl through a TCP written in Rust
+	@demo/demo.sh
+
+layers: modules ## the dependency rules, the unsafe count, panic-freedom
+	@scripts/check_layers.sh
+
+lint: all ## clippy, rustfmt, checkpatch, shellcheck
+	@scripts/lint.sh
+
+fmt: setup ## format the Rust sources as the kernel does
+	@. scripts/env.sh; rustfmt --edition 2021 --config-path "$$LINUX_SRC/.rustfmt.toml" \
+		rust/rusttcp_main.rs selftests/host/src/lib.rs selftests/host/src/main.rs
+
+doc: setup ## rustdoc of the core
+	@. scripts/env.sh; cargo doc --manifest-path selftests/host/Cargo.toml --no-deps --document-private-items
+
+install: modules ## into /lib/modules of the running kernel's tree
+	@scripts/module.sh test modules_install
+
+clean: ## what was built here (the cache stays)
+	rm -rf build
+
+help: ## this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# test.sh all|host|vm|debug [T=NAME]: runs tests and ends with "N passed, N failed".
+set -u
+# shellcheck source=scripts/env.sh
+. "$(dirname "$0")/env.sh"
+
+what=${1:-all}
+only=${2:-}
+passed=0 failed=0
+cd "$RUSTTCP_TOP" || exit 1
+
+# count LOG: adds a KTAP stream's results.
+count() {
+	local ok bad
+	ok=$(grep -cE '^[[:space:]]*ok [0-9]+' "$1")
+	bad=$(grep -cE '^[[:space:]]*not ok [0-9]+' "$1")
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+}
+
+one() {
+	if [ "$2" = 0 ]; then
+		passed=$((passed + 1))
+		echo "ok - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $1"
+	fi
+}
+
+run_host() {
+	local log status line
+	log=$(mktemp)
+	cargo test --manifest-path selftests/host/Cargo.toml --locked -q 2>&1 | tee "$log" | grep -vE '^warning|^$|^ *[|=]|-->' | tail -n 40
+	status=${PIPESTATUS[0]}
+	line=$(grep -m1 '^test result' "$log")
+	passed=$((passed + $(echo "$line" | sed -nE 's/.* ([0-9]+) passed.*/\1/p;t;s/.*/0/p')))
+	failed=$((failed + $(echo "$line" | sed -nE 's/.* ([0-9]+) failed.*/\1/p;t;s/.*/0/p')))
+	[ -n "$line" ] || failed=$((failed + 1))
+	[ "$status" = 0 ] || [ -n "$line" ] || echo "the host tests did not build"
+	rm -f "$log"
+}
+
+# run_vm KERNEL TIMEOUT: the guest's suite in one boot.
+run_vm() {
+	local log status
+	log=$(mktemp)
+	tools/vm --kernel "$1" --timeout "$2" -- selftests/lib/run.sh "$only" 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	count "$log"
+	grep -q '^# suite finished' "$log"
+	one "$1 kernel: the suite ran to its end" $?
+	[ "$status" != 97 ]
+	one "$1 kernel: nothing in its log" $?
+	rm -f "$log"
+}
+
+start=$SECONDS
+case $what in all | host)
+	run_host
+	echo "# host tests: $((SECONDS - start)) s"
+	;;
+esac
+case $what in all)
+	scripts/check_layers.sh
+	one "layers" $?
+	;;
+esac
+case $what in all | vm)
+	start=$SECONDS
+	run_vm test 600
+	echo "# test kernel: $((SECONDS - start)) s"
+	;;
+esac
+case $what in all | debug)
+	start=$SECONDS
+	run_vm debug 1500
+	echo "# debug kernel: $((SECONDS - start)) s"
+	;;
+esac
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

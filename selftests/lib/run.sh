@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# run.sh [NAME]: the suite, inside the VM: the socket programs on either stack, then the
+# scenarios of selftests/net. KTAP; each test has a time limit.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$top" || exit 1
+export PATH=$top/build/prog:$top/build/samples:$top/tools:$PATH
+only=${1:-}
+bad=0
+debug=0
+grep -q debug /proc/version && debug=1
+export RUSTTCP_DEBUG=$debug
+limit=60
+[ $debug = 1 ] && limit=300
+
+run() {
+	local name=$1 status start=$SECONDS
+	shift
+	[ -z "$only" ] || [[ $name == *"$only"* ]] || return 0
+	echo "# === $name"
+	timeout -k 5 "$limit" "$@" 2>&1
+	status=$?
+	if [ $status = 124 ] || [ $status = 137 ]; then
+		echo "not ok 0 - $name: no end after $limit s"
+	elif [ $status -gt 1 ]; then
+		echo "not ok 0 - $name: exit status $status"
+	fi
+	[ $status = 0 ] || bad=1
+	echo "# $name: $((SECONDS - start)) s"
+}
+
+for program in build/prog/sk_*; do
+	name=$(basename "$program")
+	# The control: what the kernel's TCP does is what is expected.
+	[ $debug = 1 ] || run "$name inet" env RUSTTCP_FAMILY=inet "$program"
+	run "$name rusttcp" env RUSTTCP_FAMILY=rusttcp "$program"
+done
+for script in selftests/net/*.sh; do
+	run "$(basename "$script" .sh)" bash "$script"
+done
+echo "# suite finished"
+exit $bad
