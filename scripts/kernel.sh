@@ -14,13 +14,13 @@ test) set -- "$fragments/test.config" ;;
 debug) set -- "$fragments/test.config" "$fragments/debug.config" ;;
 *) die "kernels are test and debug" ;;
 esac
-key=$( (cat "$@"; "clang-$LLVM" --version; rustc --version; bindgen --version
+key=$( (cat "$0" "$@"; "clang-$LLVM" --version; rustc --version; bindgen --version
 	head -n 5 "$LINUX_SRC/Makefile") | sha256sum)
 [ "$(cat "$dir/rusttcp.key" 2>/dev/null)" = "$key" ] && [ -f "$dir/arch/x86/boot/bzImage" ] && exit 0
 
 mkdir -p "$dir"
 # The last word on a symbol is the later fragment's.
-tac "$@" | awk -F= '/^CONFIG_/ && !seen[$1]++' >"$dir/rusttcp.config"
+cat "$@" | tac | awk -F= '/^CONFIG_/ && !seen[$1]++' >"$dir/rusttcp.config"
 configure() {
 	KCONFIG_ALLCONFIG=$dir/rusttcp.config make -C "$LINUX_SRC" O="$dir" LLVM=-"$LLVM" allnoconfig
 }

@@ -108,10 +108,11 @@ impl Listing for Connections {
 fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
     let state = sk.state();
     let shared = sk.shared();
-    // Send-Q and Recv-Q of a listener are the accept queue's bound and length, but this format
-    // has room for the length alone.
+    // Send-Q and Recv-Q of a listener are the accept queue's bound and length. (/proc/net/tcp has
+    // no bound and says 0; ss gets it from sock_diag there.)
     let queues = if state == abi::TCP_LISTEN {
-        (0, shared.accept.lock().len())
+        let queue = shared.accept.lock();
+        (queue.limit(), queue.len())
     } else {
         (shared.unacked.load(Relaxed), shared.readable.load(Relaxed))
     };

@@ -78,3 +78,18 @@ const unsigned int RUST_CONST_HELPER_TCP_MIN_SNDBUF = SOCK_MIN_SNDBUF;
 const unsigned int RUST_CONST_HELPER_SKB_HEADROOM = MAX_TCP_HEADER;
 const unsigned int RUST_CONST_HELPER_SLAB_HWCACHE_ALIGN = SLAB_HWCACHE_ALIGN;
 const unsigned int RUST_CONST_HELPER_SKB_TRUESIZE_0 = SKB_TRUESIZE(0);
+
+/* What bindgen made of the layouts is checked against the compiler's own. */
+const unsigned long RUST_CONST_HELPER_SIZEOF_SOCKET_LOCK = sizeof(socket_lock_t);
+const unsigned long RUST_CONST_HELPER_SIZEOF_SOCK = sizeof(struct sock);
+const unsigned long RUST_CONST_HELPER_SIZEOF_INET_SOCK = sizeof(struct inet_sock);
+const unsigned long RUST_CONST_HELPER_SIZEOF_SK_BUFF = sizeof(struct sk_buff);
+const unsigned long RUST_CONST_HELPER_SIZEOF_PROTO = sizeof(struct proto);
+const unsigned long RUST_CONST_HELPER_SIZEOF_PROTO_OPS = sizeof(struct proto_ops);
+const unsigned long RUST_CONST_HELPER_SIZEOF_NET = sizeof(struct net);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_SK_PROTOCOL = offsetof(struct sock, sk_protocol);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_SK_DESTRUCT = offsetof(struct sock, sk_destruct);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_SK_TIMER = offsetof(struct sock, sk_timer);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_CORK = offsetof(struct inet_sock, cork);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_CB = offsetof(struct sk_buff, cb);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_TCP_RMEM = offsetof(struct net, ipv4.sysctl_tcp_rmem);

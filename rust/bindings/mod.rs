@@ -36,6 +36,17 @@ type __kernel_ptrdiff_t = isize;
 // SAFETY: `__BindgenBitfieldUnit<Storage>` is a newtype around `Storage`.
 unsafe impl<Storage> Zeroable for __BindgenBitfieldUnit<Storage> where Storage: Zeroable {}
 
+/// Blocklisted: see `bindgen_parameters`. Nobody looks inside.
+#[repr(C, align(8))]
+#[derive(Copy, Clone, MaybeZeroable)]
+pub struct socket_lock_t([u8; SIZEOF_SOCKET_LOCK as usize]);
+
+impl Default for socket_lock_t {
+    fn default() -> Self {
+        Self([0; SIZEOF_SOCKET_LOCK as usize])
+    }
+}
+
 include!(concat!(env!("RUSTTCP_OBJ"), "/rust/bindings/bindings_generated.rs"));
 
 mod helpers_raw {

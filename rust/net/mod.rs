@@ -23,3 +23,27 @@ pub(crate) mod reserve;
 pub(crate) mod segcb;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
+
+// bindgen computes layouts by itself, and a construct that it does not know makes it wrong in
+// silence (a named struct without declarator in `socket_lock_t` did, with lockdep only).
+const _: () = {
+    use core::mem::{
+        offset_of,
+        size_of, //
+    };
+    assert!(size_of::<bindings::sock>() == bindings::SIZEOF_SOCK as usize);
+    assert!(size_of::<bindings::inet_sock>() == bindings::SIZEOF_INET_SOCK as usize);
+    assert!(size_of::<bindings::sk_buff>() == bindings::SIZEOF_SK_BUFF as usize);
+    assert!(size_of::<bindings::proto>() == bindings::SIZEOF_PROTO as usize);
+    assert!(size_of::<bindings::proto_ops>() == bindings::SIZEOF_PROTO_OPS as usize);
+    assert!(size_of::<bindings::net>() == bindings::SIZEOF_NET as usize);
+    assert!(offset_of!(bindings::sock, sk_protocol) == bindings::OFFSETOF_SK_PROTOCOL as usize);
+    assert!(offset_of!(bindings::sock, sk_destruct) == bindings::OFFSETOF_SK_DESTRUCT as usize);
+    assert!(offset_of!(bindings::sock, __bindgen_anon_3) == bindings::OFFSETOF_SK_TIMER as usize);
+    assert!(offset_of!(bindings::inet_sock, cork) == bindings::OFFSETOF_CORK as usize);
+    assert!(offset_of!(bindings::sk_buff, cb) == bindings::OFFSETOF_CB as usize);
+    assert!(
+        offset_of!(bindings::net, ipv4) + offset_of!(bindings::netns_ipv4, sysctl_tcp_rmem)
+            == bindings::OFFSETOF_TCP_RMEM as usize
+    );
+};
