@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The ways a connection ends, on either stack: FIN, RST, linger, TIME-WAIT. */
+#include "common.h"
+
+/* How many lines of the stack's /proc file have this pair of ports and this state. */
+static int proc_lines(int local, int remote, int state)
+{
+	FILE *f = fopen(family == AF_INET ? "/proc/net/tcp" : "/proc/net/rusttcp", "r");
+	char line[512];
+	int n = 0;
+
+	must(f != NULL);
+	while (fgets(line, sizeof(line), f)) {
+		unsigned int lport, rport, st;
+
+		if (sscanf(line, " %*d: %*x:%x %*x:%x %x", &lport, &rport, &st) == 3)
+			n += (int)lport == local && (int)rport == remote && (int)st == state;
+	}
+	fclose(f);
+	return n;
+}
+
+static int port_of(int fd)
+{
+	return ntohs(local_of(fd).sin_port);
+}
+
+enum { ST_ESTABLISHED = 1, ST_FIN_WAIT2 = 5, ST_TIME_WAIT = 6, ST_CLOSE_WAIT = 8, ST_LAST_ACK = 9 };
+
+static void test_half_close(void)
+{
+	int fds[2];
+	char buf[16];
+
+	new_pair(fds);
+	int a = port_of(fds[0]), b = port_of(fds[1]);
+
+	ktap(proc_lines(a, b, ST_ESTABLISHED) == 1 && proc_lines(b, a, ST_ESTABLISHED) == 1,
+	     "both ends are listed as established");
+	expect(shutdown(fds[0], SHUT_WR), 0, 0, "SHUT_WR");
+	expect(shutdown(fds[0], SHUT_WR), 0, 0, "SHUT_WR: again");
+	expect(recv(fds[1], buf, sizeof(buf), 0), 0, 0, "SHUT_WR: the peer reads the end");
+	expect(recv(fds[1], buf, sizeof(buf), 0), 0, 0, "SHUT_WR: the end stays the end");
+	ktap(until(proc_lines(a, b, ST_FIN_WAIT2) == 1), "FIN-WAIT-2");
+	ktap(proc_lines(b, a, ST_CLOSE_WAIT) == 1, "CLOSE-WAIT");
+	expect(send(fds[1], "back", 4, 0), 4, 0, "half-closed: the other way is open");
+	expect(recv(fds[0], buf, sizeof(buf), 0), 4, 0, "half-closed: it arrives");
+	expect(send(fds[0], "x", 1, MSG_NOSIGNAL), -1, EPIPE, "half-closed: no more sending");
+	close(fds[1]);
+	expect(recv(fds[0], buf, sizeof(buf), 0), 0, 0, "both ends have ended");
+	close(fds[0]);
+	ktap(until(proc_lines(a, b, ST_TIME_WAIT) == 1), "TIME-WAIT is with who closed first");
+	ktap(until(proc_lines(b, a, ST_LAST_ACK) + proc_lines(b, a, ST_CLOSE_WAIT) == 0) &&
+	     proc_lines(b, a, ST_TIME_WAIT) == 0, "and not with the other");
+}
+
+static void test_shutdown_read(void)
+{
+	int fds[2];
+	char buf[16];
+
+	new_pair(fds);
+	expect(shutdown(fds[0], SHUT_RD), 0, 0, "SHUT_RD");
+	expect(recv(fds[0], buf, sizeof(buf), 0), 0, 0, "SHUT_RD: reading ends");
+	expect(send(fds[0], "x", 1, MSG_NOSIGNAL), 1, 0, "SHUT_RD: sending does not");
+	expect(recv(fds[1], buf, sizeof(buf), 0), 1, 0, "SHUT_RD: what was sent arrives");
+	expect(shutdown(fds[0], SHUT_RDWR), 0, 0, "SHUT_RDWR");
+	expect(recv(fds[1], buf, sizeof(buf), 0), 0, 0, "SHUT_RDWR: the peer reads the end");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Data before the FIN must not be lost, however soon the close. */
+static void test_data_then_close(void)
+{
+	int fds[2];
+	static char out[100000], in[100001];
+	size_t done = 0;
+	ssize_t r;
+
+	new_pair(fds);
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = i * 7;
+	must(send(fds[0], out, sizeof(out), 0) == sizeof(out));
+	close(fds[0]);
+	while ((r = recv(fds[1], in + done, sizeof(in) - done, 0)) > 0)
+		done += r;
+	ktap(r == 0 && done == sizeof(out) && !memcmp(in, out, sizeof(out)),
+	     "close: what was sent before still arrives");
+	/* The peer is gone: the first write draws its RST, the second sees it. */
+	must(send(fds[1], "x", 1, MSG_NOSIGNAL) == 1);
+	must(poll_for(fds[1], POLLERR | POLLHUP, 5000) > 0);
+	expect(send(fds[1], "x", 1, MSG_NOSIGNAL), -1, EPIPE, "write after the peer's RST");
+	close(fds[1]);
+}
+
+static void test_reset(void)
+{
+	int fds[2];
+	char c;
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	/* RFC 1122, 4.2.2.13: unread data at close: a RST, so that the peer learns of it. */
+	new_pair(fds);
+	must(send(fds[1], "unread", 6, 0) == 6);
+	must(poll_for(fds[0], POLLIN, 5000) > 0);
+	close(fds[0]);
+	expect(recv(fds[1], &c, 1, 0), -1, ECONNRESET, "close with unread data resets");
+	expect(recv(fds[1], &c, 1, 0), 0, 0, "after the error is read: the end");
+	expect(send(fds[1], &c, 1, MSG_NOSIGNAL), -1, EPIPE, "and no sending");
+	close(fds[1]);
+
+	new_pair(fds);
+	int a = port_of(fds[0]), b = port_of(fds[1]);
+
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+	close(fds[0]);
+	must(poll_for(fds[1], POLLIN, 5000) > 0);
+	expect(so_error(fds[1]), ECONNRESET, 0, "SO_LINGER 0: close resets, SO_ERROR says so");
+	expect(so_error(fds[1]), 0, 0, "SO_ERROR: read once");
+	expect(proc_lines(a, b, ST_TIME_WAIT), 0, 0, "SO_LINGER 0: no TIME-WAIT");
+	struct sockaddr_in peer;
+	socklen_t len = sizeof(peer);
+
+	expect(getpeername(fds[1], SA(peer), &len), -1, ENOTCONN, "getpeername after a reset");
+	expect(shutdown(fds[1], SHUT_WR), -1, ENOTCONN, "shutdown after a reset");
+	close(fds[1]);
+
+	new_pair(fds);
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+	close(fds[0]);
+	must(poll_for(fds[1], POLLIN, 5000) > 0);
+	expect(send(fds[1], &c, 1, MSG_NOSIGNAL), -1, ECONNRESET, "write after a reset: ECONNRESET");
+	expect(send(fds[1], &c, 1, MSG_NOSIGNAL), -1, EPIPE, "then EPIPE");
+	close(fds[1]);
+
+	/* A connection that nobody accepted is reset when its listener goes. */
+	struct sockaddr_in sin;
+	int l = new_listener(4, &sin), fd = new_socket();
+
+	must(connect(fd, SA(sin), sizeof(sin)) == 0);
+	must(poll_for(l, POLLIN, 5000) > 0);
+	close(l);
+	expect(recv(fd, &c, 1, 0), -1, ECONNRESET, "closing a listener resets what it had queued");
+	close(fd);
+	fd = new_socket();
+	expect(connect(fd, SA(sin), sizeof(sin)), -1, ECONNREFUSED, "and refuses from then on");
+	close(fd);
+	l = new_listener(4, &sin);
+	expect(shutdown(l, SHUT_RD), 0, 0, "shutdown: a listener");
+	expect(accept(l, NULL, NULL), -1, EINVAL, "a shut listener does not accept");
+	expect(listen(l, 4), 0, 0, "a shut listener can listen again");
+	close(l);
+}
+
+static void test_linger(void)
+{
+	int fds[2];
+	char c;
+	struct linger wait = { .l_onoff = 1, .l_linger = 5 };
+	struct timespec t0, t1;
+
+	/* An idle peer's kernel acknowledges at once: close() must not take the 5 s. */
+	new_pair(fds);
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) == 0);
+	must(send(fds[0], "x", 1, 0) == 1);
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(fds[0]);
+		must(recv(fds[1], &c, 1, 0) == 1);
+		_exit(recv(fds[1], &c, 1, 0) != 0);
+	}
+	close(fds[1]);
+	expect(close(fds[0]), 0, 0, "SO_LINGER 5: close");
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	ktap(t1.tv_sec - t0.tv_sec < 4, "SO_LINGER 5: only as long as it must");
+	int status;
+
+	waitpid(pid, &status, 0);
+	expect(status, 0, 0, "SO_LINGER 5: the peer got everything");
+}
+
+static void test_rebind(void)
+{
+	struct sockaddr_in sin;
+	int one = 1, l = new_listener(4, &sin), c = new_socket(), s, again;
+
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	s = accept(l, NULL, NULL);
+	must(s >= 0);
+	int a = port_of(s), b = port_of(c);
+	char x;
+
+	/* The server closes first, so its port has a TIME-WAIT. */
+	close(s);
+	close(l);
+	must(recv(c, &x, 1, 0) == 0);
+	close(c);
+	ktap(until(proc_lines(a, b, ST_TIME_WAIT) == 1), "the server's port is in TIME-WAIT");
+	again = new_socket();
+	expect(bind(again, SA(sin), sizeof(sin)), -1, EADDRINUSE, "bind over TIME-WAIT");
+	must(setsockopt(again, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	/* The kernel wants the option on both sockets: the earlier one had it not. */
+	close(again);
+
+	l = new_socket();
+	must(setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	sin = at("127.0.0.1", 0);
+	must(bind(l, SA(sin), sizeof(sin)) == 0 && listen(l, 4) == 0);
+	sin = local_of(l);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	s = accept(l, NULL, NULL);
+	must(s >= 0);
+	again = new_socket();
+	must(setsockopt(again, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	expect(bind(again, SA(sin), sizeof(sin)), -1, EADDRINUSE, "SO_REUSEADDR: not over a listener");
+	close(s);
+	close(l);
+	must(recv(c, &x, 1, 0) == 0);
+	close(c);
+	expect(bind(again, SA(sin), sizeof(sin)), 0, 0, "SO_REUSEADDR: over TIME-WAIT");
+	expect(listen(again, 4), 0, 0, "SO_REUSEADDR: and listen");
+	c = new_socket();
+	expect(connect(c, SA(sin), sizeof(sin)), 0, 0, "SO_REUSEADDR: and be connected to");
+	close(c);
+	close(again);
+}
+
+int main(void)
+{
+	ktap_begin();
+	test_half_close();
+	test_shutdown_read();
+	test_data_then_close();
+	test_reset();
+	test_linger();
+	test_rebind();
+	return ktap_end();
+}
