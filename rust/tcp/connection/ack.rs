@@ -26,12 +26,13 @@ struct Sacked {
 
 impl<P: Platform> Connection<P> {
     /// The moment of an ACK.
-    fn moment(&self, cx: &Cx<'_, P>) -> Moment {
+    pub(super) fn moment(&self, cx: &Cx<'_, P>) -> Moment {
         Moment {
             now: cx.now,
             srtt: self.rtt.srtt().unwrap_or(Duration::from_secs(1)),
             least: self.rtt.min().unwrap_or_default(),
             mss: self.mss().max(1),
+            highest: self.send.high_sacked,
         }
     }
 
@@ -41,9 +42,11 @@ impl<P: Platform> Connection<P> {
         let prior_una = self.send.una;
         let prior_flight = self.send.in_flight();
         let prior_wnd = self.send.wnd;
+        // Both kinds of acknowledgment in a segment are of one moment: neither overtook the other.
+        let moment = self.moment(cx);
         self.update_send_window(seg);
         let sacked = if self.sack_ok && !seg.header.options.sack.is_empty() {
-            self.take_sack(cx, seg)
+            self.take_sack(cx, seg, moment)
         } else {
             Sacked::default()
         };
@@ -56,7 +59,7 @@ impl<P: Platform> Connection<P> {
             self.end_tail_probe(cx, seg, sacked.duplicate);
         }
         if ack.after(prior_una) {
-            self.advance_una(cx, seg, prior_flight);
+            self.advance_una(cx, seg, prior_flight, moment);
         } else if ack == prior_una && prior_flight > 0 {
             let duplicate = seg.len() == 0
                 && self.send.wnd == prior_wnd
@@ -79,10 +82,15 @@ impl<P: Platform> Connection<P> {
     }
 
     /// The part of [`Self::on_ack`] for an ACK of new data.
-    pub(super) fn advance_una(&mut self, cx: &Cx<'_, P>, seg: &Segment, prior_flight: u32) {
+    pub(super) fn advance_una(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+        prior_flight: u32,
+        moment: Moment,
+    ) {
         let prior_mem = self.send.mem;
         let bytes = seg.header.ack.distance_from(self.send.una);
-        let moment = self.moment(cx);
         let acked = self.send.remove_acked(seg.header.ack, moment);
         self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
         self.retries = 0;
@@ -123,10 +131,9 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Takes the SACK blocks of an ACK to the scoreboard.
-    fn take_sack(&mut self, cx: &Cx<'_, P>, seg: &Segment) -> Sacked {
+    fn take_sack(&mut self, cx: &Cx<'_, P>, seg: &Segment, moment: Moment) -> Sacked {
         let blocks = seg.header.options.sack;
         let (una, nxt, ack) = (self.send.una, self.send.nxt, seg.header.ack);
-        let moment = self.moment(cx);
         let mut sacked = Sacked::default();
         let second = blocks.iter().nth(1);
         let mut is_first = true;

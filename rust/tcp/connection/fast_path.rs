@@ -65,7 +65,8 @@ impl<P: Platform> Connection<P> {
         }
         if seg.header.ack.after(self.send.una) {
             cx.count(Mib::TCPHPAcks);
-            self.advance_una(cx, seg, prior_flight);
+            let moment = self.moment(cx);
+            self.advance_una(cx, seg, prior_flight, moment);
         }
         self.update_ts_recent(cx, seg);
         let Some(buf) = buf else {

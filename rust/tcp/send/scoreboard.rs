@@ -29,6 +29,8 @@ pub(crate) struct Moment {
     pub(crate) least: Duration,
     /// Bytes in a segment.
     pub(crate) mss: u32,
+    /// One beyond the highest byte that had arrived before this ACK.
+    pub(crate) highest: SeqNum,
 }
 
 /// What an acknowledgment removed.
@@ -55,7 +57,7 @@ impl<P: Platform> Send<P> {
     /// Notes that a buffer arrived.
     fn delivered(&mut self, meta: &SegMeta, at: Moment) {
         let again = meta.flags.has(SegFlags::EVER_RETRANS);
-        self.rack.delivered(meta.sent_at, meta.end, again, self.high_sacked, at.now, at.least);
+        self.rack.delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
     }
 
     /// Removes what `ack` covers from the tree and moves SND.UNA there.

@@ -13,4 +13,10 @@ mod platform;
 pub mod sim;
 
 #[cfg(test)]
+mod mechanisms;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
+mod segment_arrives;
+#[cfg(test)]
 mod tests;
