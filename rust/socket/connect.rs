@@ -63,11 +63,10 @@ pub(super) fn connect(sk: &TcpSock, remote: Endpoint, nonblock: bool) -> Result 
         WaitEnd::TimedOut => return Err(EINPROGRESS),
         WaitEnd::Interrupted(error) => return Err(error),
     }
-    if sk.peek().phase == Phase::Connected {
-        // A connection that was reset since then still connected.
-        if sk.sk().state() != abi::TCP_CLOSE {
-            return Ok(());
-        }
+    if sk.sk().state() != abi::TCP_CLOSE {
+        // Told once; from now on it is EISCONN.
+        sk.data().phase = Phase::Connected;
+        return Ok(());
     }
     let error = match sk.sk().take_error() {
         Ok(()) => ECONNABORTED,

@@ -97,9 +97,7 @@ fn publish(sk: &mut LockedTcp<'_>) {
 /// Tells who waits, and lets the tables follow.
 fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
     if events.has(Events::CONNECTED) {
-        let data = sk.data();
-        data.was_connected = true;
-        data.phase = Phase::Connected;
+        sk.data().was_connected = true;
         sk.sk().wake_all();
         sk.sk().wake_async(true);
     }

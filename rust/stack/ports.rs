@@ -3,10 +3,12 @@
 //! Ports: reservations for bind(), and the search for an ephemeral one for connect().
 
 use super::{
+    demux::Kind,
     netns::NetState,
     sock::{
         LockedTcp,
-        PortHold, //
+        PortHold,
+        TcpSock, //
     },
 };
 use crate::net::{
@@ -25,8 +27,34 @@ use kernel::{
 /// Reserves what bind() asks for; port 0 means any. The kernel's own bind() decides.
 pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     let this = sk.sk();
+    if local.port != 0 && !this.reuse_addr() && is_waited_out(this, local) {
+        return Err(EADDRINUSE);
+    }
     let hold = ReservationBox::bind(this.net(), local, this.reuse_addr(), this.bound_dev_if())?;
     Ok(Arc::new(hold, GFP_KERNEL)?)
+}
+
+/// Whether a connection on this port is in TIME-WAIT. Such an entry holds no reservation, so the
+/// kernel's bind() does not know. A walk over the table; only bind() to a port by number, without
+/// SO_REUSEADDR, takes it.
+fn is_waited_out(sk: &TcpSock, local: Endpoint) -> bool {
+    let Some(state) = NetState::of(sk.net()) else {
+        return false;
+    };
+    let mut found = false;
+    for index in 0..state.conns.buckets() {
+        let rcu = kernel::sync::rcu::read_lock();
+        state.conns.for_bucket(index, &rcu, |node| {
+            let conn = node.value();
+            found |= matches!(conn.kind, Kind::TimeWait)
+                && conn.local.port == local.port
+                && (local.addr.is_unspecified() || local.addr == conn.local.addr);
+        });
+        if found {
+            break;
+        }
+    }
+    found
 }
 
 /// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3).
