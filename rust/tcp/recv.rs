@@ -124,7 +124,20 @@ impl<P: Platform> Recv<P> {
     /// Whether `len` bytes that are next in order have room.
     #[inline]
     pub(crate) fn takes(&self, len: u32) -> bool {
-        len <= self.wnd() && self.mem < self.rcvbuf
+        len <= self.wnd() && self.mem < self.most_in_order()
+    }
+
+    /// How much memory data may take before it is dropped. The window promised as much payload as
+    /// was expected to fit; if the sender then cuts it smaller, dropping it would look like
+    /// congestion. So the promise is kept up to twice the memory, which bounds what a peer can
+    /// gain by sending crumbs.
+    fn most_in_order(&self) -> u32 {
+        self.rcvbuf.saturating_mul(2)
+    }
+
+    /// The same for data out of order, which has to leave room for what fills the holes.
+    fn most_out_of_order(&self) -> u32 {
+        self.rcvbuf.saturating_add(self.rcvbuf / 2)
     }
 
     /// Payload that `space` bytes of memory are expected to hold.
@@ -184,7 +197,7 @@ impl<P: Platform> Recv<P> {
             range.end = self.adv;
         }
         if range.start == self.nxt {
-            if self.mem >= self.rcvbuf && !self.make_room() {
+            if self.mem >= self.most_in_order() && !self.make_room() {
                 return (Stored::NoRoom, Some(buf));
             }
             self.deliver(range, buf);
@@ -203,7 +216,12 @@ impl<P: Platform> Recv<P> {
         if len >= 536 {
             let seen = u64::from(len).saturating_mul(256).checked_div(u64::from(buf.truesize()));
             let seen = seen.and_then(|r| u32::try_from(r).ok()).unwrap_or(128).clamp(16, 240);
-            self.ratio = self.ratio.saturating_mul(7).saturating_add(seen) / 8;
+            // Falls fast and rises slowly: promising too little costs less than too much.
+            self.ratio = if seen < self.ratio {
+                self.ratio.saturating_add(seen) / 2
+            } else {
+                self.ratio.saturating_mul(15).saturating_add(seen) / 16
+            };
         }
     }
 

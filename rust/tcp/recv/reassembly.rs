@@ -109,7 +109,7 @@ impl<P: Platform> Recv<P> {
     /// Frees out-of-order data, the farthest first, until something fits. Data in order is never
     /// dropped: it was acknowledged.
     pub(super) fn make_room(&mut self) -> bool {
-        while self.mem >= self.rcvbuf {
+        while self.mem >= self.most_in_order() {
             if !self.drop_last(self.nxt) {
                 return self.ready.is_empty();
             }
@@ -172,7 +172,7 @@ impl<P: Platform> Recv<P> {
         if range.len() == 0 {
             return (Stored::Duplicate, Some(buf));
         }
-        while self.mem >= self.rcvbuf {
+        while self.mem >= self.most_out_of_order() {
             // Nearer data is worth more than farther data.
             if !self.drop_last(range.start) {
                 return (Stored::NoRoom, Some(buf));
