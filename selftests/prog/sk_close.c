@@ -74,7 +74,7 @@ static void test_shutdown_read(void)
 static void test_data_then_close(void)
 {
 	int fds[2];
-	static char out[100000], in[100001];
+	static char out[60000], in[60001];
 	size_t done = 0;
 	ssize_t r;
 

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A TCP peer made of single segments: a tun device whose other side is this program.
+
+The host is 10.9.0.1, the peer any other address of 10.9.0.0/24; no stack answers for it, so each
+segment on the wire is either the tested stack's or one that a test wrote. Every segment received
+has its checksum verified.
+"""
+import ctypes
+import fcntl
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+HOST, PEER = "10.9.0.1", "10.9.0.2"
+STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2",
+          6: "TIME-WAIT", 7: "CLOSED", 8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING"}
+FAMILY = os.environ.get("RUSTTCP_FAMILY", "inet")
+PATIENCE = 15 if os.environ.get("RUSTTCP_DEBUG") == "1" else 5
+libc = ctypes.CDLL(None, use_errno=True)
+tests = failures = 0
+
+
+class Wrong(Exception):
+    """What came is not what the test says must come."""
+
+
+def family_number():
+    if FAMILY == "inet":
+        return socket.AF_INET
+    try:
+        with open("/sys/module/rusttcp/parameters/family", encoding="ascii") as f:
+            return int(f.read())
+    except FileNotFoundError:
+        return 19  # AF_RUSTTCP of include/uapi/linux/rusttcp.h
+
+
+def new_socket():
+    fd = libc.socket(family_number(), socket.SOCK_STREAM, 0)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "socket")
+    # The addresses are plain sockaddr_in on either stack.
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+class Segment:
+    def __init__(self, packet):
+        ihl = (packet[0] & 15) * 4
+        tcp = packet[ihl:]
+        self.sport, self.dport, self.seq, self.ack, off, self.flags, self.win = \
+            struct.unpack("!HHIIBBH", tcp[:16])
+        self.options = tcp[20:(off >> 4) * 4]
+        self.data = tcp[(off >> 4) * 4:]
+        self.good = checksum(packet[12:20] + struct.pack("!BBH", 0, 6, len(tcp)) + tcp) == 0
+
+    def __str__(self):
+        names = "".join(n for b, n in ((SYN, "S"), (FIN, "F"), (RST, "R"), (ACK, ".")) if self.flags & b)
+        return f"[{names} seq {self.seq} ack {self.ack} len {len(self.data)} win {self.win}]"
+
+
+class Wire:
+    def __init__(self):
+        self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        # IFF_TUN | IFF_NO_PI
+        fcntl.ioctl(self.fd, 0x400454ca, struct.pack("16sH", b"wire0", 0x1001))
+        for command in (f"ip addr add {HOST}/24 dev wire0", "ip link set wire0 up",
+                        "sysctl -qw net.ipv4.tcp_invalid_ratelimit=0"):
+            subprocess.run(command.split(), check=True)
+        self.port = 20000
+
+    def next_port(self):
+        self.port += 1
+        return self.port
+
+    def write(self, tcp, source=PEER):
+        addresses = socket.inet_aton(source) + socket.inet_aton(HOST)
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + addresses
+        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        os.write(self.fd, head + tcp)
+
+    def read(self, deadline):
+        """The next TCP segment of the host, or None when the time is up."""
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+                return None
+            packet = os.read(self.fd, 65536)
+            if packet[0] >> 4 == 4 and packet[9] == 6:
+                seg = Segment(packet)
+                if not seg.good:
+                    raise Wrong(f"wrong checksum in {seg}")
+                return seg
+
+
+class End:
+    """One connection of the peer's: its ports and sequence numbers."""
+
+    def __init__(self, wire, host_port, seq=1000):
+        self.wire, self.host_port, self.port = wire, host_port, wire.next_port()
+        self.seq, self.ack, self.seen = seq, 0, []
+
+    def build(self, flags, data=b"", seq=None, ack=None, win=65535, options=b"", offset=None,
+              wrong_sum=0, urg=0):
+        options += b"\0" * (-len(options) % 4)
+        words = 5 + len(options) // 4 if offset is None else offset
+        seq = (self.seq if seq is None else seq) & 0xffffffff
+        ack = ((self.ack if ack is None else ack) & 0xffffffff) if flags & ACK else 0
+        tcp = struct.pack("!HHIIBBHHH", self.port, self.host_port, seq, ack, words << 4, flags, win,
+                          0, urg) + options + data
+        pseudo = socket.inet_aton(PEER) + socket.inet_aton(HOST) + struct.pack("!BBH", 0, 6, len(tcp))
+        total = checksum(pseudo + tcp) ^ wrong_sum
+        return tcp[:16] + struct.pack("!H", total) + tcp[18:]
+
+    def send(self, flags, data=b"", **fields):
+        """Sends, and moves our sequence number on unless the test chose one itself."""
+        self.wire.write(self.build(flags, data, **fields))
+        if "seq" not in fields:
+            self.seq = (self.seq + len(data) + bool(flags & SYN) + bool(flags & FIN)) & 0xffffffff
+
+    def expect(self, flags, **fields):
+        """The next new segment must have these flags and fields."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            seg = self.wire.read(deadline)
+            if seg is None:
+                raise Wrong(f"nothing came where flags {flags:#x} {fields} were due")
+            if seg.dport != self.port or seg.sport != self.host_port:
+                continue
+            same = (seg.flags, seg.seq, seg.ack, seg.data)
+            want = seg.flags & ~(PSH | URG | 0xc0) == flags and \
+                all(getattr(seg, k) == (v & 0xffffffff if isinstance(v, int) else v)
+                    for k, v in fields.items())
+            if not want and same in self.seen:
+                continue  # sent again by a timer
+            self.seen.append(same)
+            if not want:
+                raise Wrong(f"{seg} came where flags {flags:#x} {fields} were due")
+            if not seg.flags & RST:
+                length = len(seg.data) + bool(seg.flags & SYN) + bool(seg.flags & FIN)
+                self.ack = (seg.seq + length) & 0xffffffff
+            return seg
+
+    def silence(self):
+        """Nothing more comes: a SYN to a closed port is answered first."""
+        probe = End(self.wire, 9)
+        probe.send(SYN)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            seg = self.wire.read(deadline)
+            if seg is None:
+                raise Wrong("no answer to the probe")
+            if seg.dport == probe.port:
+                return
+            if seg.dport == self.port and (seg.flags, seg.seq, seg.ack, seg.data) not in self.seen:
+                raise Wrong(f"{seg} came where nothing was due")
+
+    def state(self):
+        """What the stack's /proc file says of this connection; None: it is not there."""
+        path = "/proc/net/tcp" if FAMILY == "inet" else "/proc/net/rusttcp"
+        with open(path, encoding="ascii") as f:
+            for line in f.readlines()[1:]:
+                field = line.split()
+                if int(field[1].split(":")[1], 16) == self.host_port and \
+                        int(field[2].split(":")[1], 16) == self.port:
+                    return STATES[int(field[3], 16)]
+        return None
+
+    def is_in(self, want):
+        deadline = time.monotonic() + PATIENCE
+        while self.state() != want:
+            if time.monotonic() > deadline:
+                raise Wrong(f"state {self.state()} where {want} was due")
+            time.sleep(0.005)
+
+
+def listener(backlog=8):
+    sock = new_socket()
+    sock.bind((HOST, 0))
+    sock.listen(backlog)
+    sock.settimeout(PATIENCE)
+    return sock
+
+
+MSS = b"\x02\x04\x05\xb4"
+
+
+def passive(wire):
+    """An established connection that the peer opened: (listener, socket, End)."""
+    server = listener()
+    end = End(wire, server.getsockname()[1])
+    end.send(SYN, options=MSS)
+    end.expect(SYN | ACK, ack=end.seq)
+    end.send(ACK)
+    sock, _ = server.accept()
+    sock.settimeout(PATIENCE)
+    return server, sock, end
+
+
+def active(wire):
+    """A socket in SYN-SENT and the peer's End, its SYN read."""
+    sock = new_socket()
+    sock.bind((HOST, 0))
+    sock.setblocking(False)
+    end = End(wire, sock.getsockname()[1])
+    try:
+        sock.connect((PEER, end.port))
+    except BlockingIOError:
+        pass
+    end.expect(SYN)
+    return sock, end
+
+
+def run(cases):
+    global tests, failures
+    print("KTAP version 1")
+    wire = Wire()
+    for case in cases:
+        tests += 1
+        name = f"{FAMILY}: {case.__doc__}"
+        try:
+            case(wire)
+            print(f"ok {tests} - {name}", flush=True)
+        except (Wrong, OSError, AssertionError) as e:
+            failures += 1
+            line = e.__traceback__.tb_next.tb_lineno
+            print(f"# line {line}: {type(e).__name__}: {e}\nnot ok {tests} - {name}", flush=True)
+    print(f"1..{tests}")
+    sys.exit(failures > 0)
