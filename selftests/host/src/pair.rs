@@ -55,6 +55,8 @@ pub(crate) struct Link {
     /// The path takes segments of that many bytes (without the fixed headers) only; 0: of any size.
     /// Larger ones are answered by ICMP.
     pub(crate) path_mss: u16,
+    /// Now and then everything stands still for up to 300 ms, and goes on in order.
+    pub(crate) stall: u64,
 }
 
 /// One control block of an end.
@@ -163,6 +165,8 @@ pub(crate) struct Pair {
     pub(crate) sent: u64,
     /// ICMP "too big" on its way: when, to whom, what fits, for what.
     pub(crate) icmp: Vec<(Instant, usize, u16, SeqNum)>,
+    /// The link stands still until then.
+    pub(crate) frozen: Instant,
     /// Without header prediction.
     pub(crate) slowly: bool,
     /// A hash of all that was ever sent, and when.
@@ -183,6 +187,7 @@ impl Pair {
             log: Vec::new(),
             sent: 0,
             icmp: Vec::new(),
+            frozen: Instant::default(),
             slowly: false,
             digest: 0xcbf2_9ce4_8422_2325,
         }
@@ -278,7 +283,11 @@ impl Pair {
                 delay = delay * 2 + self.rng.below(5_000);
             }
             self.serial += 1;
-            let at = self.now.add(Duration::from_micros(delay));
+            if link.stall > 0 && self.rng.chance(link.stall) {
+                let still = Duration::from_micros(self.rng.below(300_000));
+                self.frozen = self.frozen.max(self.now.add(still));
+            }
+            let at = self.now.max(self.frozen).add(Duration::from_micros(delay));
             self.wire.insert((at, self.serial), (1 - i, wire.clone()));
         }
     }

@@ -77,6 +77,7 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         reorder: if rng.chance(500) { rng.below(200) } else { 0 },
         duplicate: if rng.chance(300) { rng.below(100) } else { 0 },
         joins: rng.chance(400),
+        stall: if rng.chance(200) { rng.below(10) } else { 0 },
         path_mss: if rng.chance(150) { 536 + rng.below(900) as u16 } else { 0 },
     };
     let mut pair = Pair::new(seed, link);

@@ -20,6 +20,7 @@ const CLEAN: Link = Link {
     duplicate: 0,
     joins: false,
     path_mss: 0,
+    stall: 0,
 };
 
 fn established() -> Pair {
@@ -102,6 +103,36 @@ fn the_simulator_meets_every_mechanism() {
     ] {
         println!("{} {}", Mib::NAMES[counter as usize], sums[counter as usize]);
         assert!(sums[counter as usize] > 0, "{} never", Mib::NAMES[counter as usize]);
+    }
+}
+
+/// A link that loses and reorders nothing, but stands still now and then, gives no reason to
+/// slow down for: what was sent again in vain is reported as such.
+#[test]
+fn a_stalling_link_is_no_congestion() {
+    for seed in 0..100 {
+        let link = Link { stall: 20, ..CLEAN };
+        let mut pair = Pair::new(seed, link);
+        for end in &mut pair.ends {
+            end.rcvbuf = 1 << 20;
+            end.gso_max = if seed % 2 == 0 { 0 } else { 65_000 };
+        }
+        pair.listen(1);
+        pair.connect(0);
+        assert!(pair.run(Duration::from_secs(20), |p| {
+            (0..2).all(|i| p.ends[i].state() == ConnState::Established)
+        }));
+        let data = vec![1u8; 300_000];
+        let (mut sent, mut got) = (0, 0);
+        while got < data.len() {
+            sent += pair.write(0, &data[sent..]);
+            let until = pair.now.add(Duration::from_millis(300));
+            assert!(pair.step(until.add(Duration::from_secs(2))), "stalled");
+            got += pair.read(1, usize::MAX).len();
+        }
+        let mib = &pair.ends[0].mib;
+        assert_eq!(mib.get(Mib::TCPSackRecovery), 0, "seed {seed}");
+        assert_eq!(mib.get(Mib::TCPLossProbeRecovery), 0, "seed {seed}");
     }
 }
 
