@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What an administrator sees: the stock ss on /proc/net/rusttcp, the counters, and each
+# namespace its own.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+ns_pair
+
+rust_ss() {
+	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp ss -tanH
+}
+
+
+ip netns exec "$B" perf server rusttcp 10.0.0.2 7100 &
+wait_listen "$B" rusttcp 7100
+rust_ss "$B" | grep -Eq '^LISTEN +0 +[0-9]+ +10\.0\.0\.2:7100 +0\.0\.0\.0:\*'
+ktap $? "ss lists the listener"
+[ -z "$(rust_ss "$A")" ]
+ktap $? "the other namespace does not have it"
+ip netns exec "$B" ss -tanH | grep -q "LISTEN.*7100"
+[ $? = 1 ]
+ktap $? "the kernel's own list does not have it"
+
+# A second client waits in the accept queue while the first is served.
+ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 4 >/dev/null &
+first=$!
+wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q ESTAB"
+ktap $? "ss lists an established connection"
+ip netns exec "$A" perf rr inet 10.0.0.2 7100 0 >/dev/null &
+second=$!
+wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -Eq '^LISTEN +1 '"
+ktap $? "Recv-Q of the listener: one connection waits for accept"
+rust_ss "$A" | grep -Eq '^ESTAB .*10\.0\.0\.1:[0-9]+ +10\.0\.0\.2:7100'
+ktap $? "the client's side is in the client's namespace"
+wait $first
+ktap $? "the first client was served"
+wait $second
+ktap $? "and the second, over the kernel's TCP"
+wait_for 10 sh -c "ip netns exec $A env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q '^TIME-WAIT'"
+ktap $? "ss lists TIME-WAIT"
+
+rows=$(ip netns exec "$B" awk "{ print \$1, NF }" /proc/net/rusttcp_stat | sort | uniq -c | awk "\$1 % 2" | wc -l)
+[ "$rows" = 0 ]
+ktap $? "rusttcp_stat: each line of names has its line of as many values"
+ip netns exec "$B" grep -Eq '[1-9]' /proc/net/rusttcp_stat
+ktap $? "rusttcp_stat: something was counted"
+kill %1
+ktap_end
