@@ -14,7 +14,7 @@ if [ -f "$RUSTTCP_CACHE/rust-lib-src" ]; then
 	RUST_LIB_SRC=$(cat "$RUSTTCP_CACHE/rust-lib-src")
 	export RUST_LIB_SRC
 fi
-LINUX_SRC=$RUSTTCP_CACHE/src/$LINUX_PACKAGE
+export LINUX_SRC=$RUSTTCP_CACHE/src/$LINUX_PACKAGE
 
 die() {
 	echo "rusttcp: $*" >&2

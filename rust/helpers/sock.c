@@ -116,6 +116,7 @@ void rusttcp_helper_sk_set_nospace(struct sock *sk)
 {
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	/* Before the room is looked at: pairs with the one in sk_wake_writer(). */
 	smp_mb__after_atomic();
 }
 
@@ -147,6 +148,7 @@ void rusttcp_helper_sk_wake_writer(struct sock *sk)
 	struct socket *sock = sk->sk_socket;
 	struct socket_wq *wq;
 
+	/* After the room was made: pairs with the one in sk_set_nospace(). */
 	smp_mb();
 	if (!sock || !test_bit(SOCK_NOSPACE, &sock->flags))
 		return;
@@ -270,6 +272,7 @@ void rusttcp_helper_sock_recv_timestamp(struct msghdr *msg, struct sock *sk,
 void rusttcp_helper_sk_state_store(struct sock *sk, int state);
 void rusttcp_helper_sk_state_store(struct sock *sk, int state)
 {
+	/* What belongs to the state is written before it: poll() reads without the lock. */
 	smp_store_release(&sk->sk_state, state);
 }
 
@@ -295,6 +298,7 @@ void rusttcp_helper_sk_set_error(struct sock *sk, int err);
 void rusttcp_helper_sk_set_error(struct sock *sk, int err)
 {
 	WRITE_ONCE(sk->sk_err, err);
+	/* The error before the wake-up: poll() reads it without the lock. */
 	smp_wmb();
 	sk_error_report(sk);
 }

@@ -90,6 +90,9 @@ impl<T: Entry> Node<T> {
         KBox::pin_init(init, gfp.flags()).ok()
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn timer_callback(timer: *mut bindings::timer_list) {
         // SAFETY: The timer is embedded in a node, which outlives the callback: it is freed only
         // a grace period after its timer was stopped, and this softirq is a read-side section.
@@ -361,6 +364,9 @@ impl<T: Entry> RcuTable<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn free(head: *mut bindings::callback_head) {
         // SAFETY: `head` is the `rcu` field of a node that came out of a box and that no reader
         // can hold any more.

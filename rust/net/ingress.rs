@@ -121,6 +121,9 @@ impl<H: IngressHook> IngressRegistration<H> {
         Ok(Self(PhantomData))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn handler(raw: *mut bindings::sk_buff) -> c_int {
         let Some(skb) = NonNull::new(raw) else {
             return 0;
@@ -156,6 +159,9 @@ impl<H: IngressHook> IngressRegistration<H> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn err_handler(skb: *mut bindings::sk_buff, info: u32) -> c_int {
         // SAFETY: The ICMP layer made sure that the embedded IP header and eight bytes behind it
         // are linear; the transport header is ICMP's.

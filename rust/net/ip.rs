@@ -20,7 +20,6 @@ use super::{
         Endpoint,
         Locked,
         Protocol,
-        Sock,
         Wire, //
     },
 };
@@ -162,14 +161,6 @@ impl<P: Protocol> Wire<'_, P> {
     }
 }
 
-impl<P: Protocol> Sock<P> {
-    /// Bytes that the socket has in the queues below (charged until they leave).
-    pub(crate) fn bytes_below(&self) -> u32 {
-        // SAFETY: A single word of a valid socket.
-        u32::try_from(unsafe { (*self.as_ptr()).sk_wmem_alloc.refs.counter }).unwrap_or(0)
-    }
-}
-
 /// A route.
 ///
 /// # Invariants
@@ -253,11 +244,4 @@ impl Drop for Route {
         // SAFETY: We hold a reference.
         unsafe { bindings::ip_rt_put(self.0.as_ptr()) };
     }
-}
-
-/// Whether an address is one of the namespace's own (or any, or multicast): may it be bound to?
-pub(crate) fn is_local(net: Net, addr: Ipv4Addr) -> bool {
-    // SAFETY: The namespace is alive.
-    let kind = unsafe { bindings::inet_addr_type(net.as_ptr(), addr_to_be(addr)) };
-    kind == bindings::RTN_LOCAL as c_uint
 }

@@ -43,24 +43,6 @@ impl Message<'_> {
         unsafe { (*self.msg).msg_flags }
     }
 
-    /// Adds a flag to what the caller gets back (receiving).
-    pub(crate) fn add_flag(&mut self, flag: u32) {
-        // SAFETY: Valid by the type invariants.
-        unsafe { (*self.msg).msg_flags |= flag };
-    }
-
-    /// Bytes that are left to copy.
-    pub(crate) fn remaining(&self) -> usize {
-        // SAFETY: Valid by the type invariants.
-        unsafe { bindings::msg_data_left(self.msg) }
-    }
-
-    /// Whether the caller gave an address to send to.
-    pub(crate) fn has_name(&self) -> bool {
-        // SAFETY: Valid by the type invariants.
-        unsafe { !(*self.msg).msg_name.is_null() && (*self.msg).msg_namelen > 0 }
-    }
-
     /// Says who sent (nobody: a stream has no message's sender).
     pub(crate) fn no_name(&mut self) {
         // SAFETY: Valid by the type invariants.

@@ -12,16 +12,12 @@ use kernel::{
     ffi::c_char,
     sync::lock::{
         Backend,
-        Guard,
         Lock, //
     },
 };
 
 /// A spinlock taken with `spin_lock_bh()`.
 pub(crate) type BhSpinLock<T> = Lock<T, BhSpinLockBackend>;
-
-/// The guard of a [`BhSpinLock`].
-pub(crate) type BhSpinLockGuard<'a, T> = Guard<'a, T, BhSpinLockBackend>;
 
 /// The backend of [`BhSpinLock`].
 pub(crate) struct BhSpinLockBackend;

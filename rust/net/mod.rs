@@ -31,19 +31,19 @@ const _: () = {
         offset_of,
         size_of, //
     };
-    assert!(size_of::<bindings::sock>() == bindings::SIZEOF_SOCK as usize);
-    assert!(size_of::<bindings::inet_sock>() == bindings::SIZEOF_INET_SOCK as usize);
-    assert!(size_of::<bindings::sk_buff>() == bindings::SIZEOF_SK_BUFF as usize);
-    assert!(size_of::<bindings::proto>() == bindings::SIZEOF_PROTO as usize);
-    assert!(size_of::<bindings::proto_ops>() == bindings::SIZEOF_PROTO_OPS as usize);
-    assert!(size_of::<bindings::net>() == bindings::SIZEOF_NET as usize);
-    assert!(offset_of!(bindings::sock, sk_protocol) == bindings::OFFSETOF_SK_PROTOCOL as usize);
-    assert!(offset_of!(bindings::sock, sk_destruct) == bindings::OFFSETOF_SK_DESTRUCT as usize);
-    assert!(offset_of!(bindings::sock, __bindgen_anon_3) == bindings::OFFSETOF_SK_TIMER as usize);
-    assert!(offset_of!(bindings::inet_sock, cork) == bindings::OFFSETOF_CORK as usize);
-    assert!(offset_of!(bindings::sk_buff, cb) == bindings::OFFSETOF_CB as usize);
+    assert!(size_of::<bindings::sock>() == bindings::SIZEOF_SOCK);
+    assert!(size_of::<bindings::inet_sock>() == bindings::SIZEOF_INET_SOCK);
+    assert!(size_of::<bindings::sk_buff>() == bindings::SIZEOF_SK_BUFF);
+    assert!(size_of::<bindings::proto>() == bindings::SIZEOF_PROTO);
+    assert!(size_of::<bindings::proto_ops>() == bindings::SIZEOF_PROTO_OPS);
+    assert!(size_of::<bindings::net>() == bindings::SIZEOF_NET);
+    assert!(offset_of!(bindings::sock, sk_protocol) == bindings::OFFSETOF_SK_PROTOCOL);
+    assert!(offset_of!(bindings::sock, sk_destruct) == bindings::OFFSETOF_SK_DESTRUCT);
+    assert!(offset_of!(bindings::sock, __bindgen_anon_3) == bindings::OFFSETOF_SK_TIMER);
+    assert!(offset_of!(bindings::inet_sock, cork) == bindings::OFFSETOF_CORK);
+    assert!(offset_of!(bindings::sk_buff, cb) == bindings::OFFSETOF_CB);
     assert!(
         offset_of!(bindings::net, ipv4) + offset_of!(bindings::netns_ipv4, sysctl_tcp_rmem)
-            == bindings::OFFSETOF_TCP_RMEM as usize
+            == bindings::OFFSETOF_TCP_RMEM
     );
 };

@@ -41,12 +41,6 @@ impl Net {
         self.0.as_ptr()
     }
 
-    /// A number that tells namespaces apart in a hash.
-    pub(crate) fn id(self) -> u32 {
-        // SAFETY: Alive by the type invariants; the field is set once.
-        unsafe { (*self.as_ptr()).hash_mix }
-    }
-
     /// `net.core.somaxconn`.
     pub(crate) fn somaxconn(self) -> u32 {
         // SAFETY: Alive by the type invariants.
@@ -80,7 +74,6 @@ impl Net {
         TcpSysctls {
             syn_retries: v4.sysctl_tcp_syn_retries,
             synack_retries: v4.sysctl_tcp_synack_retries,
-            retries1: v4.sysctl_tcp_retries1,
             retries2: v4.sysctl_tcp_retries2,
             orphan_retries: v4.sysctl_tcp_orphan_retries,
             fin_timeout_ms: jiffies_to_ms(v4.sysctl_tcp_fin_timeout),
@@ -90,7 +83,6 @@ impl Net {
             sack: v4.sysctl_tcp_sack != 0,
             window_scaling: v4.sysctl_tcp_window_scaling != 0,
             timestamps: v4.sysctl_tcp_timestamps != 0,
-            tw_reuse: v4.sysctl_tcp_tw_reuse,
             max_syn_backlog: u32::try_from(v4.sysctl_max_syn_backlog).unwrap_or(0),
             rmem: v4.sysctl_tcp_rmem.map(|v| u32::try_from(v).unwrap_or(0)),
             wmem: v4.sysctl_tcp_wmem.map(|v| u32::try_from(v).unwrap_or(0)),
@@ -108,11 +100,9 @@ fn jiffies_to_ms(ticks: c_int) -> u64 {
 }
 
 /// What `net.ipv4.tcp_*` says in a namespace. Named as the sysctls are; times in milliseconds.
-#[expect(missing_docs)]
 pub(crate) struct TcpSysctls {
     pub(crate) syn_retries: u8,
     pub(crate) synack_retries: u8,
-    pub(crate) retries1: u8,
     pub(crate) retries2: u8,
     pub(crate) orphan_retries: u8,
     pub(crate) fin_timeout_ms: u64,
@@ -122,7 +112,6 @@ pub(crate) struct TcpSysctls {
     pub(crate) sack: bool,
     pub(crate) window_scaling: bool,
     pub(crate) timestamps: bool,
-    pub(crate) tw_reuse: u8,
     pub(crate) max_syn_backlog: u32,
     pub(crate) rmem: [u32; 3],
     pub(crate) wmem: [u32; 3],
@@ -191,6 +180,9 @@ impl<P: PerNet> PerNetRegistration<P> {
         Ok(Self(core::marker::PhantomData))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         // SAFETY: The namespace is alive during the call and until `exit`.
         let Some(handle) = (unsafe { Net::from_raw(net) }) else {
@@ -209,6 +201,9 @@ impl<P: PerNet> PerNetRegistration<P> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: The namespace is alive during the call; the slot holds what `init` put there.
         unsafe {

@@ -80,6 +80,9 @@ impl<L: Listing> ProcFile<L> {
         core::ptr::without_provenance_mut(usize::try_from(index).unwrap_or(0).wrapping_add(1))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn start(seq: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
         // SAFETY: Called by seq_file with a file of ours.
         unsafe {
@@ -92,6 +95,9 @@ impl<L: Listing> ProcFile<L> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn next(
         seq: *mut bindings::seq_file,
         _v: *mut c_void,
@@ -104,8 +110,14 @@ impl<L: Listing> ProcFile<L> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn stop(_seq: *mut bindings::seq_file, _v: *mut c_void) {}
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn show(seq: *mut bindings::seq_file, v: *mut c_void) -> c_int {
         // SAFETY: As in `start`. CAST: The two crates' types are of the same C type.
         unsafe {

@@ -221,6 +221,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         unsafe { Sock::from_raw((*socket).sk) }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn create(
         net: *mut bindings::net,
         socket: *mut bindings::socket,
@@ -246,6 +249,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn release(socket: *mut bindings::socket) -> c_int {
         // SAFETY: The socket layer calls with the socket's last use.
         unsafe {
@@ -259,6 +265,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         0
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn bind(
         socket: *mut bindings::socket,
         addr: *mut bindings::sockaddr_unsized,
@@ -271,6 +280,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn connect(
         socket: *mut bindings::socket,
         addr: *mut bindings::sockaddr_unsized,
@@ -285,6 +297,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn accept(
         socket: *mut bindings::socket,
         new: *mut bindings::socket,
@@ -308,6 +323,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn getname(
         socket: *mut bindings::socket,
         addr: *mut bindings::sockaddr,
@@ -327,6 +345,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn poll(
         file: *mut bindings::file,
         socket: *mut bindings::socket,
@@ -339,6 +360,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn ioctl(socket: *mut bindings::socket, cmd: c_uint, arg: c_ulong) -> c_int {
         // SAFETY: As above; the user pointer is checked by `put_user`.
         unsafe {
@@ -349,16 +373,25 @@ impl<T: StreamOps> FamilyRegistration<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn listen(socket: *mut bindings::socket, backlog: c_int) -> c_int {
         // SAFETY: As above.
         ret(T::listen(unsafe { Self::sk(socket) }, backlog))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn shutdown(socket: *mut bindings::socket, how: c_int) -> c_int {
         // SAFETY: As above.
         ret(T::shutdown(unsafe { Self::sk(socket) }, how))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn setsockopt(
         socket: *mut bindings::socket,
         level: c_int,
@@ -375,6 +408,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         ret(T::setsockopt(unsafe { Self::sk(socket) }, level, name, value))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn getsockopt(
         socket: *mut bindings::socket,
         level: c_int,
@@ -392,6 +428,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         ret(T::getsockopt(unsafe { Self::sk(socket) }, level, name, OptOut { value, len }))
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn sendmsg(
         socket: *mut bindings::socket,
         msg: *mut bindings::msghdr,
@@ -401,6 +440,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         ret_len(unsafe { T::sendmsg(Self::sk(socket), &mut Message::from_raw(msg), len) })
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn recvmsg(
         socket: *mut bindings::socket,
         msg: *mut bindings::msghdr,
@@ -425,12 +467,6 @@ impl<T: StreamOps> Drop for FamilyRegistration<T> {
 pub(crate) fn send_sigpipe() {
     // SAFETY: Sends to `current`.
     unsafe { bindings::send_sigpipe_current() };
-}
-
-/// Takes back what somebody who waits for data told (SIGIO, select) before the data is looked at.
-pub(crate) fn clear_nospace<P: Protocol>(sk: &Sock<P>) {
-    // SAFETY: A socket in a call of its user has a wait queue.
-    unsafe { bindings::sk_clear_async_nospace(sk.as_ptr()) };
 }
 
 /// The kernel's numbers that the upper layers speak with.

@@ -180,6 +180,9 @@ impl ReservationBox {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn release(work: *mut bindings::work_struct) {
         // SAFETY: `work` is the first field of a reservation that `drop` gave up.
         unsafe {

@@ -289,8 +289,6 @@ pub(crate) enum Drop {
     ListenOverflow,
     /// Not acceptable in the connection's state, outside the window, or a duplicate.
     Protocol,
-    /// The socket filter said so.
-    Filter,
 }
 
 impl Drop {
@@ -302,7 +300,6 @@ impl Drop {
             Self::Checksum => bindings::skb_drop_reason_SKB_DROP_REASON_TCP_CSUM,
             Self::ListenOverflow => bindings::skb_drop_reason_SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
             Self::Protocol => bindings::skb_drop_reason_SKB_DROP_REASON_TCP_INVALID_SEQUENCE,
-            Self::Filter => bindings::skb_drop_reason_SKB_DROP_REASON_SOCKET_FILTER,
         }
     }
 }
@@ -398,12 +395,6 @@ impl<C: ControlBlock> SkList<C> {
     pub(crate) fn front_mut(&mut self) -> Option<&mut SkBuff<C>> {
         // SAFETY: Our link, borrowed exclusively with `self`.
         unsafe { Self::at_mut(&raw mut self.head) }
-    }
-
-    /// The last buffer.
-    pub(crate) fn back(&self) -> Option<&SkBuff<C>> {
-        // SAFETY: Our link, borrowed with `self`.
-        unsafe { Self::at(self.tail_link()) }
     }
 
     /// The last buffer.
@@ -571,22 +562,10 @@ impl<C: ControlBlock> SkTree<C> {
         unsafe { (*self.end_link(End::First).cast::<Option<SkBuff<C>>>()).as_ref() }
     }
 
-    /// The first buffer.
-    pub(crate) fn first_mut(&mut self) -> Option<&mut SkBuff<C>> {
-        // SAFETY: As in `first`, borrowed exclusively.
-        unsafe { (*self.end_link(End::First).cast_mut().cast::<Option<SkBuff<C>>>()).as_mut() }
-    }
-
     /// The last buffer.
     pub(crate) fn last(&self) -> Option<&SkBuff<C>> {
         // SAFETY: As in `first`.
         unsafe { (*self.end_link(End::Last).cast::<Option<SkBuff<C>>>()).as_ref() }
-    }
-
-    /// The last buffer.
-    pub(crate) fn last_mut(&mut self) -> Option<&mut SkBuff<C>> {
-        // SAFETY: As in `first`, borrowed exclusively.
-        unsafe { (*self.end_link(End::Last).cast_mut().cast::<Option<SkBuff<C>>>()).as_mut() }
     }
 
     /// The first buffer whose control block does not satisfy `is_before`.

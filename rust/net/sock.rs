@@ -158,7 +158,7 @@ impl<P: Protocol> ProtoRegistration<P> {
             ..Default::default()
         };
         for (to, from) in proto.name.iter_mut().zip(name.to_bytes()) {
-            *to = *from as _;
+            *to = *from;
         }
         // SAFETY: The module registers once, before any socket exists.
         unsafe {
@@ -295,6 +295,9 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
         // SAFETY: The last reference is gone and a grace period has passed, so nobody uses the
         // parts any more; they were initialised together with this callback.
@@ -452,14 +455,6 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
-    /// SO_KEEPALIVE.
-    pub(crate) fn keepalive(&self) -> bool {
-        // SAFETY: Valid.
-        unsafe {
-            bindings::sock_flag(self.as_ptr(), bindings::sock_flags_SOCK_KEEPOPEN as c_int)
-        }
-    }
-
     /// How long a call to receive, accept or the like may block, in ticks.
     pub(crate) fn rcvtimeo(&self, nonblock: bool) -> c_long {
         // SAFETY: Valid.
@@ -528,6 +523,14 @@ impl<P: Protocol> Sock<P> {
         SockGuard { inner: Locked { sk: self } }
     }
 
+    /// As [`Self::lock`] for a child while its listener is owned.
+    pub(crate) fn lock_nested(&self) -> SockGuard<'_, P> {
+        const SINGLE_DEPTH_NESTING: c_int = 1;
+        // SAFETY: Valid.
+        unsafe { bindings::lock_sock_nested(self.as_ptr(), SINGLE_DEPTH_NESTING) };
+        SockGuard { inner: Locked { sk: self } }
+    }
+
     /// Takes the spinlock. Context: softirq (or process with bottom halves off).
     pub(crate) fn bh_lock(&self) -> BhGuard<'_, P> {
         // SAFETY: Valid.
@@ -542,6 +545,9 @@ impl<P: Protocol> Sock<P> {
         BhGuard { inner: Locked { sk: self } }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn backlog_rcv(sk: *mut bindings::sock, skb: *mut bindings::sk_buff) -> c_int {
         if let Some(skb) = NonNull::new(skb) {
             // SAFETY: Called by the owner of the socket with a packet that it hands over.
@@ -553,6 +559,9 @@ impl<P: Protocol> Sock<P> {
         0
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn release_cb(sk: *mut bindings::sock) {
         // SAFETY: Called by the owner of the socket.
         let this = unsafe { Self::from_raw(sk) };
@@ -562,11 +571,17 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn keepalive_cb(sk: *mut bindings::sock, on: c_int) {
         // SAFETY: Called by the owner of the socket.
         P::on_keepalive(&mut Locked { sk: unsafe { Self::from_raw(sk) } }, on != 0);
     }
 
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn timer(timer: *mut bindings::timer_list) {
         // SAFETY: The timer is `sk_timer` of a socket that the armed timer holds a reference to.
         let this = unsafe {

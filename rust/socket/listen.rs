@@ -107,7 +107,7 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
             break;
         };
         {
-            let mut child = child.lock();
+            let mut child = child.lock_nested();
             with_cx(&mut child, |conn, cx| {
                 conn.abort(cx);
                 conn.close(cx);

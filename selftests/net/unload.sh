@@ -9,8 +9,7 @@ cycles=20
 xfer server rusttcp 127.0.0.1 6000 0 &
 server=$!
 wait_for 10 grep -q ':1770 00000000:0000 0A' /proc/net/rusttcp
-rmmod rusttcp 2>/dev/null
-[ $? != 0 ]
+! rmmod rusttcp 2>/dev/null
 ktap $? "rmmod is refused while a socket is open"
 xfer client rusttcp 127.0.0.1 6000 0
 wait $server
@@ -30,8 +29,7 @@ for _ in $(seq $cycles); do
 	wait_for 20 rmmod rusttcp || status=1
 done
 ktap $status "$cycles cycles of insmod, a connection, rmmod"
-grep -q RUSTTCP /proc/slabinfo
-[ $? = 1 ]
+! grep -q RUSTTCP /proc/slabinfo
 ktap $? "no slab cache is left"
 [ ! -e /proc/net/rusttcp ]
 ktap $? "no file in /proc is left"
