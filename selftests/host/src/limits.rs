@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What bounds a connection, and what lets it grow: windows, buffers, patience. Each test fails if
+//! the line that it is about is taken out.
+
+use crate::raw::*;
+use crate::tcp::{
+    config::SocketConfig,
+    connection::OpenParams,
+    state::ConnState::*,
+    time::Duration,
+    wire::{Options, Timestamps},
+};
+
+const WIDE: Peer = Peer { wnd: 60_000, mss: 1000, sack: false, wscale: None, ts: None };
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// RFC 6298, 5 and RFC 9293, 3.8.1 (Karn): an ACK for new data ends the backoff, and gives no
+/// sample if any of what it covers was sent twice.
+#[test]
+fn rfc6298_3_karn_and_the_end_of_backoff() {
+    let mut raw = Raw::established();
+    raw.write(5_000);
+    raw.pass(ms(220 + 440));
+    raw.now = raw.now.add(ms(20));
+    raw.feed(ACK, 1, 1_001, 0);
+    // SRTT is 20 ms from the handshake, and 4 RTTVAR less than the floor of 200 ms.
+    let at = raw.conn.poll_timeout().expect("a timer");
+    assert_eq!(at.since(raw.now), ms(220), "no backoff any more");
+    raw.feed(ACK, 1, 5_001, 0);
+    assert_eq!(raw.conn.srtt(), Some(ms(20)), "no sample");
+}
+
+/// RFC 7661, 4.3: a window that is not in use does not grow.
+#[test]
+fn rfc7661_4_3_an_idle_window_does_not_grow() {
+    let mut raw = Raw::established_with(WIDE);
+    for n in 0..50 {
+        raw.write(1_000);
+        raw.feed(ACK, 1, 1_001 + n * 1_000, 0);
+    }
+    assert_eq!(raw.conn.cwnd(), 10_000);
+    // In full use it does.
+    raw.write(20_000);
+    raw.feed(ACK, 1, 60_001, 0);
+    assert_eq!(raw.conn.cwnd(), 20_000);
+}
+
+/// RFC 5681, 4.1: after an idle RTO a burst is an initial window's, unless switched off.
+#[test]
+fn rfc5681_4_1_restart_after_idling() {
+    for (restarts, segments) in [(true, 10), (false, 40)] {
+        let mut raw = Raw::established_with(WIDE);
+        raw.net.slow_start_after_idle = restarts;
+        assert_eq!(raw.write(40_000).len(), 10);
+        assert_eq!(raw.feed(ACK, 1, 10_001, 0).len(), 20);
+        assert_eq!(raw.feed(ACK, 1, 30_001, 0).len(), 10);
+        raw.feed(ACK, 1, 40_001, 0);
+        raw.pass(Duration::from_secs(5));
+        assert_eq!(raw.write(60_000).len(), segments);
+    }
+}
+
+/// A connection that nobody holds open is given up sooner.
+#[test]
+fn orphans_are_given_up_sooner() {
+    for (closes, retransmissions) in [(true, 3), (false, 6)] {
+        let mut raw = Raw::established();
+        (raw.net.orphan_retries, raw.net.retries2) = (3, 6);
+        raw.write(100);
+        if closes {
+            raw.close();
+        }
+        assert_eq!(raw.pass(Duration::from_secs(3_600)).len(), retransmissions);
+        assert_eq!(raw.state(), Closed);
+    }
+}
+
+/// TCP_NODELAY set on a corked socket sends what is queued, and nothing that is queued later.
+#[test]
+fn nodelay_pushes_once_through_a_cork() {
+    let mut raw = Raw::established();
+    let set = |raw: &mut Raw, nodelay, cork| {
+        raw.with(|conn, cx| {
+            let config = SocketConfig { nodelay, cork, ..*conn.config() };
+            conn.configure(cx, config);
+        })
+    };
+    set(&mut raw, false, true);
+    assert_eq!(raw.write(10), []);
+    assert_eq!(set(&mut raw, true, true), [out(PSH_ACK, 1, 1, 10)]);
+    assert_eq!(raw.write(10), []);
+    assert_eq!(set(&mut raw, true, false), [out(PSH_ACK, 11, 1, 10)]);
+}
+
+/// RFC 7323, 3.2: a SYN-ACK that echoes a time which has not come is no answer to our SYN.
+#[test]
+fn rfc7323_3_2_a_syn_ack_has_to_echo_our_time() {
+    let mut raw = Raw::syn_sent(Peer { ts: Some(5), ..Peer::default() });
+    let good = raw.syn_options();
+    let ecr = raw.echo.wrapping_add(1_000);
+    let bad = Options { timestamps: Some(Timestamps { val: 5, ecr }), ..good };
+    let _ = raw.feed_with(SYN_ACK, 0, 1, 0, bad);
+    assert_eq!(raw.state(), SynSent);
+    let _ = raw.feed_with(SYN_ACK, 0, 1, 0, good);
+    assert_eq!(raw.state(), Established);
+}
+
+/// RFC 9293, 3.6.1: both directions shut by the user, and the peer goes on sending.
+#[test]
+fn rfc9293_3_6_1_data_after_both_shutdowns_resets() {
+    let mut raw = Raw::fin_wait_2();
+    raw.with(|conn, _| conn.shutdown_recv());
+    let outs = raw.feed(PSH_ACK, 1, 2, 10);
+    assert_eq!(outs.last().map(|o| (o.flags, o.seq)), Some((RST_ACK, 2)));
+    assert_eq!(raw.state(), Closed);
+    // With the sending side open it is only not read.
+    let mut raw = Raw::established();
+    raw.with(|conn, _| conn.shutdown_recv());
+    raw.feed(PSH_ACK, 1, 1, 10);
+    assert_eq!(raw.state(), Established);
+}
+
+/// RFC 2018, 8: a receiver may drop what it reported; the time-out sends it again.
+#[test]
+fn rfc2018_8_a_time_out_forgets_what_was_reported() {
+    let mut raw = Raw::established_with(Peer { sack: true, ..WIDE });
+    raw.write(5_000);
+    raw.feed_sack(1, &[(1_001, 3_001)]);
+    // The next in order is not acknowledged although it was reported: it is not there any more.
+    raw.feed(ACK, 1, 1_001, 0);
+    let outs = raw.pass(Duration::from_secs(10));
+    assert!(outs.iter().any(|o| o.seq == 1_001 && o.len > 0), "{outs:?}");
+}
+
+/// RFC 9293, 3.8.6.2.2: no ACK moves the right edge by less than a segment.
+#[test]
+fn rfc9293_3_8_6_2_2_the_edge_moves_by_segments() {
+    let mut raw = Raw::closed(Peer::default(), SocketConfig::default());
+    raw.conn.set_buffers(1 << 20, 32_768, (true, true));
+    let params = OpenParams { iss: raw.zeros().0, ts_offset: 0, mss_route: 1460 };
+    raw.with(|conn, cx| conn.open_active(cx, params));
+    let options = raw.syn_options();
+    let _ = raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    assert_eq!(raw.state(), Established);
+    let mut moves = 0;
+    for n in 0..1_000 {
+        let edge = raw.conn.numbers().4;
+        raw.feed(PSH_ACK, 1 + n * 100, 1, 100);
+        raw.read(100);
+        let moved = raw.conn.numbers().4.distance_from(edge);
+        assert!(moved == 0 || moved >= 1_000, "{moved} at {n}");
+        moves += u32::from(moved > 0);
+    }
+    assert!(moves > 0, "the window never opened");
+}
+
+/// The receive buffer follows the reader up to the namespace's bound, unless the user fixed it.
+#[test]
+fn the_receive_buffer_follows_the_reader() {
+    for (locked, grows) in [(false, true), (true, false)] {
+        let mut raw = Raw::established();
+        raw.conn.set_buffers(1 << 20, 131_072, (locked, locked));
+        raw.net.rmem[2] = 200_000;
+        let mut at = 1;
+        for _ in 0..5 {
+            for _ in 0..60 {
+                raw.feed(ACK, at, 1, 1_000);
+                at += 1_000;
+            }
+            raw.read(u32::MAX);
+            raw.pass(ms(30));
+        }
+        let rcvbuf = raw.conn.buffers().1;
+        assert_eq!(rcvbuf > 131_072, grows, "{rcvbuf}");
+        assert!(rcvbuf <= 200_000, "{rcvbuf}");
+    }
+}
+
+/// The send buffer holds two windows, up to the namespace's bound, unless the user fixed it.
+#[test]
+fn the_send_buffer_follows_the_window() {
+    for (locked, most, expected) in [
+        // Two windows, and slack for what buffers cost beside payload.
+        (false, 4 << 20, 20_000 * 2..=20_000 * 2 + 65_536),
+        (false, 70_000, 70_000..=70_000),
+        (true, 4 << 20, 30_000..=30_000),
+    ] {
+        let mut raw = Raw::established_with(WIDE);
+        raw.conn.set_buffers(30_000, 131_072, (locked, locked));
+        raw.net.wmem[2] = most;
+        raw.write(20_000);
+        raw.feed(ACK, 1, 10_001, 0);
+        assert_eq!(raw.conn.cwnd(), 20_000);
+        let sndbuf = raw.conn.buffers().0;
+        assert!(expected.contains(&sndbuf), "{sndbuf}");
+    }
+}
