@@ -216,11 +216,20 @@ impl<P: Platform> Connection<P> {
             return Ok(None);
         }
         // One segment more than the rest of the window, cut at a segment's end.
-        let most = self.whole_segments(room.max(mss).min(self.size_goal().max(mss)), mss);
+        let most = self.whole_segments(room.max(mss).min(self.burst(mss)), mss);
         if range.len() > most && !self.send.split_rtx(range.start.add(most)) {
             return Err(NoMemory);
         }
         Ok(Some(Next::Again(range.start)))
+    }
+
+    /// Most payload that may go out in one piece: a segment, or what offload cuts into segments.
+    fn burst(&self, mss: u32) -> u32 {
+        if self.gso_max > mss {
+            self.size_goal()
+        } else {
+            mss
+        }
     }
 
     /// `bytes` rounded down to whole segments, at least one.
@@ -252,7 +261,7 @@ impl<P: Platform> Connection<P> {
         }
         let cwnd_room = self.cc.cwnd().saturating_sub(self.send.pipe());
         let wnd_room = self.send.window_left();
-        let room = cwnd_room.min(wnd_room).min(self.size_goal().max(mss));
+        let room = cwnd_room.min(wnd_room).min(self.burst(mss));
         self.cwnd_limited = cwnd_room < len && cwnd_room <= wnd_room;
         if room < len && self.is_worth_waiting(cwnd_room.min(wnd_room)) {
             return Ok(None);

@@ -71,6 +71,10 @@ pub(crate) struct Raw {
     pub(crate) headers: Vec<Header>,
     /// TSecr to send.
     pub(crate) echo: u32,
+    /// The sizes that super-segments were to be cut to.
+    pub(crate) cuts: Vec<u16>,
+    /// Memory that a received buffer takes beyond its payload.
+    pub(crate) overhead: u32,
 }
 
 impl Raw {
@@ -87,6 +91,8 @@ impl Raw {
             events: Events::default(),
             headers: Vec::new(),
             echo: 0,
+            cuts: Vec::new(),
+            overhead: 256,
         }
     }
 
@@ -111,6 +117,9 @@ impl Raw {
             };
             let len = transmit.payload.map_or(0, |b| b.bytes.len() as u32);
             let header = transmit.header;
+            if transmit.gso_size != 0 {
+                self.cuts.push(transmit.gso_size);
+            }
             outs.push(self.note(header, len));
         }
         self.events.set(self.conn.poll_events());
@@ -174,7 +183,7 @@ impl Raw {
         };
         let seg = Segment { header, payload_len: len };
         let bytes = (0..len).map(|i| seq.wrapping_add(i) as u8).collect();
-        let buf = (len > 0).then(|| Buf::new(bytes));
+        let buf = (len > 0).then(|| Buf { overhead: self.overhead, ..Buf::new(bytes) });
         let cx = Cx { now: self.now, net: &self.net, mib: &self.mib };
         self.headers.clear();
         let mut outs = Vec::new();
