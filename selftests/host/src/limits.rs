@@ -6,7 +6,7 @@
 use crate::raw::*;
 use crate::tcp::{
     config::SocketConfig,
-    connection::OpenParams,
+    connection::{CloseReason, Events, OpenParams},
     state::ConnState::*,
     time::Duration,
     wire::{Options, Timestamps},
@@ -198,4 +198,40 @@ fn the_send_buffer_follows_the_window() {
         let sndbuf = raw.conn.buffers().0;
         assert!(expected.contains(&sndbuf), "{sndbuf}");
     }
+}
+
+/// RFC 9293, 3.8.4: silence counts from the last segment; a dead peer is told so.
+#[test]
+fn rfc9293_3_8_4_keepalive_counts_silence() {
+    // RFC 5482: with a user timeout of 12.5 s the number of probes does not matter.
+    for (keepcnt, user_timeout) in [(3, ms(0)), (100, ms(12_500))] {
+        let mut raw = Raw::established();
+        raw.with(|conn, cx| {
+            let config = SocketConfig {
+                keepalive: true,
+                keepidle: ms(10_000),
+                keepintvl: ms(1_000),
+                keepcnt,
+                user_timeout,
+                ..*conn.config()
+            };
+            conn.configure(cx, config);
+        });
+        raw.pass(ms(5_000));
+        assert_eq!(raw.feed(PSH_ACK, 1, 1, 10), [out(ACK, 1, 11, 0)]);
+        assert_eq!(raw.pass(ms(9_999)), []);
+        let probe = out(ACK, 0, 11, 0);
+        assert_eq!(raw.pass(ms(1)), [probe]);
+        assert_eq!(raw.pass(ms(3_000)), [probe, probe, out(RST_ACK, 1, 11, 0)]);
+        assert_eq!((raw.state(), raw.error()), (Closed, Some(CloseReason::TimedOut)));
+    }
+}
+
+/// CLOSE in FIN-WAIT-2: a small entry waits for the peer's FIN, not the connection.
+#[test]
+fn close_in_fin_wait_2_hands_over() {
+    let mut raw = Raw::fin_wait_2();
+    assert!(!raw.events.has(Events::TIME_WAIT));
+    assert_eq!(raw.close(), []);
+    assert!(raw.events.has(Events::TIME_WAIT));
 }
