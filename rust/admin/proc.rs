@@ -64,8 +64,13 @@ struct Connections;
 
 impl Listing for Connections {
     fn exists(net: Net, index: usize) -> bool {
-        NetState::of(net)
-            .is_some_and(|s| index < s.listeners.buckets().wrapping_add(s.conns.buckets()).wrapping_add(1))
+        NetState::of(net).is_some_and(|s| {
+            index
+                < s.listeners
+                    .buckets()
+                    .wrapping_add(s.conns.buckets())
+                    .wrapping_add(1)
+        })
     }
 
     fn show(net: Net, index: usize, out: &SeqFile) -> bool {
@@ -117,7 +122,16 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
         (shared.unacked.load(Relaxed), shared.readable.load(Relaxed))
     };
     let (uid, inode) = sk.owner_ids();
-    line(out, index, sk.local(), sk.remote(), state, queues, (uid, inode), sk.refcount());
+    line(
+        out,
+        index,
+        sk.local(),
+        sk.remote(),
+        state,
+        queues,
+        (uid, inode),
+        sk.refcount(),
+    );
 }
 
 #[expect(clippy::too_many_arguments)]

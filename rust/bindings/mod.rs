@@ -47,11 +47,17 @@ impl Default for socket_lock_t {
     }
 }
 
-include!(concat!(env!("RUSTTCP_OBJ"), "/rust/bindings/bindings_generated.rs"));
+include!(concat!(
+    env!("RUSTTCP_OBJ"),
+    "/rust/bindings/bindings_generated.rs"
+));
 
 mod helpers_raw {
     use super::*;
-    include!(concat!(env!("RUSTTCP_OBJ"), "/rust/bindings/helpers_generated.rs"));
+    include!(concat!(
+        env!("RUSTTCP_OBJ"),
+        "/rust/bindings/helpers_generated.rs"
+    ));
 }
 #[allow(unused_imports)]
 pub use helpers_raw::*;

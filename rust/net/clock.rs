@@ -13,7 +13,10 @@ pub(crate) fn now_ns() -> u64 {
 
 /// The tick `ms` milliseconds from now, rounded up and at least one tick ahead.
 pub(crate) fn jiffies_after_ms(ms: u64) -> usize {
-    let ticks = ms.saturating_mul(u64::from(bindings::KERNEL_HZ)).div_ceil(1000).clamp(1, 1 << 40);
+    let ticks = ms
+        .saturating_mul(u64::from(bindings::KERNEL_HZ))
+        .div_ceil(1000)
+        .clamp(1, 1 << 40);
     // SAFETY: A volatile word that only grows; reading it needs no lock.
     let now = unsafe { core::ptr::read_volatile(&raw const bindings::jiffies) };
     now.wrapping_add(ticks as usize)
@@ -32,7 +35,9 @@ impl SipKey {
     /// A fresh random key.
     pub(crate) fn random() -> Self {
         let word = || (u64::from(random_u32()) << 32) | u64::from(random_u32());
-        Self(bindings::siphash_key_t { key: [word(), word()] })
+        Self(bindings::siphash_key_t {
+            key: [word(), word()],
+        })
     }
 
     /// SipHash of three words.

@@ -15,11 +15,7 @@ use super::{
     },
     skbuff::Gfp, //
 };
-use core::{
-    cell::UnsafeCell,
-    mem::offset_of,
-    ptr::NonNull,
-};
+use core::{cell::UnsafeCell, mem::offset_of, ptr::NonNull};
 use kernel::{
     alloc::allocator::KVmalloc,
     prelude::*,
@@ -182,7 +178,10 @@ impl<T: Entry> RcuTable<T> {
 
     fn bucket(&self, hash: u32) -> Option<(*mut bindings::hlist_head, &BhSpinLock<()>)> {
         let index = (hash & self.mask) as usize;
-        Some((self.buckets.get(index)?.0.get(), self.locks.get(index % LOCKS)?))
+        Some((
+            self.buckets.get(index)?.0.get(),
+            self.locks.get(index % LOCKS)?,
+        ))
     }
 
     /// The first entry of `hash`'s chain for which `is_it` holds.

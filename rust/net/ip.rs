@@ -45,7 +45,9 @@ pub(crate) struct Path {
 }
 
 fn mss_of(mtu: u32) -> u16 {
-    u16::try_from(mtu.saturating_sub(IP_HEADER + TCP_HEADER)).unwrap_or(u16::MAX).max(48)
+    u16::try_from(mtu.saturating_sub(IP_HEADER + TCP_HEADER))
+        .unwrap_or(u16::MAX)
+        .max(48)
 }
 
 fn to_result<T>(ptr: *mut T) -> Result<NonNull<T>> {
@@ -117,8 +119,15 @@ impl<P: Protocol> Locked<'_, P> {
             if dst.is_null() {
                 return None;
             }
-            let gso_max = if bindings::sk_can_gso(sk) { (*sk).sk_gso_max_size } else { 0 };
-            Some(Path { mss: mss_of(bindings::dst_mtu(dst)), gso_max })
+            let gso_max = if bindings::sk_can_gso(sk) {
+                (*sk).sk_gso_max_size
+            } else {
+                0
+            };
+            Some(Path {
+                mss: mss_of(bindings::dst_mtu(dst)),
+                gso_max,
+            })
         }
     }
 }
@@ -198,7 +207,10 @@ impl Route {
     pub(crate) fn path(&self) -> Path {
         // SAFETY: Valid by the type invariants.
         let mtu = unsafe { bindings::dst_mtu(&raw const (*self.0.as_ptr()).dst) };
-        Path { mss: mss_of(mtu), gso_max: 0 }
+        Path {
+            mss: mss_of(mtu),
+            gso_max: 0,
+        }
     }
 
     /// Sends a segment that no socket sends (SYN-ACK, RST, TIME-WAIT's ACK) along this route.

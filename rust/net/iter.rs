@@ -34,7 +34,10 @@ impl Message<'_> {
     ///
     /// `msg` must be valid and not used otherwise while the value lives.
     pub(super) unsafe fn from_raw(msg: *mut bindings::msghdr) -> Self {
-        Self { msg, _call: core::marker::PhantomData }
+        Self {
+            msg,
+            _call: core::marker::PhantomData,
+        }
     }
 
     /// MSG_* flags of the call (sending).
@@ -170,7 +173,9 @@ pub(super) unsafe fn write_sockaddr(addr: *mut bindings::sockaddr, endpoint: End
     let sin = bindings::sockaddr_in {
         sin_family: bindings::AF_INET as u16,
         sin_port: endpoint.port.to_be(),
-        sin_addr: bindings::in_addr { s_addr: addr_to_be(endpoint.addr) },
+        sin_addr: bindings::in_addr {
+            s_addr: addr_to_be(endpoint.addr),
+        },
         ..Default::default()
     };
     // SAFETY: By the caller's promise.

@@ -61,7 +61,11 @@ impl<L: Listing> ProcFile<L> {
             return Err(ENOMEM);
         }
         // INVARIANT: Just made.
-        Ok(Self { net, name, _listing: PhantomData })
+        Ok(Self {
+            net,
+            name,
+            _listing: PhantomData,
+        })
     }
 
     /// The namespace that a file was opened in.

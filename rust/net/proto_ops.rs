@@ -53,9 +53,7 @@ impl OptIn {
         }
         let mut value = 0i32;
         // SAFETY: The destination is valid for four bytes; a user pointer is checked.
-        let left = unsafe {
-            bindings::copy_from_sockptr((&raw mut value).cast(), self.value, 4)
-        };
+        let left = unsafe { bindings::copy_from_sockptr((&raw mut value).cast(), self.value, 4) };
         if left != 0 {
             return Err(EFAULT);
         }
@@ -141,7 +139,12 @@ fn ret_len(result: Result<usize>) -> c_int {
     }
 }
 
-struct Statics(UnsafeCell<(Option<bindings::proto_ops>, Option<bindings::net_proto_family>)>);
+struct Statics(
+    UnsafeCell<(
+        Option<bindings::proto_ops>,
+        Option<bindings::net_proto_family>,
+    )>,
+);
 // SAFETY: Written by the (only) registration before anything can read it.
 unsafe impl Sync for Statics {}
 static STATICS: Statics = Statics(UnsafeCell::new((None, None)));
@@ -195,7 +198,10 @@ impl<T: StreamOps> FamilyRegistration<T> {
             to_result(bindings::sock_register(family))?;
         }
         // INVARIANT: Just registered.
-        Ok(Self { number, _ops: PhantomData })
+        Ok(Self {
+            number,
+            _ops: PhantomData,
+        })
     }
 
     fn ops() -> *const bindings::proto_ops {
@@ -208,7 +214,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
 
     fn number() -> u16 {
         // SAFETY: As in `ops`.
-        unsafe { &(*STATICS.0.get()).0 }.as_ref().map_or(0, |ops| ops.family as u16)
+        unsafe { &(*STATICS.0.get()).0 }
+            .as_ref()
+            .map_or(0, |ops| ops.family as u16)
     }
 
     /// The socket behind a call.
@@ -233,7 +241,8 @@ impl<T: StreamOps> FamilyRegistration<T> {
         // SAFETY: The socket layer calls with a fresh socket and a live namespace.
         ret(unsafe {
             (|| {
-                if c_uint::try_from((*socket).type_) != Ok(bindings::sock_type_SOCK_STREAM as c_uint)
+                if c_uint::try_from((*socket).type_)
+                    != Ok(bindings::sock_type_SOCK_STREAM as c_uint)
                 {
                     return Err(ESOCKTNOSUPPORT);
                 }
@@ -242,7 +251,13 @@ impl<T: StreamOps> FamilyRegistration<T> {
                     return Err(EPROTONOSUPPORT);
                 }
                 let net = Net::from_raw(net).ok_or(EINVAL)?;
-                Sock::<T>::alloc(net, socket, bindings::IPPROTO_TCP as u16, Self::number(), kern != 0)?;
+                Sock::<T>::alloc(
+                    net,
+                    socket,
+                    bindings::IPPROTO_TCP as u16,
+                    Self::number(),
+                    kern != 0,
+                )?;
                 (*socket).ops = Self::ops();
                 T::created(Self::sk(socket))
             })()
@@ -403,9 +418,17 @@ impl<T: StreamOps> FamilyRegistration<T> {
             // SAFETY: An `inet_sock` that is no `tcp_sock`: what SOL_IP needs.
             return unsafe { bindings::ip_setsockopt((*socket).sk, level, name, value, len) };
         }
-        let value = OptIn { value, len: len as usize };
+        let value = OptIn {
+            value,
+            len: len as usize,
+        };
         // SAFETY: As above.
-        ret(T::setsockopt(unsafe { Self::sk(socket) }, level, name, value))
+        ret(T::setsockopt(
+            unsafe { Self::sk(socket) },
+            level,
+            name,
+            value,
+        ))
     }
 
     /// # Safety
@@ -425,7 +448,12 @@ impl<T: StreamOps> FamilyRegistration<T> {
             };
         }
         // SAFETY: As above.
-        ret(T::getsockopt(unsafe { Self::sk(socket) }, level, name, OptOut { value, len }))
+        ret(T::getsockopt(
+            unsafe { Self::sk(socket) },
+            level,
+            name,
+            OptOut { value, len },
+        ))
     }
 
     /// # Safety
@@ -451,7 +479,12 @@ impl<T: StreamOps> FamilyRegistration<T> {
     ) -> c_int {
         // SAFETY: The message is the call's.
         ret_len(unsafe {
-            T::recvmsg(Self::sk(socket), &mut Message::from_raw(msg), len, flags as u32)
+            T::recvmsg(
+                Self::sk(socket),
+                &mut Message::from_raw(msg),
+                len,
+                flags as u32,
+            )
         })
     }
 }

@@ -58,7 +58,11 @@ impl ReserveQueue {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Plain call; the name is a literal format without arguments.
         let queue = unsafe {
-            bindings::alloc_workqueue_noprof(c"rusttcp".as_char_ptr(), bindings::wq_flags_WQ_UNBOUND, 0)
+            bindings::alloc_workqueue_noprof(
+                c"rusttcp".as_char_ptr(),
+                bindings::wq_flags_WQ_UNBOUND,
+                0,
+            )
         };
         if queue.is_null() {
             return Err(ENOMEM);
@@ -112,7 +116,13 @@ impl ReservationBox {
             )
         })?;
         let socket = NonNull::new(socket).ok_or(ENOMEM)?;
-        let boxed = KBox::new(Reservation { work: Opaque::uninit(), socket }, GFP_KERNEL);
+        let boxed = KBox::new(
+            Reservation {
+                work: Opaque::uninit(),
+                socket,
+            },
+            GFP_KERNEL,
+        );
         let Ok(boxed) = boxed else {
             // SAFETY: Just made.
             unsafe { bindings::sock_release(socket.as_ptr()) };
@@ -125,7 +135,9 @@ impl ReservationBox {
         let mut addr = bindings::sockaddr_in {
             sin_family: bindings::AF_INET as u16,
             sin_port: local.port.to_be(),
-            sin_addr: bindings::in_addr { s_addr: addr_to_be(local.addr) },
+            sin_addr: bindings::in_addr {
+                s_addr: addr_to_be(local.addr),
+            },
             ..Default::default()
         };
         // SAFETY: A valid kernel socket, not yet bound; the address is valid for its length.

@@ -67,9 +67,16 @@ impl<C: ControlBlock> SkBuff<C> {
     pub(super) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
         let () = Self::CB_FITS;
         // SAFETY: `cb` is 48 bytes aligned to 8, which holds a `C` by `CB_FITS`; we own the buffer.
-        unsafe { (&raw mut (*skb.as_ptr()).cb).cast::<C>().write(C::default()) };
+        unsafe {
+            (&raw mut (*skb.as_ptr()).cb)
+                .cast::<C>()
+                .write(C::default())
+        };
         // INVARIANT: The caller hands over its reference, and the control block was just written.
-        Self { skb, _cb: PhantomData }
+        Self {
+            skb,
+            _cb: PhantomData,
+        }
     }
 
     /// Gives the buffer back to C.
@@ -214,7 +221,11 @@ impl<C: ControlBlock> SkBuff<C> {
     pub(crate) fn copy_for_transmit(&self, headroom: u32) -> Option<SkBuff> {
         // SAFETY: Valid by the type invariants.
         let copy = unsafe {
-            bindings::__pskb_copy(self.as_ptr(), headroom.min(1 << 16) as i32, Gfp::ATOMIC.bits())
+            bindings::__pskb_copy(
+                self.as_ptr(),
+                headroom.min(1 << 16) as i32,
+                Gfp::ATOMIC.bits(),
+            )
         };
         // SAFETY: A fresh buffer, ours.
         NonNull::new(copy).map(|skb| unsafe { SkBuff::from_raw(skb) })
@@ -342,7 +353,11 @@ unsafe impl<C: ControlBlock> Send for SkList<C> {}
 impl<C: ControlBlock> Default for SkList<C> {
     fn default() -> Self {
         // INVARIANT: Both ends are null.
-        Self { head: ptr::null_mut(), tail: ptr::null_mut(), _cb: PhantomData }
+        Self {
+            head: ptr::null_mut(),
+            tail: ptr::null_mut(),
+            _cb: PhantomData,
+        }
     }
 }
 
@@ -449,7 +464,10 @@ impl<C: ControlBlock> SkList<C> {
             *next_link(skb.as_ptr()) = ptr::null_mut();
         }
         // INVARIANT: The list's reference passes to the caller; the control block stayed a `C`.
-        Some(SkBuff { skb, _cb: PhantomData })
+        Some(SkBuff {
+            skb,
+            _cb: PhantomData,
+        })
     }
 
     /// The buffers from front to back.
@@ -488,7 +506,12 @@ unsafe impl<C: ControlBlock> Send for SkTree<C> {}
 impl<C: ControlBlock> Default for SkTree<C> {
     fn default() -> Self {
         // INVARIANT: An empty tree.
-        Self { root: bindings::rb_root { rb_node: ptr::null_mut() }, _cb: PhantomData }
+        Self {
+            root: bindings::rb_root {
+                rb_node: ptr::null_mut(),
+            },
+            _cb: PhantomData,
+        }
     }
 }
 
@@ -628,7 +651,10 @@ impl<C: ControlBlock> SkTree<C> {
             node.as_ptr().write_bytes(0, 1);
         }
         // INVARIANT: The tree's reference passes to the caller; the control block stayed a `C`.
-        Some(SkBuff { skb, _cb: PhantomData })
+        Some(SkBuff {
+            skb,
+            _cb: PhantomData,
+        })
     }
 
     /// Takes the first buffer out.

@@ -110,7 +110,10 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Any address, no port.
-    pub(crate) const UNSPECIFIED: Self = Self { addr: Ipv4Addr::UNSPECIFIED, port: 0 };
+    pub(crate) const UNSPECIFIED: Self = Self {
+        addr: Ipv4Addr::UNSPECIFIED,
+        port: 0,
+    };
 }
 
 /// Address from network order.
@@ -255,7 +258,11 @@ impl<P: Protocol> Sock<P> {
             (&raw mut (*this).timer_deferred).write(Atomic::new(false));
             (&raw mut (*this).locked).write(UnsafeCell::new(P::new_locked()));
             let Ok(()) = P::new_shared().__init(&raw mut (*this).shared);
-            bindings::timer_setup(&raw mut (*sk).__bindgen_anon_3.sk_timer, Some(Self::timer), 0);
+            bindings::timer_setup(
+                &raw mut (*sk).__bindgen_anon_3.sk_timer,
+                Some(Self::timer),
+                0,
+            );
             (*sk).sk_destruct = Some(Self::destruct);
         }
     }
@@ -290,9 +297,7 @@ impl<P: Protocol> Sock<P> {
     /// Whether no file is attached.
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: Valid.
-        unsafe {
-            bindings::sock_flag(self.as_ptr(), bindings::sock_flags_SOCK_DEAD as c_int)
-        }
+        unsafe { bindings::sock_flag(self.as_ptr(), bindings::sock_flags_SOCK_DEAD as c_int) }
     }
 
     /// # Safety
@@ -351,7 +356,11 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: A single word of a valid socket.
         unsafe {
             addr_from_be(
-                (*self.as_ptr()).__sk_common.__bindgen_anon_1.__bindgen_anon_1.skc_rcv_saddr,
+                (*self.as_ptr())
+                    .__sk_common
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .skc_rcv_saddr,
             )
         }
     }
@@ -430,14 +439,21 @@ impl<P: Protocol> Sock<P> {
     /// SO_RCVLOWAT.
     pub(crate) fn rcvlowat(&self) -> u32 {
         // SAFETY: A single word of a valid socket.
-        unsafe { u32::try_from((*self.as_ptr()).sk_rcvlowat).unwrap_or(1).max(1) }
+        unsafe {
+            u32::try_from((*self.as_ptr()).sk_rcvlowat)
+                .unwrap_or(1)
+                .max(1)
+        }
     }
 
     /// Whether the user fixed SO_SNDBUF and SO_RCVBUF.
     pub(crate) fn buffer_locks(&self) -> (bool, bool) {
         // SAFETY: A single byte of a valid socket.
         let locks = u32::from(unsafe { (*self.as_ptr()).sk_userlocks });
-        (locks & bindings::SOCK_SNDBUF_LOCK != 0, locks & bindings::SOCK_RCVBUF_LOCK != 0)
+        (
+            locks & bindings::SOCK_SNDBUF_LOCK != 0,
+            locks & bindings::SOCK_RCVBUF_LOCK != 0,
+        )
     }
 
     /// SO_REUSEADDR.
@@ -520,7 +536,9 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn lock(&self) -> SockGuard<'_, P> {
         // SAFETY: Valid.
         unsafe { bindings::lock_sock(self.as_ptr()) };
-        SockGuard { inner: Locked { sk: self } }
+        SockGuard {
+            inner: Locked { sk: self },
+        }
     }
 
     /// As [`Self::lock`] for a child while its listener is owned.
@@ -528,31 +546,42 @@ impl<P: Protocol> Sock<P> {
         const SINGLE_DEPTH_NESTING: c_int = 1;
         // SAFETY: Valid.
         unsafe { bindings::lock_sock_nested(self.as_ptr(), SINGLE_DEPTH_NESTING) };
-        SockGuard { inner: Locked { sk: self } }
+        SockGuard {
+            inner: Locked { sk: self },
+        }
     }
 
     /// Takes the spinlock. Context: softirq (or process with bottom halves off).
     pub(crate) fn bh_lock(&self) -> BhGuard<'_, P> {
         // SAFETY: Valid.
         unsafe { bindings::bh_lock_sock(self.as_ptr()) };
-        BhGuard { inner: Locked { sk: self } }
+        BhGuard {
+            inner: Locked { sk: self },
+        }
     }
 
     /// As [`Self::bh_lock`] for a child while its listener is locked.
     pub(crate) fn bh_lock_nested(&self) -> BhGuard<'_, P> {
         // SAFETY: Valid.
         unsafe { bindings::bh_lock_sock_nested(self.as_ptr()) };
-        BhGuard { inner: Locked { sk: self } }
+        BhGuard {
+            inner: Locked { sk: self },
+        }
     }
 
     /// # Safety
     ///
     /// Called by C alone, with what the place it is registered in promises.
-    unsafe extern "C" fn backlog_rcv(sk: *mut bindings::sock, skb: *mut bindings::sk_buff) -> c_int {
+    unsafe extern "C" fn backlog_rcv(
+        sk: *mut bindings::sock,
+        skb: *mut bindings::sk_buff,
+    ) -> c_int {
         if let Some(skb) = NonNull::new(skb) {
             // SAFETY: Called by the owner of the socket with a packet that it hands over.
             unsafe {
-                let mut locked = Locked { sk: Self::from_raw(sk) };
+                let mut locked = Locked {
+                    sk: Self::from_raw(sk),
+                };
                 P::backlog_rcv(&mut locked, SkBuff::from_raw(skb));
             }
         }
@@ -576,7 +605,12 @@ impl<P: Protocol> Sock<P> {
     /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn keepalive_cb(sk: *mut bindings::sock, on: c_int) {
         // SAFETY: Called by the owner of the socket.
-        P::on_keepalive(&mut Locked { sk: unsafe { Self::from_raw(sk) } }, on != 0);
+        P::on_keepalive(
+            &mut Locked {
+                sk: unsafe { Self::from_raw(sk) },
+            },
+            on != 0,
+        );
     }
 
     /// # Safety
@@ -585,7 +619,11 @@ impl<P: Protocol> Sock<P> {
     unsafe extern "C" fn timer(timer: *mut bindings::timer_list) {
         // SAFETY: The timer is `sk_timer` of a socket that the armed timer holds a reference to.
         let this = unsafe {
-            Self::from_raw(timer.byte_sub(offset_of!(bindings::sock, __bindgen_anon_3)).cast())
+            Self::from_raw(
+                timer
+                    .byte_sub(offset_of!(bindings::sock, __bindgen_anon_3))
+                    .cast(),
+            )
         };
         {
             let mut guard = this.bh_lock();
@@ -820,8 +858,11 @@ impl<'a, P: Protocol> SockGuard<'a, P> {
                     break WaitEnd::Interrupted(Error::from_errno(errno));
                 }
                 bindings::release_sock(sk);
-                *timeout =
-                    bindings::wait_woken(wait.get(), bindings::TASK_INTERRUPTIBLE as c_uint, *timeout);
+                *timeout = bindings::wait_woken(
+                    wait.get(),
+                    bindings::TASK_INTERRUPTIBLE as c_uint,
+                    *timeout,
+                );
                 bindings::lock_sock(sk);
             };
             bindings::remove_wait_queue(queue, wait.get());
@@ -847,7 +888,11 @@ impl<'a, P: Protocol> BhGuard<'a, P> {
     }
 
     /// Leaves a packet to the task that owns the socket; gives it back if too much waits already.
-    pub(crate) fn add_backlog(&mut self, mut skb: SkBuff, limit: u32) -> core::result::Result<(), SkBuff> {
+    pub(crate) fn add_backlog(
+        &mut self,
+        mut skb: SkBuff,
+        limit: u32,
+    ) -> core::result::Result<(), SkBuff> {
         let sk = self.inner.sk.as_ptr();
         // SAFETY: The spinlock is held. The route of a packet in the receive path is borrowed
         // from an RCU section that the backlog outlives, so it is dropped.

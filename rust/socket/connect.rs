@@ -87,12 +87,22 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
     let bound = sk.sk().bound_addr();
     let source = sk.route_source(remote, bound)?;
     let remote = if remote.addr.is_unspecified() {
-        Endpoint { addr: Ipv4Addr::LOCALHOST, port: remote.port }
+        Endpoint {
+            addr: Ipv4Addr::LOCALHOST,
+            port: remote.port,
+        }
     } else {
         remote
     };
-    let source = if source.is_unspecified() { remote.addr } else { source };
-    let mut local = Endpoint { addr: source, port: sk.sk().local().port };
+    let source = if source.is_unspecified() {
+        remote.addr
+    } else {
+        source
+    };
+    let mut local = Endpoint {
+        addr: source,
+        port: sk.sk().local().port,
+    };
     let mut hold = None;
     if local.port == 0 {
         let new = ports::ephemeral(sk, local, remote)?;
@@ -106,7 +116,12 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
     let result = sk.set_route().and_then(|()| {
         let node = Node::new(
             hash,
-            Conn { net: sk.sk().net(), local, remote, kind: Kind::Sock(sk.sk().into()) },
+            Conn {
+                net: sk.sk().net(),
+                local,
+                remote,
+                kind: Kind::Sock(sk.sk().into()),
+            },
             ConnState::Sock,
             Gfp::KERNEL,
         )

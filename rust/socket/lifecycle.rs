@@ -14,8 +14,7 @@ use crate::net::{
     sock::Endpoint, //
 };
 use crate::stack::{
-    egress,
-    ports,
+    egress, ports,
     sock::{
         with_cx,
         LockedTcp,
@@ -37,7 +36,10 @@ pub(super) fn bind(sk: &TcpSock, local: Endpoint) -> Result {
 /// Binds a socket without a port.
 pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint) -> Result {
     let hold = ports::bind(sk, local)?;
-    let bound = Endpoint { addr: local.addr, port: hold.port() };
+    let bound = Endpoint {
+        addr: local.addr,
+        port: hold.port(),
+    };
     sk.set_local(bound, bound.addr);
     let data = sk.data();
     data.port = Some(hold);

@@ -72,9 +72,14 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         drop(queue);
         drop(old);
     }
-    state.listeners.insert(node, |_| false, |_| {}).map_err(|_| EADDRINUSE)?;
+    state
+        .listeners
+        .insert(node, |_| false, |_| {})
+        .map_err(|_| EADDRINUSE)?;
     if let Err(e) = hold.listen() {
-        state.listeners.remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        state
+            .listeners
+            .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
         return Err(e);
     }
     this.shared().accept.lock().open = true;
@@ -93,7 +98,9 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
         hold.unlisten();
     }
     if let Some(state) = NetState::of(this.net()) {
-        state.listeners.remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        state
+            .listeners
+            .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
         this.shared().accept.lock().open = false;
         if this.shared().half_open() > 0 {
             state.conns.retain_not(

@@ -7,8 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod connect;
-mod listen;
 mod lifecycle;
+mod listen;
 mod poll;
 mod recvmsg;
 mod sendmsg;

@@ -35,10 +35,10 @@ pub(super) fn poll(sk: &TcpSock) -> u32 {
         if sk.shared().readable.load(Relaxed) >= sk.rcvlowat() {
             events |= abi::EPOLLIN | abi::EPOLLRDNORM;
         }
-        if shutdown & abi::SEND_SHUTDOWN != 0
-            || sk.shared().writable.load(Relaxed)
-            || { sk.want_room(); sk.shared().writable.load(Relaxed) }
-        {
+        if shutdown & abi::SEND_SHUTDOWN != 0 || sk.shared().writable.load(Relaxed) || {
+            sk.want_room();
+            sk.shared().writable.load(Relaxed)
+        } {
             events |= abi::EPOLLOUT | abi::EPOLLWRNORM;
         }
     }

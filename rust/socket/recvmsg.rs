@@ -67,7 +67,11 @@ fn end_of_data(sk: &LockedTcp<'_>) -> Option<Result> {
         return Some(Ok(()));
     }
     if sk.sk().state() == abi::TCP_CLOSE {
-        return Some(if sk.peek().was_connected { Ok(()) } else { Err(ENOTCONN) });
+        return Some(if sk.peek().was_connected {
+            Ok(())
+        } else {
+            Err(ENOTCONN)
+        });
     }
     None
 }
@@ -99,9 +103,7 @@ fn receive_loop(
         if sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0 && *copied > 0 {
             return Ok(());
         }
-        if *copied > 0
-            && (sk.sk().pending_error() != 0 || sk.sk().state() == abi::TCP_CLOSE)
-        {
+        if *copied > 0 && (sk.sk().pending_error() != 0 || sk.sk().state() == abi::TCP_CLOSE) {
             return Ok(());
         }
         if let Some(end) = end_of_data(sk) {
@@ -172,8 +174,8 @@ fn peek_at(
         if let Some(end) = end_of_data(sk) {
             return end;
         }
-        let closing = sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0
-            || sk.sk().state() == abi::TCP_CLOSE;
+        let closing =
+            sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0 || sk.sk().state() == abi::TCP_CLOSE;
         if closing {
             break;
         }

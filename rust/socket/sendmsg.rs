@@ -126,11 +126,7 @@ fn check(sk: &crate::stack::sock::LockedTcp<'_>) -> core::result::Result<(), Opt
 }
 
 /// Copies up to `most` bytes to the end of the send queue; tells how many.
-fn append(
-    sk: &mut SockGuard<'_, RustTcp>,
-    msg: &mut Message<'_>,
-    most: u32,
-) -> Result<u32> {
+fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> Result<u32> {
     let mut full = false;
     {
         let (wire, data) = sk.parts();

@@ -35,7 +35,11 @@ pub(super) fn set(sk: &TcpSock, level: i32, name: i32, value: OptIn) -> Result {
         abi::TCP_CORK => configure(&mut sk, |c| c.cork = value != 0),
         abi::TCP_MAXSEG => {
             // Values below this bound or above the other make no sense to Linux; 0 unsets it.
-            let mss = if value == 0 { 0 } else { ranged(value, 88, 32767)? };
+            let mss = if value == 0 {
+                0
+            } else {
+                ranged(value, 88, 32767)?
+            };
             configure(&mut sk, |c| c.user_mss = mss);
         }
         abi::TCP_KEEPIDLE => {
@@ -66,7 +70,11 @@ pub(super) fn set(sk: &TcpSock, level: i32, name: i32, value: OptIn) -> Result {
 
 /// Whole seconds of `value`, or of `default` if it is not set.
 fn secs(value: Duration, default: Duration) -> i32 {
-    let value = if value == Duration::ZERO { default } else { value };
+    let value = if value == Duration::ZERO {
+        default
+    } else {
+        value
+    };
     i32::try_from(value.as_micros() / 1_000_000).unwrap_or(i32::MAX)
 }
 

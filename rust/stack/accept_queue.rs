@@ -88,7 +88,11 @@ impl AcceptQueue {
             return Err(child);
         }
         let at = self.head.wrapping_add(self.len);
-        let at = if at >= size { at.wrapping_sub(size) } else { at };
+        let at = if at >= size {
+            at.wrapping_sub(size)
+        } else {
+            at
+        };
         match self.ring.get_mut(at) {
             Some(slot) => *slot = Some(child),
             None => return Err(child),

@@ -101,7 +101,12 @@ pub(crate) struct Listener {
 impl Listener {
     /// The entry of a bound socket.
     pub(crate) fn new(sk: ARef<TcpSock>) -> Self {
-        Self { port: sk.local().port, addr: sk.bound_addr(), dev: sk.bound_dev_if(), sk }
+        Self {
+            port: sk.local().port,
+            addr: sk.bound_addr(),
+            dev: sk.bound_dev_if(),
+            sk,
+        }
     }
 
     /// The hash of a port.

@@ -57,7 +57,11 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     let (mut wire, data) = sk.parts();
     let mut bytes = [0u8; MAX_HEADER];
     loop {
-        let cx = Cx { now: now(), net: &data.net, mib: &state.mib };
+        let cx = Cx {
+            now: now(),
+            net: &data.net,
+            mib: &state.mib,
+        };
         let Some(transmit) = data.conn.poll_transmit(&cx) else {
             break;
         };
@@ -88,7 +92,11 @@ fn publish(sk: &mut LockedTcp<'_>) {
         sk.set_buffers(tuned.0, tuned.1);
     }
     // A connection in TIME-WAIT is an entry of its own; the socket is done with it.
-    let state = if state == abi::TCP_TIME_WAIT { abi::TCP_CLOSE } else { state };
+    let state = if state == abi::TCP_TIME_WAIT {
+        abi::TCP_CLOSE
+    } else {
+        state
+    };
     if sk.sk().state() != state {
         sk.set_state(state);
     }
@@ -135,14 +143,23 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
     let data = sk.data();
     let tw = {
-        let cx = Cx { now: now(), net: &data.net, mib: &state.mib };
+        let cx = Cx {
+            now: now(),
+            net: &data.net,
+            mib: &state.mib,
+        };
         data.conn.time_wait(&cx)
     };
     let lasts = tw.deadline().since(now()).as_millis_ceil();
     let hash = state.hash(local, remote);
     let node = Node::new(
         hash,
-        Conn { net, local, remote, kind: Kind::TimeWait },
+        Conn {
+            net,
+            local,
+            remote,
+            kind: Kind::TimeWait,
+        },
         EntryState::TimeWait(tw),
         Gfp::ATOMIC,
     );
@@ -152,7 +169,9 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
         node.arm_timer(&mut node.state().lock(), lasts);
     }
     let this = sk.sk();
-    state.conns.replace(hash, &mut |c: &Conn| c.is_sock(this), node);
+    state
+        .conns
+        .replace(hash, &mut |c: &Conn| c.is_sock(this), node);
     sk.data().hashed = false;
     sk.set_state(abi::TCP_CLOSE);
     sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);
@@ -182,7 +201,10 @@ fn finish(sk: &mut LockedTcp<'_>) {
 
 /// One timer for the earliest deadline; it is moved only to come sooner.
 fn arm(sk: &mut LockedTcp<'_>) {
-    let over = matches!(sk.peek().conn.state(), ConnState::Closed | ConnState::TimeWait);
+    let over = matches!(
+        sk.peek().conn.state(),
+        ConnState::Closed | ConnState::TimeWait
+    );
     let Some(at) = sk.peek().conn.poll_timeout().filter(|_| !over) else {
         return;
     };
@@ -195,13 +217,7 @@ fn arm(sk: &mut LockedTcp<'_>) {
 }
 
 /// Sends a segment that no socket sends.
-pub(crate) fn send_control(
-    net: Net,
-    local: Endpoint,
-    remote: Endpoint,
-    oif: i32,
-    header: &Header,
-) {
+pub(crate) fn send_control(net: Net, local: Endpoint, remote: Endpoint, oif: i32, header: &Header) {
     if let Some(route) = Route::lookup(net, local, remote, oif) {
         send_along(route, net, local, remote, header);
     }

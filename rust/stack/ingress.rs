@@ -101,13 +101,18 @@ impl IngressHook for Hook {
             return Verdict::Pass(skb);
         };
         // Only the ports are looked at before it is known whose packet this is.
-        let Some(&[s0, s1, d0, d1]) =
-            skb.pull_head(20).and_then(|bytes| bytes.first_chunk::<4>())
+        let Some(&[s0, s1, d0, d1]) = skb.pull_head(20).and_then(|bytes| bytes.first_chunk::<4>())
         else {
             return Verdict::Pass(skb);
         };
-        let local = Endpoint { addr: flow.local, port: u16::from_be_bytes([d0, d1]) };
-        let remote = Endpoint { addr: flow.remote, port: u16::from_be_bytes([s0, s1]) };
+        let local = Endpoint {
+            addr: flow.local,
+            port: u16::from_be_bytes([d0, d1]),
+        };
+        let remote = Endpoint {
+            addr: flow.remote,
+            port: u16::from_be_bytes([s0, s1]),
+        };
         let hash = state.hash(local, remote);
         let conn = state.conns.find(hash, context, |c| c.is(local, remote));
         let target = match conn {
@@ -137,7 +142,13 @@ impl IngressHook for Hook {
             skb.drop_with(SkbDrop::Checksum);
             return Verdict::Taken;
         }
-        let rx = Rx { state, flow, local, remote, header };
+        let rx = Rx {
+            state,
+            flow,
+            local,
+            remote,
+            header,
+        };
         match target {
             Target::Conn(node) => rx.to_conn(context, node, skb),
             Target::Listener(listener) => rx.to_listener(listener, skb, None),
@@ -150,7 +161,9 @@ impl IngressHook for Hook {
             return false;
         };
         let hash = state.hash(report.local, report.remote);
-        let found = state.conns.find(hash, context, |c| c.is(report.local, report.remote));
+        let found = state
+            .conns
+            .find(hash, context, |c| c.is(report.local, report.remote));
         let Some(node) = found else {
             return false;
         };
@@ -210,12 +223,19 @@ struct Rx<'a> {
 impl Rx<'_> {
     /// The segment; its packet's data starts at the TCP header.
     fn segment(&self, skb: &SkBuff) -> Segment {
-        let payload = skb.len().saturating_sub(u32::try_from(self.header_len(skb)).unwrap_or(0));
-        Segment { header: self.header, payload_len: payload }
+        let payload = skb
+            .len()
+            .saturating_sub(u32::try_from(self.header_len(skb)).unwrap_or(0));
+        Segment {
+            header: self.header,
+            payload_len: payload,
+        }
     }
 
     fn header_len(&self, skb: &SkBuff) -> usize {
-        skb.head(20).and_then(|bytes| Packet::header_len(bytes).ok()).unwrap_or(20)
+        skb.head(20)
+            .and_then(|bytes| Packet::header_len(bytes).ok())
+            .unwrap_or(20)
     }
 
     fn reply(&self, header: &Header) {
@@ -237,7 +257,11 @@ impl Rx<'_> {
     fn to_half_open(&self, node: &Node<Conn>, listener: &TcpSock, skb: SkBuff) {
         let seg = self.segment(&skb);
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &net, mib: &self.state.mib };
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &net,
+            mib: &self.state.mib,
+        };
         let (outcome, entry) = match &mut *node.state().lock() {
             EntryState::HalfOpen(entry) => (entry.handle_segment(&cx, &seg), *entry),
             _ => return,
@@ -257,7 +281,9 @@ impl Rx<'_> {
     }
 
     fn remove(&self, node: &Node<Conn>) -> bool {
-        self.state.conns.remove(node.hash(), |c| core::ptr::eq(c, node.value()))
+        self.state
+            .conns
+            .remove(node.hash(), |c| core::ptr::eq(c, node.value()))
     }
 
     /// The last ACK of the handshake: the half-open entry becomes a socket in the accept queue.
@@ -326,7 +352,9 @@ impl Rx<'_> {
         );
         let replaced = new.is_some_and(|new| {
             let same = |c: &Conn| core::ptr::eq(c, node.value());
-            self.state.conns.replace(node.hash(), &mut { same }, Some(new))
+            self.state
+                .conns
+                .replace(node.hash(), &mut { same }, Some(new))
         });
         if !replaced {
             // Another CPU was faster with the same ACK, or there is no memory.
@@ -358,7 +386,11 @@ impl Rx<'_> {
     fn to_time_wait(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) {
         let seg = self.segment(&skb);
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &net, mib: &self.state.mib };
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &net,
+            mib: &self.state.mib,
+        };
         let outcome = {
             let mut guard = node.state().lock();
             let EntryState::TimeWait(tw) = &mut *guard else {
@@ -380,8 +412,7 @@ impl Rx<'_> {
             }
             TimeWaitOn::NewConnection(iss) => {
                 let listeners = &self.state.listeners;
-                if let Some(listener) =
-                    find_listener(listeners, context, self.local, self.flow.iif)
+                if let Some(listener) = find_listener(listeners, context, self.local, self.flow.iif)
                 {
                     self.remove(node);
                     self.to_listener(listener, skb, Some(iss));
@@ -426,7 +457,11 @@ impl Rx<'_> {
     /// Makes the half-open entry for a SYN and answers it. `None`: no room.
     fn half_open(&self, listener: &TcpSock, seg: &Segment, iss: Option<SeqNum>) -> Option<()> {
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &net, mib: &self.state.mib };
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &net,
+            mib: &self.state.mib,
+        };
         let config = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
@@ -438,7 +473,12 @@ impl Rx<'_> {
             }
             queue.config
         };
-        let route = Route::lookup(self.flow.net, self.local, self.remote, listener.bound_dev_if())?;
+        let route = Route::lookup(
+            self.flow.net,
+            self.local,
+            self.remote,
+            listener.bound_dev_if(),
+        )?;
         if !listener.shared().half_open_begins(net.max_syn_backlog) {
             self.state.mib.add(Mib::ListenOverflows, 1);
             return None;
@@ -482,7 +522,10 @@ fn to_sock(state: &'static NetState, sk: &TcpSock, skb: SkBuff) {
         return;
     }
     // What a task may leave unread plus what it may be told meanwhile, as Linux bounds it.
-    let limit = sk.rcvbuf().saturating_add(sk.sndbuf()).saturating_add(64 << 10);
+    let limit = sk
+        .rcvbuf()
+        .saturating_add(sk.sndbuf())
+        .saturating_add(64 << 10);
     if let Err(skb) = guard.add_backlog(skb, limit) {
         state.mib.add(Mib::TCPBacklogDrop, 1);
         skb.drop_with(SkbDrop::SocketBacklog);
@@ -497,7 +540,10 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
     };
     let len = u32::try_from(header_len).unwrap_or(20);
     let payload_len = skb.len().saturating_sub(len);
-    let seg = Segment { header, payload_len };
+    let seg = Segment {
+        header,
+        payload_len,
+    };
     sock::sync_buffers(sk);
     let buf = if payload_len > 0 {
         skb.advance(len);
@@ -519,7 +565,13 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         }
         Some(Disposition::Reply(header, reason, buf)) => {
             let (local, remote) = (sk.sk().local(), sk.sk().remote());
-            send_control(sk.sk().net(), local, remote, sk.sk().bound_dev_if(), &header);
+            send_control(
+                sk.sk().net(),
+                local,
+                remote,
+                sk.sk().bound_dev_if(),
+                &header,
+            );
             if let Some(buf) = buf {
                 buf.drop_with(drop_reason(reason));
             }
@@ -549,7 +601,11 @@ pub(crate) fn entry_timer(node: &Node<Conn>) {
             return;
         }
         let config = net_config(net);
-        let cx: Cx<'_, Kernel> = Cx { now: now(), net: &config, mib: &state.mib };
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &config,
+            mib: &state.mib,
+        };
         let (over, next) = match &mut *guard {
             EntryState::HalfOpen(entry) => {
                 let over = match entry.handle_timeout(&cx) {

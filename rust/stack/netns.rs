@@ -136,7 +136,11 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         syn_retries: s.syn_retries,
         synack_retries: s.synack_retries,
         retries2: s.retries2,
-        orphan_retries: if s.orphan_retries == 0 { 8 } else { s.orphan_retries },
+        orphan_retries: if s.orphan_retries == 0 {
+            8
+        } else {
+            s.orphan_retries
+        },
         fin_timeout: Duration::from_millis(s.fin_timeout_ms),
         keepalive_time: Duration::from_millis(s.keepalive_time_ms),
         keepalive_intvl: Duration::from_millis(s.keepalive_intvl_ms),

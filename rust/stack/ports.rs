@@ -58,23 +58,27 @@ fn is_waited_out(sk: &TcpSock, local: Endpoint) -> bool {
 }
 
 /// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3).
-pub(crate) fn ephemeral(
-    sk: &LockedTcp<'_>,
-    local: Endpoint,
-    remote: Endpoint,
-) -> Result<PortHold> {
+pub(crate) fn ephemeral(sk: &LockedTcp<'_>, local: Endpoint, remote: Endpoint) -> Result<PortHold> {
     let this = sk.sk();
     let net = this.net();
     let state = NetState::of(net).ok_or(ENETDOWN)?;
     let (low, high) = net.local_port_range();
     let (hash, _) = state.secret_hashes(local, remote);
-    let step = state.port_step.fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
+    let step = state
+        .port_step
+        .fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
     for port in candidates(low, high, hash.wrapping_add(step)) {
-        let wanted = Endpoint { addr: local.addr, port };
+        let wanted = Endpoint {
+            addr: local.addr,
+            port,
+        };
         let waits = {
             let rcu = kernel::sync::rcu::read_lock();
             let hash = state.hash(wanted, remote);
-            state.conns.find(hash, &rcu, |c| c.is(wanted, remote)).is_some()
+            state
+                .conns
+                .find(hash, &rcu, |c| c.is(wanted, remote))
+                .is_some()
         };
         if waits {
             continue;

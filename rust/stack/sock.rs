@@ -4,8 +4,7 @@
 
 use super::{
     accept_queue::AcceptQueue,
-    egress,
-    ingress,
+    egress, ingress,
     kernel::Kernel,
     netns::{
         net_config,
@@ -177,7 +176,11 @@ pub(crate) fn with_cx<R>(
 ) -> Option<R> {
     let state = NetState::of(sk.sk().net())?;
     let data = sk.data();
-    let cx = Cx { now: now(), net: &data.net, mib: &state.mib };
+    let cx = Cx {
+        now: now(),
+        net: &data.net,
+        mib: &state.mib,
+    };
     Some(f(&mut data.conn, &cx))
 }
 

@@ -20,7 +20,11 @@ pub(crate) struct Reno {
 impl Reno {
     /// A controller at the start of a connection with segments of `mss` bytes.
     pub(crate) fn new(mss: u32) -> Self {
-        Self { cwnd: mss.saturating_mul(INITIAL_SEGMENTS), ssthresh: u32::MAX, counted: 0 }
+        Self {
+            cwnd: mss.saturating_mul(INITIAL_SEGMENTS),
+            ssthresh: u32::MAX,
+            counted: 0,
+        }
     }
 
     /// The congestion window, bytes.
@@ -78,7 +82,9 @@ impl Reno {
     /// The connection idled for at least an RTO (RFC 5681, section 4.1).
     pub(crate) fn on_idle_restart(&mut self, mss: u32) {
         let initial = mss.saturating_mul(INITIAL_SEGMENTS);
-        self.ssthresh = self.ssthresh.max((self.cwnd / 2).saturating_add(self.cwnd / 4));
+        self.ssthresh = self
+            .ssthresh
+            .max((self.cwnd / 2).saturating_add(self.cwnd / 4));
         self.cwnd = self.cwnd.min(initial);
     }
 }

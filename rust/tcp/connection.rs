@@ -318,7 +318,11 @@ impl<P: Platform> Connection<P> {
         conn.ts = entry.ts;
         conn.mss_route = entry.mss_route;
         conn.mss_peer = entry.mss_peer;
-        conn.syn_sent_at = if entry.retries == 0 { entry.sent_at } else { Instant::default() };
+        conn.syn_sent_at = if entry.retries == 0 {
+            entry.sent_at
+        } else {
+            Instant::default()
+        };
         conn.last_recv = cx.now;
         conn.update_mss();
         conn.cc = Reno::new(conn.mss());
@@ -401,14 +405,24 @@ impl<P: Platform> Connection<P> {
             self.recv.wnd() >> self.recv.wscale.min(14),
             self.ts,
             cx.now,
-            if waits_for_fin { cx.net.fin_timeout } else { cx.net.time_wait },
+            if waits_for_fin {
+                cx.net.fin_timeout
+            } else {
+                cx.net.time_wait
+            },
         )
     }
 
     /// Send and receive next, and the windows: what an invariant can be checked on.
     #[allow(dead_code)] // For the simulator.
     pub(crate) fn numbers(&self) -> (SeqNum, SeqNum, SeqNum, SeqNum, SeqNum) {
-        (self.send.una, self.send.nxt, self.send.write_seq, self.recv.nxt, self.recv.adv)
+        (
+            self.send.una,
+            self.send.nxt,
+            self.send.write_seq,
+            self.recv.nxt,
+            self.recv.adv,
+        )
     }
 
     /// Memory held by both halves.
@@ -486,7 +500,8 @@ impl<P: Platform> Connection<P> {
     /// RFC 5961, section 7, and the like for duplicates: an ACK, unless one went out just now.
     fn challenge(&mut self, cx: &Cx<'_, P>) {
         const INTERVAL: Duration = Duration::from_millis(500);
-        if self.last_challenge == Instant::default() || cx.now.since(self.last_challenge) >= INTERVAL
+        if self.last_challenge == Instant::default()
+            || cx.now.since(self.last_challenge) >= INTERVAL
         {
             self.last_challenge = cx.now;
             self.recv.owed = AckOwed::Now;
@@ -520,8 +535,16 @@ pub(crate) fn reset_for(seg: &Segment) -> Option<Header> {
         return None;
     }
     Some(if seg.has(Flags::ACK) {
-        Header { seq: seg.header.ack, flags: Flags::RST, ..Header::default() }
+        Header {
+            seq: seg.header.ack,
+            flags: Flags::RST,
+            ..Header::default()
+        }
     } else {
-        Header { ack: seg.end(), flags: Flags::RST.with(Flags::ACK), ..Header::default() }
+        Header {
+            ack: seg.end(),
+            flags: Flags::RST.with(Flags::ACK),
+            ..Header::default()
+        }
     })
 }

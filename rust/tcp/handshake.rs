@@ -128,7 +128,11 @@ impl SynRcvd {
     ) -> Self {
         let options = &seg.header.options;
         let scaling = cx.net.window_scaling && options.wscale.is_some();
-        let timestamps = if cx.net.timestamps { options.timestamps } else { None };
+        let timestamps = if cx.net.timestamps {
+            options.timestamps
+        } else {
+            None
+        };
         let space = cx.net.rmem[2].max(params.rcvbuf);
         let wnd = params.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
         Self {
@@ -142,7 +146,11 @@ impl SynRcvd {
             mss_route: params.mss_route,
             user_mss: config.user_mss,
             wscale_ours: scaling.then(|| super::connection::window_scale(space)),
-            wscale_peer: if scaling { options.wscale.map(|s| s.min(14)) } else { None },
+            wscale_peer: if scaling {
+                options.wscale.map(|s| s.min(14))
+            } else {
+                None
+            },
             sack_ok: cx.net.sack && options.sack_permitted,
             ts: Timestamping {
                 enabled: timestamps.is_some(),
@@ -158,8 +166,11 @@ impl SynRcvd {
 
     /// The SYN-ACK. Options only in answer to the same option in the SYN.
     pub(crate) fn syn_ack(&self, now: Instant) -> Header {
-        let mss =
-            if self.user_mss != 0 { self.mss_route.min(self.user_mss) } else { self.mss_route };
+        let mss = if self.user_mss != 0 {
+            self.mss_route.min(self.user_mss)
+        } else {
+            self.mss_route
+        };
         Header {
             seq: self.iss,
             ack: self.irs.add(1),
@@ -170,10 +181,10 @@ impl SynRcvd {
                 mss: Some(mss),
                 wscale: self.wscale_ours,
                 sack_permitted: self.sack_ok,
-                timestamps: self
-                    .ts
-                    .enabled
-                    .then(|| Timestamps { val: self.ts.val(now), ecr: self.ts.recent }),
+                timestamps: self.ts.enabled.then(|| Timestamps {
+                    val: self.ts.val(now),
+                    ecr: self.ts.recent,
+                }),
                 ..Options::default()
             },
         }
@@ -193,14 +204,21 @@ impl SynRcvd {
             return SynRcvdTimeout::Expired;
         }
         self.retries = self.retries.saturating_add(1);
-        self.deadline =
-            cx.now.add(SYNACK_TIMEOUT.shl(u32::from(self.retries)).min(cx.net.rto_max));
+        self.deadline = cx.now.add(
+            SYNACK_TIMEOUT
+                .shl(u32::from(self.retries))
+                .min(cx.net.rto_max),
+        );
         cx.count(Mib::RetransSegs);
         SynRcvdTimeout::Retransmit(self.syn_ack(cx.now))
     }
 
     /// A segment for the half-open connection (RFC 9293, 3.10.7.4, SYN-RECEIVED).
-    pub(crate) fn handle_segment<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment) -> SynRcvdOn {
+    pub(crate) fn handle_segment<P: Platform>(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+    ) -> SynRcvdOn {
         let nxt = self.irs.add(1);
         let adv = nxt.add(u32::from(self.wnd));
         let seq = seg.header.seq;
@@ -256,10 +274,10 @@ impl SynRcvd {
             wnd: self.wnd >> self.wscale_ours.unwrap_or(0).min(14),
             urg: 0,
             options: Options {
-                timestamps: self
-                    .ts
-                    .enabled
-                    .then(|| Timestamps { val: self.ts.val(now), ecr: self.ts.recent }),
+                timestamps: self.ts.enabled.then(|| Timestamps {
+                    val: self.ts.val(now),
+                    ecr: self.ts.recent,
+                }),
                 ..Options::default()
             },
         }

@@ -11,7 +11,11 @@ pub(crate) fn candidates(low: u16, high: u16, offset: u32) -> impl Iterator<Item
     let start = offset.checked_rem(count).unwrap_or(0);
     (0..count).filter_map(move |i| {
         let at = start.saturating_add(i);
-        let at = if at >= count { at.saturating_sub(count) } else { at };
+        let at = if at >= count {
+            at.saturating_sub(count)
+        } else {
+            at
+        };
         u16::try_from(low.saturating_add(at)).ok()
     })
 }

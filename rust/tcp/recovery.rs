@@ -119,7 +119,10 @@ mod tests {
         assert!(rack.is_older(MS(99), seq(20)) && rack.is_older(MS(100), seq(9)));
         assert!(!rack.is_older(MS(100), seq(10)) && !rack.is_older(MS(101), seq(1)));
         rack.delivered(MS(90), seq(30), false, seq(10), MS(150), RTT);
-        assert!(!rack.is_older(MS(100), seq(10)), "an earlier-sent one changes nothing");
+        assert!(
+            !rack.is_older(MS(100), seq(10)),
+            "an earlier-sent one changes nothing"
+        );
         assert_eq!(rack.rtt, Duration::from_millis(40));
     }
 
@@ -152,7 +155,11 @@ mod tests {
         for round in 0..20u32 {
             rack.on_dsack(seq(100 + round * 50), seq(150 + round * 50));
         }
-        assert_eq!(rack.window(true, RTT, srtt), srtt, "never more than a round trip");
+        assert_eq!(
+            rack.window(true, RTT, srtt),
+            srtt,
+            "never more than a round trip"
+        );
         for _ in 0..16 {
             rack.on_recovered();
         }

@@ -214,8 +214,13 @@ impl<P: Platform> Recv<P> {
             self.peer_mss = len.min(65_535);
         }
         if len >= 536 {
-            let seen = u64::from(len).saturating_mul(256).checked_div(u64::from(buf.truesize()));
-            let seen = seen.and_then(|r| u32::try_from(r).ok()).unwrap_or(128).clamp(16, 240);
+            let seen = u64::from(len)
+                .saturating_mul(256)
+                .checked_div(u64::from(buf.truesize()));
+            let seen = seen
+                .and_then(|r| u32::try_from(r).ok())
+                .unwrap_or(128)
+                .clamp(16, 240);
             // Falls fast and rises slowly: promising too little costs less than too much.
             self.ratio = if seen < self.ratio {
                 self.ratio.saturating_add(seen) / 2

@@ -26,9 +26,14 @@ impl RttEstimator {
         } else {
             // RTTVAR <- 3/4 RTTVAR + 1/4 |SRTT - R'|, then SRTT <- 7/8 SRTT + 1/8 R'.
             let diff = self.srtt.abs_diff(r);
-            self.rttvar =
-                self.rttvar.saturating_sub(self.rttvar / 4).saturating_add(diff / 4);
-            self.srtt = self.srtt.saturating_sub(self.srtt / 8).saturating_add(r / 8);
+            self.rttvar = self
+                .rttvar
+                .saturating_sub(self.rttvar / 4)
+                .saturating_add(diff / 4);
+            self.srtt = self
+                .srtt
+                .saturating_sub(self.srtt / 8)
+                .saturating_add(r / 8);
         }
         self.min = if self.min == 0 { r } else { self.min.min(r) };
     }
@@ -94,7 +99,10 @@ mod tests {
         assert_eq!(rtt.srtt(), Some(Duration::from_millis(900)));
         assert_eq!(rtt.rttvar(), Duration::from_millis(500));
         rtt.back_off();
-        assert_eq!(rtt.rto(MIN, MAX), Duration::from_millis(2 * (900 + 4 * 500)));
+        assert_eq!(
+            rtt.rto(MIN, MAX),
+            Duration::from_millis(2 * (900 + 4 * 500))
+        );
         for _ in 0..40 {
             rtt.back_off();
         }

@@ -242,9 +242,17 @@ impl<P: Platform> Send<P> {
     /// or marked; until then the cut is not worth its cost.
     pub(crate) fn trim_rtx(&mut self) {
         let una = self.una;
-        if self.rtx.first().is_some_and(|first| first.meta().seq.before(una)) && self.split_rtx(una)
+        if self
+            .rtx
+            .first()
+            .is_some_and(|first| first.meta().seq.before(una))
+            && self.split_rtx(una)
         {
-            while self.rtx.first().is_some_and(|first| first.meta().end.before_or_eq(una)) {
+            while self
+                .rtx
+                .first()
+                .is_some_and(|first| first.meta().end.before_or_eq(una))
+            {
                 let _ = self.pop_rtx();
             }
         }

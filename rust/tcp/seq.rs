@@ -123,7 +123,10 @@ impl SeqRange {
 
     /// The smallest range that holds both.
     pub(crate) const fn union(self, other: Self) -> Self {
-        Self { start: self.start.earliest(other.start), end: self.end.latest(other.end) }
+        Self {
+            start: self.start.earliest(other.start),
+            end: self.end.latest(other.end),
+        }
     }
 }
 

@@ -90,7 +90,10 @@ impl ConnState {
     /// Whether both sides know each other's sequence numbers.
     #[inline]
     pub(crate) fn is_synchronized(self) -> bool {
-        !matches!(self, Self::Closed | Self::Listen | Self::SynSent | Self::SynReceived)
+        !matches!(
+            self,
+            Self::Closed | Self::Listen | Self::SynSent | Self::SynReceived
+        )
     }
 
     /// Whether the peer may still send data.
@@ -117,11 +120,27 @@ mod tests {
     use super::{ConnState::*, Event::*, *};
 
     const STATES: [ConnState; 11] = [
-        Closed, Listen, SynSent, SynReceived, Established, FinWait1, FinWait2, CloseWait, Closing,
-        LastAck, TimeWait,
+        Closed,
+        Listen,
+        SynSent,
+        SynReceived,
+        Established,
+        FinWait1,
+        FinWait2,
+        CloseWait,
+        Closing,
+        LastAck,
+        TimeWait,
     ];
-    const EVENTS: [Event; 7] =
-        [OpenPassive, OpenActive, RecvSyn, Synchronized, Close, FinAcked, RecvFin];
+    const EVENTS: [Event; 7] = [
+        OpenPassive,
+        OpenActive,
+        RecvSyn,
+        Synchronized,
+        Close,
+        FinAcked,
+        RecvFin,
+    ];
 
     /// The arrows of RFC 9293's figure 5, read off the figure; every other pair must be refused.
     #[test]
@@ -146,8 +165,10 @@ mod tests {
         for state in STATES {
             assert_eq!(state.on(Delete), Some(Closed));
             for event in EVENTS {
-                let expected =
-                    figure.iter().find(|a| a.0 == state && a.1 == event).map(|a| a.2);
+                let expected = figure
+                    .iter()
+                    .find(|a| a.0 == state && a.1 == event)
+                    .map(|a| a.2);
                 assert_eq!(state.on(event), expected, "{state:?} {event:?}");
             }
         }

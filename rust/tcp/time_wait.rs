@@ -87,10 +87,10 @@ impl TimeWait {
             wnd: self.wnd,
             urg: 0,
             options: Options {
-                timestamps: self
-                    .ts
-                    .enabled
-                    .then(|| Timestamps { val: self.ts.val(now), ecr: self.ts.recent }),
+                timestamps: self.ts.enabled.then(|| Timestamps {
+                    val: self.ts.val(now),
+                    ecr: self.ts.recent,
+                }),
                 ..Options::default()
             },
         }
@@ -107,8 +107,16 @@ impl TimeWait {
     }
 
     /// A segment arrived.
-    pub(crate) fn handle_segment<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment) -> TimeWaitOn {
-        let ts = if self.ts.enabled { seg.header.options.timestamps } else { None };
+    pub(crate) fn handle_segment<P: Platform>(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+    ) -> TimeWaitOn {
+        let ts = if self.ts.enabled {
+            seg.header.options.timestamps
+        } else {
+            None
+        };
         let old = ts.is_some_and(|ts| self.ts.is_old(ts.val, cx.now));
         if self.waits_for_fin {
             return self.in_fin_wait_2(cx, seg, old);
@@ -150,7 +158,12 @@ impl TimeWait {
     }
 
     /// The user is gone and the peer has not closed.
-    fn in_fin_wait_2<P: Platform>(&mut self, cx: &Cx<'_, P>, seg: &Segment, old: bool) -> TimeWaitOn {
+    fn in_fin_wait_2<P: Platform>(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+        old: bool,
+    ) -> TimeWaitOn {
         let window_end = self.rcv_nxt.add(u32::from(self.wnd).max(1) << 14);
         // RFC 7323, 5.3, R1: a RST is not judged by its timestamp. RFC 9293, 3.10.7.4: what has
         // length and ends where we are is a repetition, and is acknowledged.
@@ -160,7 +173,11 @@ impl TimeWait {
             seg.end().before(self.rcv_nxt)
         };
         if (old && !seg.has(Flags::RST)) || repeated || seg.header.seq.after(window_end) {
-            return if seg.has(Flags::RST) { TimeWaitOn::Drop } else { self.limited_ack(cx.now) };
+            return if seg.has(Flags::RST) {
+                TimeWaitOn::Drop
+            } else {
+                self.limited_ack(cx.now)
+            };
         }
         if seg.has(Flags::RST) {
             return if seg.header.seq == self.rcv_nxt {
@@ -181,7 +198,11 @@ impl TimeWait {
         if seg.payload_len > 0 && data_end.after(self.rcv_nxt) {
             // RFC 9293, 3.6.1: nobody is left to read it.
             cx.count(Mib::TCPAbortOnData);
-            let header = Header { seq: seg.header.ack, flags: Flags::RST, ..Header::default() };
+            let header = Header {
+                seq: seg.header.ack,
+                flags: Flags::RST,
+                ..Header::default()
+            };
             return TimeWaitOn::Remove(Some(header));
         }
         if seg.has(Flags::FIN) && data_end == self.rcv_nxt {
@@ -208,19 +229,54 @@ mod tests {
         let net = NetConfig::default();
         let mib = Default::default();
         let now = Instant::from_nanos(5_000_000_000);
-        let cx: Cx<'_, Host> = Cx { now, net: &net, mib: &mib };
-        let ts = Timestamping { enabled: tsval.is_some(), offset: 0, recent: 1000, recent_at: now };
-        let mut tw = TimeWait::new(true, SeqNum::new(500), SeqNum::new(10_000), 65535, ts, now, Duration::from_secs(60));
-        let options = Options { timestamps: tsval.map(|val| Timestamps { val, ecr: 0 }), ..Options::default() };
-        let header = Header { seq: SeqNum::new(seq), ack: SeqNum::new(500), flags, wnd: 100, urg: 0, options };
-        let on = tw.handle_segment(&cx, &Segment { header, payload_len });
+        let cx: Cx<'_, Host> = Cx {
+            now,
+            net: &net,
+            mib: &mib,
+        };
+        let ts = Timestamping {
+            enabled: tsval.is_some(),
+            offset: 0,
+            recent: 1000,
+            recent_at: now,
+        };
+        let mut tw = TimeWait::new(
+            true,
+            SeqNum::new(500),
+            SeqNum::new(10_000),
+            65535,
+            ts,
+            now,
+            Duration::from_secs(60),
+        );
+        let options = Options {
+            timestamps: tsval.map(|val| Timestamps { val, ecr: 0 }),
+            ..Options::default()
+        };
+        let header = Header {
+            seq: SeqNum::new(seq),
+            ack: SeqNum::new(500),
+            flags,
+            wnd: 100,
+            urg: 0,
+            options,
+        };
+        let on = tw.handle_segment(
+            &cx,
+            &Segment {
+                header,
+                payload_len,
+            },
+        );
         (on, tw)
     }
 
     #[test]
     fn retransmitted_data_with_new_fin_closes() {
         let (on, tw) = run(9_900, 100, Flags::ACK.with(Flags::FIN), None);
-        assert!(matches!(on, TimeWaitOn::Reply(h) if h.flags == Flags::ACK && h.ack == SeqNum::new(10_001)));
+        assert!(
+            matches!(on, TimeWaitOn::Reply(h) if h.flags == Flags::ACK && h.ack == SeqNum::new(10_001))
+        );
         assert_eq!(tw.state(), ConnState::TimeWait);
     }
     #[test]

@@ -61,9 +61,8 @@ impl<P: Platform> Connection<P> {
         if ack.after(prior_una) {
             self.advance_una(cx, seg, prior_flight, moment);
         } else if ack == prior_una && prior_flight > 0 {
-            let duplicate = seg.len() == 0
-                && self.send.wnd == prior_wnd
-                && (!self.sack_ok || sacked.newly > 0);
+            let duplicate =
+                seg.len() == 0 && self.send.wnd == prior_wnd && (!self.sack_ok || sacked.newly > 0);
             if duplicate {
                 self.send.dupacks = self.send.dupacks.saturating_add(1);
                 if !self.sack_ok {
@@ -126,7 +125,11 @@ impl<P: Platform> Connection<P> {
 
     /// SEG.WND in bytes.
     pub(super) fn scaled(&self, seg: &Segment) -> u32 {
-        let shift = if seg.has(Flags::SYN) { 0 } else { self.send.wscale.min(14) };
+        let shift = if seg.has(Flags::SYN) {
+            0
+        } else {
+            self.send.wscale.min(14)
+        };
         u32::from(seg.header.wnd) << shift
     }
 
@@ -151,8 +154,9 @@ impl<P: Platform> Connection<P> {
                 continue;
             }
             if block.start.after_or_eq(una.latest(ack)) {
-                sacked.newly =
-                    sacked.newly.saturating_add(self.send.mark_sacked(block, moment));
+                sacked.newly = sacked
+                    .newly
+                    .saturating_add(self.send.mark_sacked(block, moment));
             }
         }
         self.send.note_blocks(blocks.iter());
@@ -316,7 +320,11 @@ impl<P: Platform> Connection<P> {
             Duration::from_millis(2)
         };
         let at = cx.now.add(srtt.shl(1)).add(delay);
-        if self.timers.get(Timer::Retransmit).is_some_and(|rto| rto <= at) {
+        if self
+            .timers
+            .get(Timer::Retransmit)
+            .is_some_and(|rto| rto <= at)
+        {
             self.timers.stop(Timer::LossProbe);
         } else {
             self.timers.set(Timer::LossProbe, at);

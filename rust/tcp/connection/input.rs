@@ -64,7 +64,8 @@ impl<P: Platform> Connection<P> {
         // First, the sequence number. What ends before the last acknowledged number, or starts
         // beyond the window, is not acceptable.
         let seq = seg.header.seq;
-        if seg.end().before(self.recv.last_ack_sent) || seq.after(self.recv.adv.latest(self.recv.nxt))
+        if seg.end().before(self.recv.last_ack_sent)
+            || seq.after(self.recv.adv.latest(self.recv.nxt))
         {
             cx.count(Mib::OutOfWindow);
             if !seg.has(Flags::RST) {
@@ -102,7 +103,11 @@ impl<P: Platform> Connection<P> {
         let ack = seg.header.ack;
         if self.state == ConnState::SynReceived {
             if ack.before_or_eq(self.send.una) || ack.after(self.send.nxt) {
-                let reply = Header { seq: ack, flags: Flags::RST, ..Header::default() };
+                let reply = Header {
+                    seq: ack,
+                    flags: Flags::RST,
+                    ..Header::default()
+                };
                 return Disposition::Reply(reply, DropReason::BadAck, buf);
             }
             self.send.una = ack;
@@ -202,7 +207,11 @@ impl<P: Platform> Connection<P> {
         seg: &Segment,
         buf: Option<P::RxBuf>,
     ) -> Disposition<P> {
-        let data_end = seg.header.seq.add(u32::from(seg.has(Flags::SYN))).add(seg.payload_len);
+        let data_end = seg
+            .header
+            .seq
+            .add(u32::from(seg.has(Flags::SYN)))
+            .add(seg.payload_len);
         let has_fin = seg.has(Flags::FIN);
         if buf.is_none() && !has_fin {
             if seg.end().before(self.recv.nxt) || seg.header.seq.before(self.recv.nxt) {

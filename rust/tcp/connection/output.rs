@@ -36,7 +36,11 @@ impl<P: Platform> Connection<P> {
             cx.count(Mib::OutRsts);
             let mut header = self.header(cx, seq, Flags::RST.with(Flags::ACK));
             header.wnd = 0;
-            return Some(Transmit { header, payload: None, gso_size: 0 });
+            return Some(Transmit {
+                header,
+                payload: None,
+                gso_size: 0,
+            });
         }
         match self.state {
             ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {
@@ -52,7 +56,11 @@ impl<P: Platform> Connection<P> {
         }
         self.arm_persist(cx);
         if let Some(header) = self.poll_probe(cx) {
-            return Some(Transmit { header, payload: None, gso_size: 0 });
+            return Some(Transmit {
+                header,
+                payload: None,
+                gso_size: 0,
+            });
         }
         self.poll_ack(cx)
     }
@@ -62,11 +70,16 @@ impl<P: Platform> Connection<P> {
         match self.recv.owed {
             AckOwed::Now => {
                 let header = self.header(cx, self.send.nxt, Flags::ACK);
-                Some(Transmit { header, payload: None, gso_size: 0 })
+                Some(Transmit {
+                    header,
+                    payload: None,
+                    gso_size: 0,
+                })
             }
             AckOwed::Delayed => {
                 if self.timers.get(Timer::DelayedAck).is_none() {
-                    self.timers.set(Timer::DelayedAck, cx.now.add(cx.net.delack));
+                    self.timers
+                        .set(Timer::DelayedAck, cx.now.add(cx.net.delack));
                 }
                 None
             }
@@ -109,8 +122,16 @@ impl<P: Platform> Connection<P> {
         }
         let header = Header {
             seq: self.send.iss,
-            ack: if passive { self.recv.nxt } else { SeqNum::default() },
-            flags: if passive { Flags::SYN.with(Flags::ACK) } else { Flags::SYN },
+            ack: if passive {
+                self.recv.nxt
+            } else {
+                SeqNum::default()
+            },
+            flags: if passive {
+                Flags::SYN.with(Flags::ACK)
+            } else {
+                Flags::SYN
+            },
             wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
             urg: 0,
             options,
@@ -119,7 +140,11 @@ impl<P: Platform> Connection<P> {
             self.recv.owed = AckOwed::None;
         }
         cx.count(Mib::OutSegs);
-        Some(Transmit { header, payload: None, gso_size: 0 })
+        Some(Transmit {
+            header,
+            payload: None,
+            gso_size: 0,
+        })
     }
 
     fn poll_ack_in_syn_received(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
@@ -140,16 +165,28 @@ impl<P: Platform> Connection<P> {
         }
         self.timers.stop(Timer::DelayedAck);
         self.recv.quick = self.recv.quick.saturating_sub(1);
-        let timestamps = self
-            .ts
-            .enabled
-            .then(|| Timestamps { val: self.ts.val(cx.now), ecr: self.ts.recent });
-        let mut options = Options { timestamps, ..Options::default() };
+        let timestamps = self.ts.enabled.then(|| Timestamps {
+            val: self.ts.val(cx.now),
+            ecr: self.ts.recent,
+        });
+        let mut options = Options {
+            timestamps,
+            ..Options::default()
+        };
         if self.reports_sack() {
-            options.sack = self.recv.take_sack_blocks(if self.ts.enabled { 3 } else { 4 });
+            options.sack = self
+                .recv
+                .take_sack_blocks(if self.ts.enabled { 3 } else { 4 });
         }
         cx.count(Mib::OutSegs);
-        Header { seq, ack: self.recv.nxt, flags, wnd, urg: 0, options }
+        Header {
+            seq,
+            ack: self.recv.nxt,
+            flags,
+            wnd,
+            urg: 0,
+            options,
+        }
     }
 
     /// Whether the next header has a SACK option. With a tiny MSS there is no room for one.
@@ -194,7 +231,10 @@ impl<P: Platform> Connection<P> {
         let again = !matches!(next, Some(Next::Fresh(_)));
         if next.is_some() {
             cx.count(Mib::TCPLossProbes);
-            self.send.tail_probe = Some(TailProbe { end: self.send.nxt, again });
+            self.send.tail_probe = Some(TailProbe {
+                end: self.send.nxt,
+                again,
+            });
             // The time-out is counted from the probe.
             self.timers.stop(Timer::Retransmit);
         }
@@ -234,7 +274,9 @@ impl<P: Platform> Connection<P> {
 
     /// `bytes` rounded down to whole segments, at least one.
     fn whole_segments(&self, bytes: u32, mss: u32) -> u32 {
-        bytes.saturating_sub(bytes.checked_rem(mss).unwrap_or(0)).max(mss)
+        bytes
+            .saturating_sub(bytes.checked_rem(mss).unwrap_or(0))
+            .max(mss)
     }
 
     /// New data, as far as both windows, Nagle and silly-window avoidance let it go.
@@ -247,8 +289,9 @@ impl<P: Platform> Connection<P> {
         let fin_now = self.fin_queued && self.state.fin_queued();
         let Some(front) = self.send.unsent.front() else {
             self.cwnd_limited = false;
-            return Ok((fin_now && last == self.send.write_seq)
-                .then_some(Next::BareFin { again: false }));
+            return Ok(
+                (fin_now && last == self.send.write_seq).then_some(Next::BareFin { again: false })
+            );
         };
         let len = front.len();
         if self.send.in_flight() == 0 && cx.net.slow_start_after_idle {
@@ -335,7 +378,11 @@ impl<P: Platform> Connection<P> {
                 self.send.nxt = fin_seq.add(1);
                 self.note_sent(cx, again);
                 let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK));
-                return Some(Transmit { header, payload: None, gso_size: 0 });
+                return Some(Transmit {
+                    header,
+                    payload: None,
+                    gso_size: 0,
+                });
             }
             Next::Again(seq) => (seq, true),
             Next::Fresh(seq) => (seq, false),
@@ -368,9 +415,17 @@ impl<P: Platform> Connection<P> {
             self.recv.quick = 0;
         }
         let header = self.header(cx, seq, flags);
-        let gso_size = if len > mss { u16::try_from(mss).unwrap_or(0) } else { 0 };
+        let gso_size = if len > mss {
+            u16::try_from(mss).unwrap_or(0)
+        } else {
+            0
+        };
         let payload = self.send.rtx.at_or_after_mut(seq);
-        Some(Transmit { header, payload, gso_size })
+        Some(Transmit {
+            header,
+            payload,
+            gso_size,
+        })
     }
 
     /// Something that has to be acknowledged goes out.

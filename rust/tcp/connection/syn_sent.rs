@@ -28,7 +28,11 @@ impl<P: Platform> Connection<P> {
             if seg.has(Flags::RST) {
                 return Disposition::Drop(DropReason::BadAck, buf);
             }
-            let reply = Header { seq: ack, flags: Flags::RST, ..Header::default() };
+            let reply = Header {
+                seq: ack,
+                flags: Flags::RST,
+                ..Header::default()
+            };
             return Disposition::Reply(reply, DropReason::BadAck, buf);
         }
         if has_ack && self.ts.enabled {

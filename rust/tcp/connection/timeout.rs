@@ -4,20 +4,14 @@
 
 use super::{nonzero_or, CloseReason, Connection, Probe};
 use crate::tcp::{
-    context::Cx,
-    mib::Mib,
-    platform::Platform,
-    recv::AckOwed,
-    send::Recovery,
-    state::ConnState,
+    context::Cx, mib::Mib, platform::Platform, recv::AckOwed, send::Recovery, state::ConnState,
     timers::Timer,
 };
 
 impl<P: Platform> Connection<P> {
     /// Works off every timer that is due.
     pub(crate) fn handle_timeout(&mut self, cx: &Cx<'_, P>) {
-        if self.timers.take_expired(Timer::DelayedAck, cx.now)
-            && self.recv.owed == AckOwed::Delayed
+        if self.timers.take_expired(Timer::DelayedAck, cx.now) && self.recv.owed == AckOwed::Delayed
         {
             self.recv.owed = AckOwed::Now;
             self.interactive = false;
@@ -136,8 +130,11 @@ impl<P: Platform> Connection<P> {
         }
         let idle = nonzero_or(self.config.keepidle, cx.net.keepalive_time);
         let interval = nonzero_or(self.config.keepintvl, cx.net.keepalive_intvl);
-        let most =
-            if self.config.keepcnt != 0 { self.config.keepcnt } else { cx.net.keepalive_probes };
+        let most = if self.config.keepcnt != 0 {
+            self.config.keepcnt
+        } else {
+            cx.net.keepalive_probes
+        };
         if self.send.in_flight() > 0 || self.unsent() > 0 {
             // Data is on its way: its own timer finds a dead peer.
             self.timers.set(Timer::Keepalive, cx.now.add(idle));

@@ -22,8 +22,11 @@ impl<P: Platform> Connection<P> {
         self.ts.offset = params.ts_offset;
         self.mss_route = params.mss_route;
         self.sack_ok = cx.net.sack;
-        self.recv.wscale =
-            if cx.net.window_scaling { window_scale(cx.net.rmem[2].max(self.recv.rcvbuf)) } else { 0 };
+        self.recv.wscale = if cx.net.window_scaling {
+            window_scale(cx.net.rmem[2].max(self.recv.rcvbuf))
+        } else {
+            0
+        };
         self.syn_pending = true;
         self.retries_since = cx.now;
         cx.count(Mib::ActiveOpens);
@@ -32,8 +35,13 @@ impl<P: Platform> Connection<P> {
     /// Most bytes that one buffer should hold: a multiple of the MSS.
     pub(crate) fn size_goal(&self) -> u32 {
         let mss = self.mss().max(1);
-        let most = if self.gso_max > mss { self.gso_max } else { mss };
-        most.saturating_sub(most.checked_rem(mss).unwrap_or(0)).max(mss)
+        let most = if self.gso_max > mss {
+            self.gso_max
+        } else {
+            mss
+        };
+        most.saturating_sub(most.checked_rem(mss).unwrap_or(0))
+            .max(mss)
     }
 
     /// Whether data may be queued.

@@ -29,8 +29,10 @@ impl<P: Platform> Recv<P> {
             let want = u64::from(copied)
                 .saturating_mul(2)
                 .saturating_add(u64::from(mss).saturating_mul(16));
-            let memory =
-                want.saturating_mul(256).checked_div(u64::from(self.ratio)).unwrap_or(want);
+            let memory = want
+                .saturating_mul(256)
+                .checked_div(u64::from(self.ratio))
+                .unwrap_or(want);
             let memory = u32::try_from(memory).unwrap_or(u32::MAX).min(most);
             self.rcvbuf = self.rcvbuf.max(memory);
             self.tuning.most_copied = copied;

@@ -41,7 +41,10 @@ impl SackState {
     fn note(&mut self, range: SeqRange) {
         let old = *self;
         // Old blocks keep apart from one another, so one pass finds all that the range joins.
-        let merged = old.iter().filter(|b| b.touches(range)).fold(range, SeqRange::union);
+        let merged = old
+            .iter()
+            .filter(|b| b.touches(range))
+            .fold(range, SeqRange::union);
         self.refill(core::iter::once(merged).chain(old.iter().filter(|b| !b.touches(range))));
     }
 
@@ -55,7 +58,9 @@ impl SackState {
     /// section 8).
     fn cut(&mut self, from: SeqNum) {
         let old = *self;
-        let shortened = old.iter().map(|b| SeqRange::new(b.start, b.end.earliest(from)));
+        let shortened = old
+            .iter()
+            .map(|b| SeqRange::new(b.start, b.end.earliest(from)));
         self.refill(shortened.filter(|b| b.len() > 0));
     }
 }
@@ -95,7 +100,11 @@ impl<P: Platform> Recv<P> {
 
     /// Takes the farthest buffer out of the tree, if it begins after `from`.
     fn drop_last(&mut self, from: SeqNum) -> bool {
-        if !self.ofo.last().is_some_and(|last| last.meta().seq.after(from)) {
+        if !self
+            .ofo
+            .last()
+            .is_some_and(|last| last.meta().seq.after(from))
+        {
             return false;
         }
         let Some(buf) = self.ofo.pop_last() else {
@@ -139,7 +148,11 @@ impl<P: Platform> Recv<P> {
     }
 
     /// Stores data that is not next in order, less what is there already.
-    pub(super) fn store_ofo(&mut self, range: SeqRange, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
+    pub(super) fn store_ofo(
+        &mut self,
+        range: SeqRange,
+        mut buf: P::RxBuf,
+    ) -> (Stored, Option<P::RxBuf>) {
         let mut range = range;
         let whole = range;
         if let Some(at) = self.ofo.at_or_after(range.start) {
@@ -222,10 +235,15 @@ mod tests {
         for n in 0..6 {
             state.note(range(1000 + 100 * n, 1010 + 100 * n));
         }
-        assert_eq!(blocks(&state), [4u32, 3, 2].iter().fold(vec![range(1500, 1510)], |mut v, n| {
-            v.push(range(1000 + 100 * n, 1010 + 100 * n));
-            v
-        }));
+        assert_eq!(
+            blocks(&state),
+            [4u32, 3, 2]
+                .iter()
+                .fold(vec![range(1500, 1510)], |mut v, n| {
+                    v.push(range(1000 + 100 * n, 1010 + 100 * n));
+                    v
+                })
+        );
         state.pass(SeqNum::new(1300));
         assert_eq!(blocks(&state), [range(1500, 1510), range(1400, 1410)]);
     }

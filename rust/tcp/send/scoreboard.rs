@@ -57,7 +57,8 @@ impl<P: Platform> Send<P> {
     /// Notes that a buffer arrived.
     fn delivered(&mut self, meta: &SegMeta, at: Moment) {
         let again = meta.flags.has(SegFlags::EVER_RETRANS);
-        self.rack.delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
+        self.rack
+            .delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
     }
 
     /// Removes what `ack` covers from the tree and moves SND.UNA there.
@@ -103,7 +104,10 @@ impl<P: Platform> Send<P> {
     /// Marks what a SACK block covers; tells how many bytes are newly covered. RFC 6675, Update().
     pub(crate) fn mark_sacked(&mut self, block: SeqRange, at: Moment) -> u32 {
         // What the last ACK reported is marked already: begin where this block is longer.
-        let known = self.seen.iter().find(|old| old.start == block.start && old.len() > 0);
+        let known = self
+            .seen
+            .iter()
+            .find(|old| old.start == block.start && old.len() > 0);
         let mut pos = match known {
             Some(old) if old.end.after_or_eq(block.end) => return 0,
             Some(old) => old.end,
@@ -166,8 +170,9 @@ impl<P: Platform> Send<P> {
         self.scanned_at = at.now;
         self.trim_rtx();
         let many = self.dupacks >= 3 || self.sacked >= at.mss.saturating_mul(3);
-        let window =
-            self.rack.window(many || self.recovery != Recovery::Open, at.least, at.srtt);
+        let window = self
+            .rack
+            .window(many || self.recovery != Recovery::Open, at.least, at.srtt);
         let mut pos = self.una;
         while let Some(buf) = self.rtx.at_or_after_mut(pos) {
             let meta = *buf.meta();
@@ -230,7 +235,10 @@ impl<P: Platform> Send<P> {
     /// the marks mean nothing.
     pub(crate) fn mark_all_lost(&mut self) {
         self.trim_rtx();
-        let reneged = self.rtx.first().is_some_and(|b| b.meta().flags.has(SegFlags::SACKED));
+        let reneged = self
+            .rtx
+            .first()
+            .is_some_and(|b| b.meta().flags.has(SegFlags::SACKED));
         let mut pos = self.una;
         let mut sacked = 0u32;
         let mut lost = 0u32;

@@ -169,8 +169,26 @@ impl Header {
         let [u0, u1] = self.urg.to_be_bytes();
         let offset = u8::try_from(len << 2).unwrap_or(0xf0);
         *fixed = [
-            p0, p1, q0, q1, s0, s1, s2, s3, a0, a1, a2, a3, offset, self.flags.bits(), w0, w1, 0,
-            0, u0, u1,
+            p0,
+            p1,
+            q0,
+            q1,
+            s0,
+            s1,
+            s2,
+            s3,
+            a0,
+            a1,
+            a2,
+            a3,
+            offset,
+            self.flags.bits(),
+            w0,
+            w1,
+            0,
+            0,
+            u0,
+            u1,
         ];
         self.options.emit(options);
         Some(len)
@@ -238,7 +256,11 @@ mod tests {
             flags: Flags::SYN.with(Flags::ACK),
             wnd: 0xfaf0,
             urg: 0,
-            options: Options { mss: Some(1460), wscale: Some(7), ..Options::default() },
+            options: Options {
+                mss: Some(1460),
+                wscale: Some(7),
+                ..Options::default()
+            },
         };
         let mut out = [0xffu8; 60];
         assert_eq!(header.emit(0x1234, 0x0050, &mut out), Some(28));
@@ -256,7 +278,11 @@ mod tests {
         sack.push(SeqRange::new(SeqNum::new(u32::MAX), SeqNum::new(2)));
         let every = [
             Options::default(),
-            Options { mss: Some(536), sack_permitted: true, ..Options::default() },
+            Options {
+                mss: Some(536),
+                sack_permitted: true,
+                ..Options::default()
+            },
             Options {
                 mss: Some(1460),
                 sack_permitted: true,
@@ -265,13 +291,20 @@ mod tests {
                 sack: SackBlocks::default(),
             },
             Options {
-                timestamps: Some(Timestamps { val: 1, ecr: u32::MAX }),
+                timestamps: Some(Timestamps {
+                    val: 1,
+                    ecr: u32::MAX,
+                }),
                 sack,
                 ..Options::default()
             },
         ];
         for options in every {
-            let header = Header { options, wnd: 1, ..Header::default() };
+            let header = Header {
+                options,
+                wnd: 1,
+                ..Header::default()
+            };
             let mut out = [0u8; 60];
             let len = header.emit(1, 2, &mut out).unwrap();
             assert_eq!(len % 4, 0);

@@ -143,7 +143,9 @@ impl Options {
             len = len.saturating_add(4);
         }
         if !self.sack.is_empty() {
-            len = len.saturating_add(4).saturating_add(self.sack.len().saturating_mul(8));
+            len = len
+                .saturating_add(4)
+                .saturating_add(self.sack.len().saturating_mul(8));
         }
         len.min(MAX_LEN)
     }
@@ -179,7 +181,10 @@ impl Options {
             put(&[kind::NOP, kind::WSCALE, 3, shift]);
         }
         if !self.sack.is_empty() {
-            let len = u8::try_from(self.sack.len()).unwrap_or(4).saturating_mul(8).saturating_add(2);
+            let len = u8::try_from(self.sack.len())
+                .unwrap_or(4)
+                .saturating_mul(8)
+                .saturating_add(2);
             put(&[kind::NOP, kind::NOP, kind::SACK, len]);
             for block in self.sack.iter() {
                 put(&block.start.raw().to_be_bytes());
@@ -213,7 +218,13 @@ mod tests {
     #[test]
     fn unknown_options_are_skipped() {
         let options = Options::parse(&[253, 4, 9, 9, 1, 3, 3, 9, 0, 2, 4, 1, 1]);
-        assert_eq!(options, Options { wscale: Some(9), ..Options::default() });
+        assert_eq!(
+            options,
+            Options {
+                wscale: Some(9),
+                ..Options::default()
+            }
+        );
     }
 
     #[test]
@@ -225,7 +236,11 @@ mod tests {
                 x ^= x << 13;
                 x ^= x >> 7;
                 x ^= x << 17;
-                *b = if x & 0x300 == 0 { (x % 12) as u8 } else { x as u8 };
+                *b = if x & 0x300 == 0 {
+                    (x % 12) as u8
+                } else {
+                    x as u8
+                };
             }
             let options = Options::parse(&bytes);
             assert!(options.sack.len() <= 4);

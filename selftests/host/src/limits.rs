@@ -12,7 +12,13 @@ use crate::tcp::{
     wire::{Options, Timestamps},
 };
 
-const WIDE: Peer = Peer { wnd: 60_000, mss: 1000, sack: false, wscale: None, ts: None };
+const WIDE: Peer = Peer {
+    wnd: 60_000,
+    mss: 1000,
+    sack: false,
+    wscale: None,
+    ts: None,
+};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -85,7 +91,11 @@ fn nodelay_pushes_once_through_a_cork() {
     let mut raw = Raw::established();
     let set = |raw: &mut Raw, nodelay, cork| {
         raw.with(|conn, cx| {
-            let config = SocketConfig { nodelay, cork, ..*conn.config() };
+            let config = SocketConfig {
+                nodelay,
+                cork,
+                ..*conn.config()
+            };
             conn.configure(cx, config);
         })
     };
@@ -99,10 +109,16 @@ fn nodelay_pushes_once_through_a_cork() {
 /// RFC 7323, 3.2: a SYN-ACK that echoes a time which has not come is no answer to our SYN.
 #[test]
 fn rfc7323_3_2_a_syn_ack_has_to_echo_our_time() {
-    let mut raw = Raw::syn_sent(Peer { ts: Some(5), ..Peer::default() });
+    let mut raw = Raw::syn_sent(Peer {
+        ts: Some(5),
+        ..Peer::default()
+    });
     let good = raw.syn_options();
     let ecr = raw.echo.wrapping_add(1_000);
-    let bad = Options { timestamps: Some(Timestamps { val: 5, ecr }), ..good };
+    let bad = Options {
+        timestamps: Some(Timestamps { val: 5, ecr }),
+        ..good
+    };
     let _ = raw.feed_with(SYN_ACK, 0, 1, 0, bad);
     assert_eq!(raw.state(), SynSent);
     let _ = raw.feed_with(SYN_ACK, 0, 1, 0, good);
@@ -141,7 +157,11 @@ fn rfc2018_8_a_time_out_forgets_what_was_reported() {
 fn rfc9293_3_8_6_2_2_the_edge_moves_by_segments() {
     let mut raw = Raw::closed(Peer::default(), SocketConfig::default());
     raw.conn.set_buffers(1 << 20, 32_768, (true, true));
-    let params = OpenParams { iss: raw.zeros().0, ts_offset: 0, mss_route: 1460 };
+    let params = OpenParams {
+        iss: raw.zeros().0,
+        ts_offset: 0,
+        mss_route: 1460,
+    };
     raw.with(|conn, cx| conn.open_active(cx, params));
     let options = raw.syn_options();
     let _ = raw.feed_with(SYN_ACK, 0, 1, 0, options);
@@ -223,7 +243,10 @@ fn rfc9293_3_8_4_keepalive_counts_silence() {
         let probe = out(ACK, 0, 11, 0);
         assert_eq!(raw.pass(ms(1)), [probe]);
         assert_eq!(raw.pass(ms(3_000)), [probe, probe, out(RST_ACK, 1, 11, 0)]);
-        assert_eq!((raw.state(), raw.error()), (Closed, Some(CloseReason::TimedOut)));
+        assert_eq!(
+            (raw.state(), raw.error()),
+            (Closed, Some(CloseReason::TimedOut))
+        );
     }
 }
 

@@ -3,7 +3,9 @@
 //! `sim [FIRST [COUNT]]`: runs the simulator over seeds; a failing seed is printed with its story.
 
 fn main() {
-    let mut args = std::env::args().skip(1).map(|a| a.parse::<u64>().expect("a number"));
+    let mut args = std::env::args()
+        .skip(1)
+        .map(|a| a.parse::<u64>().expect("a number"));
     let first = args.next().unwrap_or(0);
     let count = args.next().unwrap_or(1);
     for seed in first..first + count {

@@ -12,7 +12,13 @@ use crate::tcp::{
     wire::Flags,
 };
 
-const SACK: Peer = Peer { wnd: 60_000, mss: 1000, sack: true, wscale: None, ts: None };
+const SACK: Peer = Peer {
+    wnd: 60_000,
+    mss: 1000,
+    sack: true,
+    wscale: None,
+    ts: None,
+};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -43,7 +49,11 @@ fn rfc9293_3_7_4_nagle() {
     assert_eq!(lens(&raw.write(10)), [], "a partial segment is out");
     assert_eq!(lens(&raw.write(990)), [1_000], "a full segment may go");
     assert_eq!(lens(&raw.write(10)), []);
-    assert_eq!(lens(&raw.feed(ACK, 1, 11, 0)), [10], "the partial one is acknowledged");
+    assert_eq!(
+        lens(&raw.feed(ACK, 1, 11, 0)),
+        [10],
+        "the partial one is acknowledged"
+    );
     let mut raw = nagle(true);
     assert_eq!(lens(&raw.write(10)), [10]);
     assert_eq!(lens(&raw.write(10)), [10]);
@@ -67,9 +77,16 @@ fn cork_holds_partial_segments_back() {
     raw.feed(ACK, 1, 1_001, 0);
     assert_eq!(lens(&raw.pass(ms(199))), []);
     assert_eq!(lens(&raw.pass(ms(30))), [10]);
-    assert_eq!(raw.mib.get(Mib::TCPWinProbe), 0, "it was not the peer's window");
+    assert_eq!(
+        raw.mib.get(Mib::TCPWinProbe),
+        0,
+        "it was not the peer's window"
+    );
     let timeout = raw.conn.poll_timeout().unwrap().since(raw.now);
-    assert!(timeout < ms(220), "and nothing to back off from: {timeout:?}");
+    assert!(
+        timeout < ms(220),
+        "and nothing to back off from: {timeout:?}"
+    );
     raw.feed(ACK, 1, 1_011, 0);
     assert_eq!(lens(&raw.write(10)), []);
     let outs = raw.with(|conn, cx| {
@@ -91,7 +108,10 @@ fn rfc9293_3_8_6_2_1_sender_avoids_silly_windows() {
     // The override time-out, so that it does not wait for ever.
     assert_eq!(lens(&raw.pass(ms(230))), [300]);
     raw.peer.wnd = 10_000;
-    assert_eq!(lens(&raw.feed(ACK, 2, 301, 0)), [700, 1_000, 1_000, 1_000, 1_000]);
+    assert_eq!(
+        lens(&raw.feed(ACK, 2, 301, 0)),
+        [700, 1_000, 1_000, 1_000, 1_000]
+    );
 }
 
 /// RFC 9293, 3.8.6.2.2: the receiver opens the window by a segment or half of its buffer only.
@@ -143,16 +163,27 @@ fn rfc9293_3_8_6_3_delayed_ack() {
 #[test]
 fn rfc2018_4_and_rfc2883_4_blocks() {
     let mut raw = Raw::established_with(SACK);
-    assert_eq!(raw.feed(ACK, 1_001, 1, 1_000), [out(ACK, 1, 1, 0)], "at once");
+    assert_eq!(
+        raw.feed(ACK, 1_001, 1, 1_000),
+        [out(ACK, 1, 1, 0)],
+        "at once"
+    );
     assert_eq!(raw.sacked(), [(1_001, 2_001)]);
     raw.feed(ACK, 3_001, 1, 1_000);
     assert_eq!(raw.sacked(), [(3_001, 4_001), (1_001, 2_001)]);
     // A duplicate of what waits: first the duplicate, then the block that it lies in.
     raw.feed(ACK, 1_001, 1, 1_000);
-    assert_eq!(raw.sacked(), [(1_001, 2_001), (1_001, 2_001), (3_001, 4_001)]);
+    assert_eq!(
+        raw.sacked(),
+        [(1_001, 2_001), (1_001, 2_001), (3_001, 4_001)]
+    );
     raw.feed(ACK, 2_001, 1, 1_000);
     assert_eq!(raw.sacked(), [(1_001, 4_001)]);
-    assert_eq!(raw.feed(ACK, 1, 1, 1_000), [out(ACK, 1, 4_001, 0)], "the hole is filled");
+    assert_eq!(
+        raw.feed(ACK, 1, 1, 1_000),
+        [out(ACK, 1, 4_001, 0)],
+        "the hole is filled"
+    );
     assert_eq!(raw.sacked(), []);
     // A duplicate of what was acknowledged.
     raw.feed(ACK, 1, 1, 1_000);
@@ -164,7 +195,10 @@ fn rfc2018_4_and_rfc2883_4_blocks() {
 /// RFC 5681, 3.2 and RFC 6582, 3.2: three duplicate ACKs; a partial ACK; the full ACK.
 #[test]
 fn rfc6582_3_2_newreno() {
-    let mut raw = Raw::established_with(Peer { wnd: 60_000, ..Peer::default() });
+    let mut raw = Raw::established_with(Peer {
+        wnd: 60_000,
+        ..Peer::default()
+    });
     assert_eq!(raw.write(30_000).len(), 10, "the initial window (RFC 6928)");
     // RFC 3042: two new segments for two duplicates.
     assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0)), [10_001]);
@@ -190,7 +224,10 @@ fn rfc6675_5_holes_only() {
     // 2 and 5 of ten are missing.
     assert_eq!(raw.feed_sack(1_001, &[(2_001, 3_001)]), []);
     assert_eq!(raw.feed_sack(1_001, &[(2_001, 4_001)]), []);
-    assert_eq!(seqs(&raw.feed_sack(1_001, &[(5_001, 6_001), (2_001, 4_001)])), [1_001]);
+    assert_eq!(
+        seqs(&raw.feed_sack(1_001, &[(5_001, 6_001), (2_001, 4_001)])),
+        [1_001]
+    );
     let mut again = Vec::new();
     for end in [7_001, 8_001, 9_001, 10_001] {
         again.extend(seqs(&raw.feed_sack(1_001, &[(5_001, end), (2_001, 4_001)])));
@@ -268,7 +305,11 @@ fn rfc8985_7_tail_loss_probe() {
     raw.pass(ms(20));
     raw.feed_sack(1_001, &[]);
     let outs = raw.pass(ms(60));
-    assert_eq!(outs, [out(PSH_ACK, 4_001, 1, 1_000)], "the last segment, within 2 SRTT");
+    assert_eq!(
+        outs,
+        [out(PSH_ACK, 4_001, 1, 1_000)],
+        "the last segment, within 2 SRTT"
+    );
     assert_eq!(raw.mib.get(Mib::TCPTimeouts), 0);
     // All but the probe were lost.
     raw.pass(ms(20));
@@ -318,7 +359,10 @@ fn rfc6298_5_retransmission_timer() {
         times.push(raw.now.since(start).as_millis_ceil());
     }
     // SRTT 20 ms, RTTVAR 10 ms with a floor of 200 ms: 220, then twice, four times, eight times.
-    assert_eq!(times, [220, 220 + 440, 220 + 440 + 880, 220 + 440 + 880 + 1760]);
+    assert_eq!(
+        times,
+        [220, 220 + 440, 220 + 440 + 880, 220 + 440 + 880 + 1760]
+    );
     // An answer: slow start from one segment, and no backoff any more.
     assert_eq!(seqs(&raw.feed(ACK, 1, 1_001, 0)), [1_001, 2_001]);
 }
@@ -350,7 +394,11 @@ fn rfc9293_3_8_6_1_probes_of_a_shut_window() {
         let before = raw.now;
         let at = raw.conn.poll_timeout().expect("a timer");
         let outs = raw.pass(at.since(raw.now));
-        assert_eq!(outs, [out(ACK, 0, 2, 0)], "a number that has to be answered");
+        assert_eq!(
+            outs,
+            [out(ACK, 0, 2, 0)],
+            "a number that has to be answered"
+        );
         spans.push(raw.now.since(before).as_millis_ceil());
         assert_eq!(raw.feed(ACK, 2, 1, 0), []);
     }
@@ -364,7 +412,10 @@ fn rfc9293_3_8_6_1_probes_of_a_shut_window() {
     raw.feed(ACK, 1, 1, 1);
     raw.write(1_000);
     raw.pass(Duration::from_secs(3_600));
-    assert_eq!((raw.state(), raw.error()), (Closed, Some(CloseReason::TimedOut)));
+    assert_eq!(
+        (raw.state(), raw.error()),
+        (Closed, Some(CloseReason::TimedOut))
+    );
     // And nobody is left to wait, an answer is not enough: the peer could hold memory for ever.
     let mut raw = Raw::established();
     raw.peer.wnd = 0;
@@ -428,7 +479,10 @@ fn rfc9293_3_9_2_2_icmp() {
     raw.conn.handle_icmp(una.add(1), IcmpError::Host);
     assert_eq!(raw.state(), SynSent, "about nothing that is out");
     raw.conn.handle_icmp(una, IcmpError::Host);
-    assert_eq!((raw.state(), raw.error()), (Closed, Some(CloseReason::HostUnreachable)));
+    assert_eq!(
+        (raw.state(), raw.error()),
+        (Closed, Some(CloseReason::HostUnreachable))
+    );
     let mut raw = Raw::established();
     raw.write(100);
     let una = number(&raw);
@@ -436,7 +490,10 @@ fn rfc9293_3_9_2_2_icmp() {
     assert_eq!(raw.state(), Established);
     raw.conn.handle_icmp(una, IcmpError::Net);
     raw.pass(Duration::from_secs(3_600));
-    assert_eq!((raw.state(), raw.error()), (Closed, Some(CloseReason::NetUnreachable)));
+    assert_eq!(
+        (raw.state(), raw.error()),
+        (Closed, Some(CloseReason::NetUnreachable))
+    );
 }
 
 /// RFC 1191, 6.4: what is too large for the path is cut and sent again, and it is no congestion.
@@ -462,7 +519,12 @@ fn rfc1191_6_4_a_narrower_path() {
 #[test]
 fn rfc9293_3_7_1_a_tiny_mss() {
     for mss in [0, 1, 47, 48] {
-        let peer = Peer { mss, ts: Some(1), sack: true, ..Peer::default() };
+        let peer = Peer {
+            mss,
+            ts: Some(1),
+            sack: true,
+            ..Peer::default()
+        };
         let mut raw = Raw::established_with(peer);
         // SACK blocks on every segment, too.
         raw.feed(ACK, 101, 1, 100);
@@ -521,7 +583,11 @@ fn rfc9293_3_10_5_abort() {
 fn rfc9293_3_10_4_close_in_syn_received() {
     let mut raw = Raw::syn_received();
     assert_eq!(raw.close(), []);
-    assert_eq!(raw.pass(ms(1_000)), [out(SYN_ACK, 0, 1, 0)], "the SYN is not given up");
+    assert_eq!(
+        raw.pass(ms(1_000)),
+        [out(SYN_ACK, 0, 1, 0)],
+        "the SYN is not given up"
+    );
     assert_eq!(raw.feed(ACK, 1, 1, 0), [out(FIN_ACK, 1, 1, 0)]);
     assert_eq!(raw.state(), FinWait1);
 }
@@ -529,7 +595,11 @@ fn rfc9293_3_10_4_close_in_syn_received() {
 /// RFC 7323, 2: scaled windows both ways; a SYN's window never is.
 #[test]
 fn rfc7323_2_window_scale() {
-    let peer = Peer { wscale: Some(3), wnd: 4_000, ..Peer::default() };
+    let peer = Peer {
+        wscale: Some(3),
+        wnd: 4_000,
+        ..Peer::default()
+    };
     let mut raw = Raw::established_with(peer);
     assert_eq!(raw.write(40_000).iter().map(|o| o.len).sum::<u32>(), 4_000);
     // 4,000 << 3, and ten segments of congestion window, less those just acknowledged.
@@ -576,15 +646,20 @@ fn a_filled_hole_is_not_reordering() {
     raw.feed_sack(5_001, &[]);
     let mut at = 5_001;
     while raw.conn.cwnd() < 6_000 {
-        let sent: u32 = lens(&raw.write(3_000)).iter().sum();
-        at += sent;
-        raw.pass(ms(20));
-        at += lens(&raw.feed_sack(at, &[])).iter().sum::<u32>();
-        raw.feed_sack(at, &[]);
+        let mut outs = raw.write(3_000);
+        while !outs.is_empty() {
+            at += lens(&outs).iter().sum::<u32>();
+            raw.pass(ms(20));
+            outs = raw.feed_sack(at, &[]);
+        }
     }
     assert_eq!(lens(&raw.write(5_000)), [1_000; 5]);
     raw.pass(ms(20));
-    assert_eq!(seqs(&raw.feed_sack(at, &[(at + 1_000, at + 4_000)]))[..1], [at], "at once");
+    assert_eq!(
+        seqs(&raw.feed_sack(at, &[(at + 1_000, at + 4_000)]))[..1],
+        [at],
+        "at once"
+    );
 }
 
 /// RFC 2018, 8: a receiver may drop what it has reported; the time-out finds out, and reports made
@@ -608,15 +683,16 @@ fn rfc2018_8_reneging() {
     let mut raw = Raw::established_with(SACK);
     raw.write(4_000);
     raw.pass(ms(20));
-    raw.feed_sack(1, &[(1, 1_001)]);
+    raw.feed_sack(1, &[(1, 2_001)]);
     while raw.mib.get(Mib::TCPTimeouts) == 0 {
         let at = raw.conn.poll_timeout().expect("a timer");
         raw.pass(at.since(raw.now));
     }
-    // The same report again: all but that has to be sent.
-    raw.feed_sack(1, &[(1, 1_001)]);
-    let outs = raw.feed_sack(1, &[(1, 1_001), (3_001, 4_001)]);
-    assert!(!seqs(&outs).contains(&1), "{outs:?}");
+    // The same report again: it counts, and only the rest has to be sent.
+    assert_eq!(
+        seqs(&raw.feed_sack(1, &[(1, 2_001), (3_001, 4_001)])),
+        [2_001]
+    );
 }
 
 /// A super-segment is cut where SACK blocks end, however long the connection has lived.
@@ -635,7 +711,11 @@ fn super_segments_are_cut_by_reports() {
     assert_eq!((lens(&outs), raw.cuts.last()), (vec![10_000], Some(&1_000)));
     raw.pass(ms(20));
     let outs = raw.feed_sack(at, &[(at + 1_000, at + 4_000)]);
-    assert_eq!((outs[0].seq, outs[0].len), (at, 1_000), "the hole and no more");
+    assert_eq!(
+        (outs[0].seq, outs[0].len),
+        (at, 1_000),
+        "the hole and no more"
+    );
     // Acknowledged in part: nothing is cut for that, and nothing of it is sent again.
     let mut raw = Raw::established_with(SACK);
     raw.with(|conn, _| conn.set_path(1460, 65_000));
@@ -679,7 +759,10 @@ fn crumbs_do_not_eat_the_memory() {
     raw.feed(ACK, 5, 1, 1);
     let blocks = raw.sacked();
     assert_eq!(blocks[0], (5, 6));
-    assert!(blocks.iter().all(|b| b.1 <= last), "{blocks:?} beyond {last}");
+    assert!(
+        blocks.iter().all(|b| b.1 <= last),
+        "{blocks:?} beyond {last}"
+    );
 }
 
 /// A receiver may report nonsense: nothing of it may be believed, and nothing may break.
@@ -743,7 +826,11 @@ fn any_segments_are_survived() {
                     _ => rng.next() as u32,
                 };
                 let at = at.distance_from(zero);
-                if rng.chance(500) { at.wrapping_add(offset) } else { at.wrapping_sub(offset) }
+                if rng.chance(500) {
+                    at.wrapping_add(offset)
+                } else {
+                    at.wrapping_sub(offset)
+                }
             };
             let (una, nxt, _, rcv, _) = raw.conn.numbers();
             let (ours, theirs) = raw.zeros();
@@ -765,8 +852,16 @@ fn any_segments_are_survived() {
                 3 => FIN_ACK,
                 _ => ACK,
             };
-            raw.peer.wnd = if rng.chance(200) { 0 } else { rng.next() as u16 };
-            let len = if rng.chance(500) { 0 } else { rng.below(3_000) as u32 };
+            raw.peer.wnd = if rng.chance(200) {
+                0
+            } else {
+                rng.next() as u16
+            };
+            let len = if rng.chance(500) {
+                0
+            } else {
+                rng.below(3_000) as u32
+            };
             let outs = raw.feed_with(flags, seq, ack, len, options);
             assert!(outs.len() < 200, "{} segments in answer to one", outs.len());
             let (send, recv) = raw.conn.memory();

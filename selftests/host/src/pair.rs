@@ -142,7 +142,11 @@ impl End {
 macro_rules! with_conn {
     ($end:expr, $now:expr, |$conn:ident, $cx:ident| $body:expr) => {{
         let end = &mut $end;
-        let $cx = Cx { now: $now, net: &end.net, mib: &end.mib };
+        let $cx = Cx {
+            now: $now,
+            net: &end.net,
+            mib: &end.mib,
+        };
         match &mut end.block {
             Block::Conn($conn) => Some($body),
             _ => None,
@@ -194,7 +198,11 @@ impl Pair {
     }
 
     fn cx(end: &End, now: Instant) -> Cx<'_, Host> {
-        Cx { now, net: &end.net, mib: &end.mib }
+        Cx {
+            now,
+            net: &end.net,
+            mib: &end.mib,
+        }
     }
 
     /// Active open on end `i`.
@@ -220,8 +228,11 @@ impl Pair {
 
     fn transmit(&mut self, i: usize, header: Header, payload: &[u8], gso: usize) {
         let step = if gso == 0 { payload.len().max(1) } else { gso };
-        let chunks: Vec<&[u8]> =
-            if payload.is_empty() { vec![&[]] } else { payload.chunks(step).collect() };
+        let chunks: Vec<&[u8]> = if payload.is_empty() {
+            vec![&[]]
+        } else {
+            payload.chunks(step).collect()
+        };
         let count = chunks.len();
         let mut header = header;
         let flags = header.flags;
@@ -273,7 +284,11 @@ impl Pair {
             self.icmp.push((at, i, link.path_mss, header.seq));
             return;
         }
-        let copies = if self.rng.chance(link.duplicate) { 2 } else { 1 };
+        let copies = if self.rng.chance(link.duplicate) {
+            2
+        } else {
+            1
+        };
         for _ in 0..copies {
             if self.rng.chance(link.loss) {
                 continue;
@@ -298,21 +313,32 @@ impl Pair {
             assert!(round < 20_000, "poll_transmit never ends");
             let now = self.now;
             let end = &mut self.ends[i];
-            let cx = Cx { now, net: &end.net, mib: &end.mib };
+            let cx = Cx {
+                now,
+                net: &end.net,
+                mib: &end.mib,
+            };
             let Block::Conn(conn) = &mut end.block else {
                 return;
             };
             let Some(transmit) = conn.poll_transmit(&cx) else {
                 break;
             };
-            let payload = transmit.payload.map(|b| b.bytes.clone()).unwrap_or_default();
+            let payload = transmit
+                .payload
+                .map(|b| b.bytes.clone())
+                .unwrap_or_default();
             let (header, gso) = (transmit.header, usize::from(transmit.gso_size));
             self.check_edge(i);
             self.transmit(i, header, &payload, gso);
         }
         let now = self.now;
         let end = &mut self.ends[i];
-        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        let cx = Cx {
+            now,
+            net: &end.net,
+            mib: &end.mib,
+        };
         let Block::Conn(conn) = &mut end.block else {
             return;
         };
@@ -332,7 +358,10 @@ impl Pair {
                 return;
             }
             let (una, nxt, write, _, adv) = conn.numbers();
-            assert!(una.before_or_eq(nxt) && nxt.before_or_eq(write.add(1)), "una, nxt, write");
+            assert!(
+                una.before_or_eq(nxt) && nxt.before_or_eq(write.add(1)),
+                "una, nxt, write"
+            );
             if let Some(old) = end.right_edge {
                 assert!(old.before_or_eq(adv), "the window's right edge moved left");
             }
@@ -344,9 +373,16 @@ impl Pair {
     pub(crate) fn deliver(&mut self, i: usize, wire: Wire) {
         let now = self.now;
         let header = Packet::new(&wire.0).expect("valid").header();
-        let seg = Segment { header, payload_len: wire.1.len() as u32 };
+        let seg = Segment {
+            header,
+            payload_len: wire.1.len() as u32,
+        };
         let end = &mut self.ends[i];
-        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        let cx = Cx {
+            now,
+            net: &end.net,
+            mib: &end.mib,
+        };
         let mut reply = None;
         let mut next = None;
         let mut again = false;
@@ -427,7 +463,11 @@ impl Pair {
         if end.deadline().is_none_or(|at| at > now) {
             return;
         }
-        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        let cx = Cx {
+            now,
+            net: &end.net,
+            mib: &end.mib,
+        };
         if end.tw.is_some() {
             end.tw = None;
             end.tw_over = true;
@@ -478,7 +518,12 @@ impl Pair {
             while self.link.joins && self.joins_next(to, &mut wire) {}
             self.deliver(to, wire);
         }
-        let due: Vec<_> = self.icmp.iter().copied().filter(|icmp| icmp.0 <= self.now).collect();
+        let due: Vec<_> = self
+            .icmp
+            .iter()
+            .copied()
+            .filter(|icmp| icmp.0 <= self.now)
+            .collect();
         self.icmp.retain(|icmp| icmp.0 > self.now);
         for (_, i, mss, seq) in due {
             let now = self.now;
@@ -501,7 +546,10 @@ impl Pair {
             return false;
         };
         let (key, value) = (*next.key(), next.get());
-        let (a, b) = (Packet::new(&wire.0).expect("own"), Packet::new(&value.1 .0).expect("own"));
+        let (a, b) = (
+            Packet::new(&wire.0).expect("own"),
+            Packet::new(&value.1 .0).expect("own"),
+        );
         let (a, b) = (a.header(), b.header());
         let plain = |h: &Header| h.flags.without(Flags::PSH) == Flags::ACK;
         let fits = key.0 <= self.now
@@ -567,7 +615,11 @@ impl Pair {
         let mut data = Vec::new();
         let now = self.now;
         let end = &mut self.ends[i];
-        let cx = Cx { now, net: &end.net, mib: &end.mib };
+        let cx = Cx {
+            now,
+            net: &end.net,
+            mib: &end.mib,
+        };
         if let Block::Conn(conn) = &mut end.block {
             while data.len() < max {
                 let Some(front) = conn.recv_list().front() else {

@@ -2,11 +2,7 @@
 
 //! Buffers of real bytes, so that the simulator can check what arrives.
 
-use crate::tcp::{
-    mib::Mib,
-    platform::*,
-    seq::SeqNum,
-};
+use crate::tcp::{mib::Mib, platform::*, seq::SeqNum};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,7 +26,11 @@ pub(crate) struct Buf {
 
 impl Buf {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, overhead: 256, meta: SegMeta::default() }
+        Self {
+            bytes,
+            overhead: 256,
+            meta: SegMeta::default(),
+        }
     }
 }
 
@@ -126,7 +126,10 @@ impl Tree {
         } else if self.key(seq) > 3 << 30 {
             let map = std::mem::take(&mut self.map);
             self.base = base;
-            self.map = map.into_values().map(|b| (self.key(b.meta.seq), b)).collect();
+            self.map = map
+                .into_values()
+                .map(|b| (self.key(b.meta.seq), b))
+                .collect();
         }
     }
     fn find(&self, seq: SeqNum) -> Option<u32> {
@@ -158,7 +161,11 @@ impl SegTree<Buf> for Tree {
     }
     fn insert(&mut self, buf: Buf) {
         self.rebase(buf.meta.seq);
-        assert_eq!(buf.meta.end, buf.meta.seq.add(buf.len()), "notes of a wrong length");
+        assert_eq!(
+            buf.meta.end,
+            buf.meta.seq.add(buf.len()),
+            "notes of a wrong length"
+        );
         let old = self.map.insert(self.key(buf.meta.seq), buf);
         assert!(old.is_none(), "two buffers with one sequence number");
     }

@@ -39,7 +39,12 @@ pub(crate) struct Out {
 
 /// Shorthand for the segments that a test expects.
 pub(crate) fn out(flags: Flags, seq: u32, ack: u32, len: u32) -> Out {
-    Out { flags, seq, ack, len }
+    Out {
+        flags,
+        seq,
+        ack,
+        len,
+    }
 }
 
 /// What the peer offers and says.
@@ -55,7 +60,13 @@ pub(crate) struct Peer {
 
 impl Default for Peer {
     fn default() -> Self {
-        Self { wnd: 20_000, mss: 1000, sack: false, wscale: None, ts: None }
+        Self {
+            wnd: 20_000,
+            mss: 1000,
+            sack: false,
+            wscale: None,
+            ts: None,
+        }
     }
 }
 
@@ -101,7 +112,11 @@ impl Raw {
         &mut self,
         command: impl FnOnce(&mut Connection<Host>, &Cx<'_, Host>),
     ) -> Vec<Out> {
-        let cx = Cx { now: self.now, net: &self.net, mib: &self.mib };
+        let cx = Cx {
+            now: self.now,
+            net: &self.net,
+            mib: &self.mib,
+        };
         command(&mut self.conn, &cx);
         self.headers.clear();
         self.poll()
@@ -111,7 +126,11 @@ impl Raw {
         let mut outs = Vec::new();
         loop {
             assert!(outs.len() < 10_000, "poll_transmit never ends");
-            let cx = Cx { now: self.now, net: &self.net, mib: &self.mib };
+            let cx = Cx {
+                now: self.now,
+                net: &self.net,
+                mib: &self.mib,
+            };
             let Some(transmit) = self.conn.poll_transmit(&cx) else {
                 break;
             };
@@ -153,7 +172,10 @@ impl Raw {
 
     pub(crate) fn options(&self) -> Options {
         Options {
-            timestamps: self.peer.ts.map(|val| Timestamps { val, ecr: self.echo }),
+            timestamps: self.peer.ts.map(|val| Timestamps {
+                val,
+                ecr: self.echo,
+            }),
             ..Options::default()
         }
     }
@@ -175,16 +197,30 @@ impl Raw {
     ) -> Vec<Out> {
         let header = Header {
             seq: THEIRS.add(seq),
-            ack: if flags.contains(ACK) { OURS.add(ack) } else { SeqNum::default() },
+            ack: if flags.contains(ACK) {
+                OURS.add(ack)
+            } else {
+                SeqNum::default()
+            },
             flags,
             wnd: self.peer.wnd,
             urg: 0,
             options,
         };
-        let seg = Segment { header, payload_len: len };
+        let seg = Segment {
+            header,
+            payload_len: len,
+        };
         let bytes = (0..len).map(|i| seq.wrapping_add(i) as u8).collect();
-        let buf = (len > 0).then(|| Buf { overhead: self.overhead, ..Buf::new(bytes) });
-        let cx = Cx { now: self.now, net: &self.net, mib: &self.mib };
+        let buf = (len > 0).then(|| Buf {
+            overhead: self.overhead,
+            ..Buf::new(bytes)
+        });
+        let cx = Cx {
+            now: self.now,
+            net: &self.net,
+            mib: &self.mib,
+        };
         self.headers.clear();
         let mut outs = Vec::new();
         if let Disposition::Reply(header, _, _) = self.conn.handle_segment(&cx, &seg, buf) {
@@ -199,7 +235,9 @@ impl Raw {
         let mut options = self.options();
         options.sack = SackBlocks::default();
         for (start, end) in blocks {
-            options.sack.push(SeqRange::new(OURS.add(*start), OURS.add(*end)));
+            options
+                .sack
+                .push(SeqRange::new(OURS.add(*start), OURS.add(*end)));
         }
         self.feed_with(ACK, self.their_next(), ack, 0, options)
     }
@@ -213,7 +251,12 @@ impl Raw {
     pub(crate) fn sacked(&self) -> Vec<(u32, u32)> {
         let header = self.headers.last().expect("an answer");
         let relative = |n: SeqNum| n.distance_from(THEIRS);
-        header.options.sack.iter().map(|b| (relative(b.start), relative(b.end))).collect()
+        header
+            .options
+            .sack
+            .iter()
+            .map(|b| (relative(b.start), relative(b.end)))
+            .collect()
     }
 
     /// Lets time pass; tells what timers sent.
@@ -223,7 +266,11 @@ impl Raw {
         self.headers.clear();
         while let Some(at) = self.conn.poll_timeout().filter(|at| *at <= until) {
             self.now = self.now.max(at);
-            let cx = Cx { now: self.now, net: &self.net, mib: &self.mib };
+            let cx = Cx {
+                now: self.now,
+                net: &self.net,
+                mib: &self.mib,
+            };
             self.conn.handle_timeout(&cx);
             outs.extend(self.poll());
         }
@@ -285,8 +332,18 @@ impl Raw {
     // --- one of each state -------------------------------------------------------------------
 
     pub(crate) fn syn_sent(peer: Peer) -> Self {
-        let mut raw = Self::closed(peer, SocketConfig { nodelay: true, ..Default::default() });
-        let params = OpenParams { iss: OURS, ts_offset: 0, mss_route: 1460 };
+        let mut raw = Self::closed(
+            peer,
+            SocketConfig {
+                nodelay: true,
+                ..Default::default()
+            },
+        );
+        let params = OpenParams {
+            iss: OURS,
+            ts_offset: 0,
+            mss_route: 1460,
+        };
         let outs = raw.with(|conn, cx| conn.open_active(cx, params));
         assert_eq!(outs, [out(SYN, 0, 0, 0)]);
         raw

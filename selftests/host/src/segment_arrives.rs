@@ -15,7 +15,15 @@ use crate::tcp::{
 
 fn segment(flags: Flags, seq: u32, ack: u32, len: u32) -> Segment {
     let (seq, ack) = (SeqNum::new(seq), SeqNum::new(ack));
-    Segment { header: Header { flags, seq, ack, ..Header::default() }, payload_len: len }
+    Segment {
+        header: Header {
+            flags,
+            seq,
+            ack,
+            ..Header::default()
+        },
+        payload_len: len,
+    }
 }
 
 /// All states that [`Raw`] can be put into after the handshake; RCV.NXT and SND.NXT in each.
@@ -36,10 +44,22 @@ fn rfc9293_3_10_7_1_closed() {
     for (case, seg, expected) in [
         ("RST is ignored", segment(RST, 5, 0, 0), None),
         ("RST with ACK is ignored", segment(RST_ACK, 5, 9, 0), None),
-        ("no ACK: SEQ=0, ACK=SEG.SEQ+SEG.LEN", segment(SYN, 5, 0, 0), Some((RST_ACK, 0, 6))),
-        ("length counts data and FIN", segment(Flags::FIN, 5, 0, 10), Some((RST_ACK, 0, 16))),
+        (
+            "no ACK: SEQ=0, ACK=SEG.SEQ+SEG.LEN",
+            segment(SYN, 5, 0, 0),
+            Some((RST_ACK, 0, 6)),
+        ),
+        (
+            "length counts data and FIN",
+            segment(Flags::FIN, 5, 0, 10),
+            Some((RST_ACK, 0, 16)),
+        ),
         ("ACK: SEQ=SEG.ACK", segment(ACK, 5, 9, 3), Some((RST, 9, 0))),
-        ("SYN-ACK: SEQ=SEG.ACK", segment(SYN_ACK, 5, 9, 0), Some((RST, 9, 0))),
+        (
+            "SYN-ACK: SEQ=SEG.ACK",
+            segment(SYN_ACK, 5, 9, 0),
+            Some((RST, 9, 0)),
+        ),
     ] {
         let reply = reset_for(&seg).map(|h| (h.flags, h.seq.raw(), h.ack.raw()));
         assert_eq!(reply, expected, "{case}");
@@ -54,9 +74,21 @@ fn rfc9293_3_10_7_2_listen() {
         ("second: SYN-ACK is bad", segment(SYN_ACK, 5, 9, 0), "reset"),
         ("third: SYN", segment(SYN, 5, 0, 0), "syn"),
         ("third: SYN with data", segment(SYN, 5, 0, 20), "syn"),
-        ("fourth: data without ACK", segment(Flags::PSH, 5, 0, 20), "drop"),
-        ("fourth: nothing", segment(Flags::default(), 5, 0, 0), "drop"),
-        ("no flag that makes sense", segment(SYN.with(Flags::FIN), 5, 0, 0), "drop"),
+        (
+            "fourth: data without ACK",
+            segment(Flags::PSH, 5, 0, 20),
+            "drop",
+        ),
+        (
+            "fourth: nothing",
+            segment(Flags::default(), 5, 0, 0),
+            "drop",
+        ),
+        (
+            "no flag that makes sense",
+            segment(SYN.with(Flags::FIN), 5, 0, 0),
+            "drop",
+        ),
     ] {
         let outcome = match on_listen_segment(&seg) {
             OnListen::Syn => "syn",
@@ -71,8 +103,22 @@ fn rfc9293_3_10_7_2_listen() {
 fn rfc9293_3_10_7_3_syn_sent() {
     let none: &[Out] = &[];
     for (case, flags, ack, outs, state, error) in [
-        ("first: ACK=<ISS", ACK, 0, &[out(RST, 0, 0, 0)][..], SynSent, None),
-        ("first: ACK>SND.NXT", SYN_ACK, 2, &[out(RST, 2, 0, 0)][..], SynSent, None),
+        (
+            "first: ACK=<ISS",
+            ACK,
+            0,
+            &[out(RST, 0, 0, 0)][..],
+            SynSent,
+            None,
+        ),
+        (
+            "first: ACK>SND.NXT",
+            SYN_ACK,
+            2,
+            &[out(RST, 2, 0, 0)][..],
+            SynSent,
+            None,
+        ),
         ("first: bad ACK with RST", RST_ACK, 2, none, SynSent, None),
         (
             "second: RST with a good ACK",
@@ -83,8 +129,22 @@ fn rfc9293_3_10_7_3_syn_sent() {
             Some(CloseReason::ConnectionRefused),
         ),
         ("second: RST without ACK", RST, 0, none, SynSent, None),
-        ("fourth: SYN-ACK", SYN_ACK, 1, &[out(ACK, 1, 1, 0)][..], Established, None),
-        ("fourth: SYN", SYN, 0, &[out(SYN_ACK, 0, 1, 0)][..], SynReceived, None),
+        (
+            "fourth: SYN-ACK",
+            SYN_ACK,
+            1,
+            &[out(ACK, 1, 1, 0)][..],
+            Established,
+            None,
+        ),
+        (
+            "fourth: SYN",
+            SYN,
+            0,
+            &[out(SYN_ACK, 0, 1, 0)][..],
+            SynReceived,
+            None,
+        ),
         ("fifth: neither SYN nor RST", ACK, 1, none, SynSent, None),
         ("fifth: FIN", FIN_ACK, 1, none, SynSent, None),
     ] {
@@ -92,7 +152,11 @@ fn rfc9293_3_10_7_3_syn_sent() {
         assert_eq!(raw.feed(flags, 0, ack, 0), outs, "{case}");
         assert_eq!(raw.state(), state, "{case}");
         assert_eq!(raw.error(), error, "{case}");
-        assert_eq!(raw.events.has(Events::CONNECTED), state == Established, "{case}");
+        assert_eq!(
+            raw.events.has(Events::CONNECTED),
+            state == Established,
+            "{case}"
+        );
     }
 }
 
@@ -132,7 +196,13 @@ fn rfc9293_3_10_7_4_first_check_sequence_number() {
         ("LEN=0 WND>0 right", false, i64::from(window) + 1, 0, false),
         ("LEN>0 WND=0", true, 0, 5, false),
         ("LEN>0 WND>0 all left", false, -9, 5, false),
-        ("LEN>0 WND>0 all right", false, i64::from(window) + 1, 5, false),
+        (
+            "LEN>0 WND>0 all right",
+            false,
+            i64::from(window) + 1,
+            5,
+            false,
+        ),
     ] {
         let (mut raw, next) = fresh(shut);
         let seq = (i64::from(next) + offset) as u32;
@@ -164,7 +234,11 @@ fn rfc9293_3_10_7_4_second_check_rst() {
     for (mut raw, state, next, sent) in synchronized() {
         raw.pass(Duration::from_millis(1));
         // In the window but not exact: an ACK to make sure.
-        assert_eq!(raw.feed(RST, next + 1, 0, 0), [out(ACK, sent, next, 0)], "{state:?}");
+        assert_eq!(
+            raw.feed(RST, next + 1, 0, 0),
+            [out(ACK, sent, next, 0)],
+            "{state:?}"
+        );
         assert_eq!(raw.state(), state, "{state:?}");
         assert_eq!(raw.feed(RST, next, 0, 0), [], "{state:?}");
         assert_eq!(raw.state(), Closed, "{state:?}");
@@ -178,7 +252,10 @@ fn rfc9293_3_10_7_4_second_check_rst() {
     }
     let mut raw = Raw::syn_received();
     assert_eq!(raw.feed(RST, 1, 0, 0), []);
-    assert_eq!((raw.state(), raw.error()), (Closed, Some(CloseReason::ConnectionRefused)));
+    assert_eq!(
+        (raw.state(), raw.error()),
+        (Closed, Some(CloseReason::ConnectionRefused))
+    );
 }
 
 /// Fourth: SYN in the window is challenged (RFC 5961, 4.2), whatever else the segment holds.
@@ -186,7 +263,11 @@ fn rfc9293_3_10_7_4_second_check_rst() {
 fn rfc9293_3_10_7_4_fourth_check_syn() {
     for flags in [SYN, SYN_ACK] {
         for (mut raw, state, next, sent) in synchronized() {
-            assert_eq!(raw.feed(flags, next + 1, 1, 0), [out(ACK, sent, next, 0)], "{state:?}");
+            assert_eq!(
+                raw.feed(flags, next + 1, 1, 0),
+                [out(ACK, sent, next, 0)],
+                "{state:?}"
+            );
             assert_eq!(raw.state(), state, "{state:?}");
             // And again at once: the limit of section 7.
             assert_eq!(raw.feed(flags, next + 1, 1, 0), [], "{state:?}");
@@ -202,19 +283,43 @@ fn rfc9293_3_10_7_4_fourth_check_syn() {
 #[test]
 fn rfc9293_3_10_7_4_fifth_check_ack() {
     for (mut raw, state, next, _) in synchronized() {
-        assert_eq!(raw.feed(Flags::PSH, next, 0, 10), [], "{state:?}: no ACK bit");
-        assert_eq!((raw.state(), raw.conn.recv_len()), (state, 0), "{state:?}: no ACK bit");
+        assert_eq!(
+            raw.feed(Flags::PSH, next, 0, 10),
+            [],
+            "{state:?}: no ACK bit"
+        );
+        assert_eq!(
+            (raw.state(), raw.conn.recv_len()),
+            (state, 0),
+            "{state:?}: no ACK bit"
+        );
     }
     for (mut raw, state, next, sent) in synchronized() {
         // SEG.ACK > SND.NXT.
-        assert_eq!(raw.feed(ACK, next, sent + 1, 10), [out(ACK, sent, next, 0)], "{state:?}");
-        assert_eq!((raw.state(), raw.conn.recv_len()), (state, 0), "{state:?}: ACK too new");
+        assert_eq!(
+            raw.feed(ACK, next, sent + 1, 10),
+            [out(ACK, sent, next, 0)],
+            "{state:?}"
+        );
+        assert_eq!(
+            (raw.state(), raw.conn.recv_len()),
+            (state, 0),
+            "{state:?}: ACK too new"
+        );
     }
     for (mut raw, state, next, sent) in synchronized() {
         // RFC 5961, 5.2: older than any window that was ever open.
         let old = 1u32.wrapping_sub(65_536 + 1);
-        assert_eq!(raw.feed(ACK, next, old, 10), [out(ACK, sent, next, 0)], "{state:?}");
-        assert_eq!((raw.state(), raw.conn.recv_len()), (state, 0), "{state:?}: ACK too old");
+        assert_eq!(
+            raw.feed(ACK, next, old, 10),
+            [out(ACK, sent, next, 0)],
+            "{state:?}"
+        );
+        assert_eq!(
+            (raw.state(), raw.conn.recv_len()),
+            (state, 0),
+            "{state:?}: ACK too old"
+        );
     }
     // SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT, else RST.
     for (ack, outs, state) in [
@@ -285,21 +390,39 @@ fn rfc9293_3_10_7_4_eighth_check_fin() {
         (Raw::fin_wait_1(), FinWait1, 2, TimeWait),
         (Raw::fin_wait_2(), FinWait2, 2, TimeWait),
     ] {
-        let sent = if matches!(from, FinWait1 | FinWait2) { 2 } else { 1 };
+        let sent = if matches!(from, FinWait1 | FinWait2) {
+            2
+        } else {
+            1
+        };
         // With data, and all of it counts.
-        assert_eq!(raw.feed(FIN_ACK, 1, ack, 10), [out(ACK, sent, 12, 0)], "{from:?}");
+        assert_eq!(
+            raw.feed(FIN_ACK, 1, ack, 10),
+            [out(ACK, sent, 12, 0)],
+            "{from:?}"
+        );
         assert_eq!(raw.state(), to, "{from:?} ACK={ack}");
         assert!(raw.events.has(Events::PEER_CLOSED), "{from:?}");
-        assert_eq!(raw.events.has(Events::TIME_WAIT), to == TimeWait, "{from:?}");
+        assert_eq!(
+            raw.events.has(Events::TIME_WAIT),
+            to == TimeWait,
+            "{from:?}"
+        );
         assert_eq!(raw.read(100).0.len(), 10, "{from:?}");
         assert!(raw.conn.peer_closed(), "{from:?}");
     }
     // Remain where they are, and answer.
-    for (mut raw, state) in
-        [(Raw::close_wait(), CloseWait), (Raw::closing(), Closing), (Raw::last_ack(), LastAck)]
-    {
+    for (mut raw, state) in [
+        (Raw::close_wait(), CloseWait),
+        (Raw::closing(), Closing),
+        (Raw::last_ack(), LastAck),
+    ] {
         let sent = if state == CloseWait { 1 } else { 2 };
-        assert_eq!(raw.feed(FIN_ACK, 1, 1, 0), [out(ACK, sent, 2, 0)], "{state:?}");
+        assert_eq!(
+            raw.feed(FIN_ACK, 1, 1, 0),
+            [out(ACK, sent, 2, 0)],
+            "{state:?}"
+        );
         assert_eq!(raw.state(), state);
     }
     // Out of order: waits for what is missing.
@@ -313,7 +436,10 @@ fn rfc9293_3_10_7_4_eighth_check_fin() {
 /// RFC 7323, 5.3: PAWS, and which segments TS.Recent follows.
 #[test]
 fn rfc7323_5_3_paws() {
-    let peer = Peer { ts: Some(1_000), ..Peer::default() };
+    let peer = Peer {
+        ts: Some(1_000),
+        ..Peer::default()
+    };
     let mut raw = Raw::established_with(peer);
     let stamp = |raw: &Raw, val: u32| {
         let mut options: Options = raw.options();
@@ -328,9 +454,17 @@ fn rfc7323_5_3_paws() {
     assert_eq!(raw.conn.recv_len(), 10);
     // R1: older than TS.Recent is dropped and answered.
     let options = stamp(&raw, 1_009);
-    assert_eq!(raw.feed_with(PSH_ACK, 11, 1, 10, options), [out(ACK, 1, 11, 0)]);
+    assert_eq!(
+        raw.feed_with(PSH_ACK, 11, 1, 10, options),
+        [out(ACK, 1, 11, 0)]
+    );
     assert_eq!(raw.conn.recv_len(), 10);
-    let echoed = |raw: &Raw| raw.headers.last().and_then(|h| h.options.timestamps).map(|t| t.ecr);
+    let echoed = |raw: &Raw| {
+        raw.headers
+            .last()
+            .and_then(|h| h.options.timestamps)
+            .map(|t| t.ecr)
+    };
     assert_eq!(echoed(&raw), Some(1_010));
     // RST is exempt.
     let options = stamp(&raw, 1);
@@ -341,10 +475,16 @@ fn rfc7323_5_3_paws() {
     raw.feed_with(PSH_ACK, 21, 1, 10, options);
     assert_eq!(echoed(&raw), Some(1_010));
     let options = stamp(&raw, 1_020);
-    assert_eq!(raw.feed_with(PSH_ACK, 11, 1, 10, options), [out(ACK, 1, 31, 0)]);
+    assert_eq!(
+        raw.feed_with(PSH_ACK, 11, 1, 10, options),
+        [out(ACK, 1, 31, 0)]
+    );
     assert_eq!(echoed(&raw), Some(1_020));
     // The clock wraps.
-    let mut raw = Raw::established_with(Peer { ts: Some(u32::MAX), ..Peer::default() });
+    let mut raw = Raw::established_with(Peer {
+        ts: Some(u32::MAX),
+        ..Peer::default()
+    });
     let options = stamp(&raw, 5);
     raw.feed_with(PSH_ACK, 1, 1, 10, options);
     assert_eq!(raw.conn.recv_len(), 10);

@@ -78,7 +78,11 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         duplicate: if rng.chance(300) { rng.below(100) } else { 0 },
         joins: rng.chance(400),
         stall: if rng.chance(200) { rng.below(10) } else { 0 },
-        path_mss: if rng.chance(150) { 536 + rng.below(900) as u16 } else { 0 },
+        path_mss: if rng.chance(150) {
+            536 + rng.below(900) as u16
+        } else {
+            0
+        },
     };
     let mut pair = Pair::new(seed, link);
     pair.slowly = slowly;
@@ -116,7 +120,11 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     let most = if harsh == 3 { 30_000 } else { 400_000 };
     let mut users: Vec<User> = (0..2)
         .map(|_| {
-            let len = if rng.chance(200) { 0 } else { rng.below(most) as usize };
+            let len = if rng.chance(200) {
+                0
+            } else {
+                rng.below(most) as usize
+            };
             User {
                 to_send: stream(&mut rng, len),
                 sent: 0,
@@ -152,7 +160,11 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
             break;
         }
         let until = start.add(limit);
-        let reader = users.iter().filter(|u| u.slow && !u.eof).map(|u| u.next_read).min();
+        let reader = users
+            .iter()
+            .filter(|u| u.slow && !u.eof)
+            .map(|u| u.next_read)
+            .min();
         let next = pair.next_event();
         match (next, reader) {
             (None, None) => return Err(tell(&pair, "stalled: no timer, nothing on the wire")),
@@ -182,7 +194,10 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         return Err(tell(&pair, "not over"));
     }
     let counters = [0, 1].map(|i: usize| *pair.ends[i].mib.0.borrow());
-    Ok(Outcome { digest: pair.digest, counters })
+    Ok(Outcome {
+        digest: pair.digest,
+        counters,
+    })
 }
 
 fn act(pair: &mut Pair, users: &mut [User], rng: &mut Rng, i: usize) -> Result<(), String> {
@@ -200,7 +215,11 @@ fn act(pair: &mut Pair, users: &mut [User], rng: &mut Rng, i: usize) -> Result<(
     }
     // Reading.
     if !user.slow || user.next_read <= now {
-        let max = if user.slow { 1 + rng.below(20_000) as usize } else { usize::MAX };
+        let max = if user.slow {
+            1 + rng.below(20_000) as usize
+        } else {
+            usize::MAX
+        };
         let data = pair.read(i, max);
         user.received.extend(data);
         user.next_read = now.add(Duration::from_millis(1 + rng.below(300)));

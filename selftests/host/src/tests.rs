@@ -3,13 +3,7 @@
 //! Tests of whole connections, named after the rule they check.
 
 use crate::pair::{Block, Link, Pair};
-use crate::tcp::{
-    connection::Events,
-    context::Cx,
-    mib::Mib,
-    state::ConnState,
-    time::Duration,
-};
+use crate::tcp::{connection::Events, context::Cx, mib::Mib, state::ConnState, time::Duration};
 use crate::with_conn;
 
 const CLEAN: Link = Link {
@@ -36,10 +30,14 @@ fn established() -> Pair {
 /// Seeds through the simulator: RUSTTCP_SIM_SEEDS of them (2,000 unless told otherwise).
 #[test]
 fn simulation_of_many_seeds() {
-    let count: u64 =
-        std::env::var("RUSTTCP_SIM_SEEDS").ok().and_then(|v| v.parse().ok()).unwrap_or(2_000);
-    let first: u64 =
-        std::env::var("RUSTTCP_SIM_FIRST").ok().and_then(|v| v.parse().ok()).unwrap_or(0);
+    let count: u64 = std::env::var("RUSTTCP_SIM_SEEDS")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(2_000);
+    let first: u64 = std::env::var("RUSTTCP_SIM_FIRST")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0);
     let threads = 2;
     let failures: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
@@ -48,14 +46,19 @@ fn simulation_of_many_seeds() {
                     (first..first + count)
                         .filter(|seed| seed % threads == t)
                         .filter_map(|seed| {
-                            crate::sim::run(seed).err().map(|e| format!("seed {seed}: {e}"))
+                            crate::sim::run(seed)
+                                .err()
+                                .map(|e| format!("seed {seed}: {e}"))
                         })
                         .take(3)
                         .collect::<Vec<_>>()
                 })
             })
             .collect();
-        workers.into_iter().flat_map(|w| w.join().unwrap()).collect()
+        workers
+            .into_iter()
+            .flat_map(|w| w.join().unwrap())
+            .collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
@@ -101,8 +104,16 @@ fn the_simulator_meets_every_mechanism() {
         Mib::TCPLostRetransmit,
         Mib::TCPLossProbes,
     ] {
-        println!("{} {}", Mib::NAMES[counter as usize], sums[counter as usize]);
-        assert!(sums[counter as usize] > 0, "{} never", Mib::NAMES[counter as usize]);
+        println!(
+            "{} {}",
+            Mib::NAMES[counter as usize],
+            sums[counter as usize]
+        );
+        assert!(
+            sums[counter as usize] > 0,
+            "{} never",
+            Mib::NAMES[counter as usize]
+        );
     }
 }
 
@@ -165,19 +176,27 @@ fn rfc9293_3_6_normal_close() {
     with_conn!(pair.ends[0], now, |conn, cx| conn.close(&cx));
     pair.flush(0);
     assert_eq!(pair.ends[0].state(), ConnState::FinWait1);
-    pair.run(Duration::from_millis(100), |p| p.ends[1].state() == ConnState::CloseWait);
+    pair.run(Duration::from_millis(100), |p| {
+        p.ends[1].state() == ConnState::CloseWait
+    });
     assert_eq!(pair.ends[1].state(), ConnState::CloseWait);
-    pair.run(Duration::from_millis(100), |p| p.ends[0].state() == ConnState::FinWait2);
+    pair.run(Duration::from_millis(100), |p| {
+        p.ends[0].state() == ConnState::FinWait2
+    });
     assert_eq!(pair.ends[0].state(), ConnState::FinWait2);
     let now = pair.now;
     with_conn!(pair.ends[1], now, |conn, cx| conn.close(&cx));
     pair.flush(1);
     assert_eq!(pair.ends[1].state(), ConnState::LastAck);
-    pair.run(Duration::from_millis(100), |p| p.ends[1].state() == ConnState::Closed);
+    pair.run(Duration::from_millis(100), |p| {
+        p.ends[1].state() == ConnState::Closed
+    });
     assert_eq!(pair.ends[0].state(), ConnState::TimeWait);
     assert_eq!(pair.ends[1].state(), ConnState::Closed);
     // 2 MSL later nothing is left.
-    pair.run(Duration::from_secs(61), |p| p.ends[0].state() == ConnState::Closed);
+    pair.run(Duration::from_secs(61), |p| {
+        p.ends[0].state() == ConnState::Closed
+    });
     assert_eq!(pair.ends[0].state(), ConnState::Closed);
 }
 
@@ -226,7 +245,10 @@ fn rfc9293_3_10_7_1_connect_to_closed_port_is_refused() {
         Block::Conn(conn) => conn.take_error(),
         _ => None,
     };
-    assert_eq!(error, Some(crate::tcp::connection::CloseReason::ConnectionRefused));
+    assert_eq!(
+        error,
+        Some(crate::tcp::connection::CloseReason::ConnectionRefused)
+    );
 }
 
 /// RFC 9293, 3.8.6.1: a shut window is probed until it opens.
@@ -254,7 +276,9 @@ fn rfc9293_3_8_3_silent_peer_times_out() {
     pair.link.loss = 1000;
     pair.write(0, b"into the void");
     let before = pair.now;
-    pair.run(Duration::from_secs(3600), |p| p.ends[0].state() == ConnState::Closed);
+    pair.run(Duration::from_secs(3600), |p| {
+        p.ends[0].state() == ConnState::Closed
+    });
     assert_eq!(pair.ends[0].state(), ConnState::Closed);
     // R2 must be at least 100 seconds (MUST-23... RFC 9293, 3.8.3).
     assert!(pair.now.since(before) >= Duration::from_secs(100));
@@ -272,7 +296,9 @@ fn rfc6582_and_rfc6675_a_single_loss_costs_no_timeout() {
         }
         pair.listen(1);
         pair.connect(0);
-        pair.run(Duration::from_secs(1), |p| p.ends[1].state() == ConnState::Established);
+        pair.run(Duration::from_secs(1), |p| {
+            p.ends[1].state() == ConnState::Established
+        });
         let data = vec![1u8; 200_000];
         let mut sent = 0;
         let mut got = Vec::new();
@@ -281,7 +307,10 @@ fn rfc6582_and_rfc6675_a_single_loss_costs_no_timeout() {
             sent += pair.write(0, &data[sent..]);
             if !dropped && got.len() > 50_000 {
                 // The first data segment on the wire vanishes.
-                let key = pair.wire.iter().find(|(_, v)| v.0 == 1 && !v.1 .1.is_empty());
+                let key = pair
+                    .wire
+                    .iter()
+                    .find(|(_, v)| v.0 == 1 && !v.1 .1.is_empty());
                 if let Some(key) = key.map(|(k, _)| *k) {
                     pair.wire.remove(&key);
                     dropped = true;
@@ -311,14 +340,26 @@ fn rfc5961_3_2_inexact_rst_is_challenged() {
         _ => unreachable!(),
     };
     for (offset, survives) in [(1u32, true), (100, true), (0, false)] {
-        let header = Header { seq: nxt.add(offset), flags: Flags::RST, ..Header::default() };
+        let header = Header {
+            seq: nxt.add(offset),
+            flags: Flags::RST,
+            ..Header::default()
+        };
         let mut bytes = vec![0; 60];
         let len = header.emit(1, 2, &mut bytes).unwrap();
         bytes.truncate(len);
         pair.deliver(1, (bytes, Vec::new()));
-        assert_eq!(pair.ends[1].state() == ConnState::Established, survives, "{offset}");
+        assert_eq!(
+            pair.ends[1].state() == ConnState::Established,
+            survives,
+            "{offset}"
+        );
     }
-    assert_eq!(pair.ends[1].mib.get(Mib::TCPChallengeACK), 1, "limited to one at a time");
+    assert_eq!(
+        pair.ends[1].mib.get(Mib::TCPChallengeACK),
+        1,
+        "limited to one at a time"
+    );
 }
 
 /// RFC 9293, 3.8.4: a dead peer is found by keepalives.
