@@ -723,9 +723,12 @@ fn super_segments_are_cut_by_reports() {
     let memory = raw.conn.memory().0;
     raw.feed_sack(3_001, &[]);
     assert_eq!(raw.conn.memory().0, memory);
-    let at = raw.conn.poll_timeout().unwrap();
-    let outs = raw.pass(at.since(raw.now));
-    assert!(outs.iter().all(|o| o.seq >= 3_001), "{outs:?}");
+    let mut outs = Vec::new();
+    while raw.mib.get(Mib::TCPTimeouts) == 0 {
+        let at = raw.conn.poll_timeout().expect("a timer");
+        outs.extend(raw.pass(at.since(raw.now)));
+    }
+    assert_eq!(outs.last().map(|o| o.seq), Some(3_001));
 }
 
 /// Memory for what a peer sends is bounded, in order and out of order, whatever it is cut into;
