@@ -259,17 +259,20 @@ impl<T: Entry> RcuTable<T> {
     }
 
     /// Removes the first entry of `hash` for which `is_it` holds. `false` if there is none.
-    pub(crate) fn remove(&self, hash: u32, mut is_it: impl FnMut(&T) -> bool) -> bool {
-        self.replace(hash, &mut is_it, None)
+    pub(crate) fn remove(&self, hash: u32, is_it: impl FnMut(&T) -> bool) -> bool {
+        self.replace(hash, is_it, None, |_| {})
     }
 
     /// As [`Self::remove`], and puts `with` in its place in the same step, so that no reader finds
-    /// neither. If nothing is removed, `with` is dropped and the result is `false`.
+    /// neither. `before_visible` runs on `with` under the lock, right before that: the place to arm
+    /// its timer, since a node that never gets into the table must not have one armed. If nothing
+    /// is removed, `with` is dropped and the result is `false`.
     pub(crate) fn replace(
         &self,
         hash: u32,
-        is_it: &mut dyn FnMut(&T) -> bool,
+        mut is_it: impl FnMut(&T) -> bool,
         with: Option<OwnedNode<T>>,
+        before_visible: impl FnOnce(&Node<T>),
     ) -> bool {
         let Some((head, lock)) = self.bucket(hash) else {
             return false;
@@ -283,6 +286,7 @@ impl<T: Entry> RcuTable<T> {
                 let node = at.cast::<Node<T>>();
                 if node.as_ref().hash == hash && is_it(&node.as_ref().value) {
                     if let Some(with) = with {
+                        before_visible(&with);
                         let raw = KBox::into_raw(Pin::into_inner_unchecked(with));
                         bindings::hlist_add_head_rcu((*raw).link.get(), head);
                     }

@@ -537,6 +537,7 @@ pub(crate) mod abi {
     pub(crate) const FIONREAD: u32 = b::FIONREAD;
     pub(crate) const SIOCOUTQ: u32 = b::TIOCOUTQ;
     pub(crate) const SIOCOUTQNSD: u32 = b::SIOCOUTQNSD;
+    pub(crate) const SIOCATMARK: u32 = b::SIOCATMARK;
 
     pub(crate) const RCV_SHUTDOWN: u8 = b::RCV_SHUTDOWN as u8;
     pub(crate) const SEND_SHUTDOWN: u8 = b::SEND_SHUTDOWN as u8;

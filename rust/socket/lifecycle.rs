@@ -74,7 +74,10 @@ pub(super) fn shutdown(sk: &TcpSock, how: i32) -> Result {
     let receive = bits & abi::RCV_SHUTDOWN != 0;
     let send = bits & abi::SEND_SHUTDOWN != 0;
     let result = match sk.sk().state() {
-        abi::TCP_CLOSE => Err(ENOTCONN),
+        abi::TCP_CLOSE => {
+            sk.add_shutdown(bits);
+            Err(ENOTCONN)
+        }
         abi::TCP_LISTEN => {
             if receive {
                 listen::stop(&mut sk);

@@ -50,7 +50,10 @@ pub(super) fn poll(sk: &TcpSock) -> u32 {
 
 /// FIONREAD (SIOCINQ), SIOCOUTQ and SIOCOUTQNSD.
 pub(super) fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
-    if !matches!(cmd, abi::FIONREAD | abi::SIOCOUTQ | abi::SIOCOUTQNSD) {
+    if !matches!(
+        cmd,
+        abi::FIONREAD | abi::SIOCOUTQ | abi::SIOCOUTQNSD | abi::SIOCATMARK
+    ) {
         return Err(Error::from_errno(-515)); // ENOIOCTLCMD: the socket layer goes on.
     }
     let sk = sk.lock();
@@ -60,6 +63,8 @@ pub(super) fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
     let conn = &sk.peek().conn;
     let bytes = match cmd {
         abi::FIONREAD => conn.recv_len(),
+        // There is no urgent data, so no mark.
+        abi::SIOCATMARK => 0,
         abi::SIOCOUTQ => conn.unacked(),
         _ => conn.unsent(),
     };

@@ -81,7 +81,7 @@ fn secs(value: Duration, default: Duration) -> i32 {
 /// getsockopt().
 pub(super) fn get(sk: &TcpSock, level: i32, name: i32, out: OptOut) -> Result {
     if level != abi::SOL_TCP {
-        return Err(ENOPROTOOPT);
+        return Err(EOPNOTSUPP);
     }
     let value = {
         let sk = sk.lock();

@@ -114,7 +114,7 @@ fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
         sk.sk().wake_all();
         sk.sk().wake_async(false);
     }
-    if events.has(Events::TIME_WAIT) {
+    if events.has(Events::TIME_WAIT) && sk.peek().hashed {
         enter_time_wait(sk, state);
     }
     if events.has(Events::CLOSED) {
@@ -164,14 +164,13 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
         Gfp::ATOMIC,
     );
     // Without memory the connection is over a little early, as in Linux.
-    if let Some(node) = &node {
-        state.mib.add(Mib::TW, 1);
-        node.arm_timer(&mut node.state().lock(), lasts);
-    }
     let this = sk.sk();
     state
         .conns
-        .replace(hash, &mut |c: &Conn| c.is_sock(this), node);
+        .replace(hash, |c: &Conn| c.is_sock(this), node, |node| {
+            state.mib.add(Mib::TW, 1);
+            node.arm_timer(&mut node.state().lock(), lasts);
+        });
     sk.data().hashed = false;
     sk.set_state(abi::TCP_CLOSE);
     sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);

@@ -354,7 +354,7 @@ impl Rx<'_> {
             let same = |c: &Conn| core::ptr::eq(c, node.value());
             self.state
                 .conns
-                .replace(node.hash(), &mut { same }, Some(new))
+                .replace(node.hash(), same, Some(new), |_| {})
         });
         if !replaced {
             // Another CPU was faster with the same ACK, or there is no memory.
@@ -535,6 +535,12 @@ fn to_sock(state: &'static NetState, sk: &TcpSock, skb: SkBuff) {
 /// Feeds a segment to a locked socket's connection. The packet's data starts at the TCP header,
 /// and its checksum is right.
 pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
+    // What was in the backlog when a TIME-WAIT entry took over, or the connection ended: the peer
+    // sends again what matters.
+    if !sk.peek().hashed {
+        skb.drop_with(SkbDrop::Protocol);
+        return;
+    }
     let Some((header_len, _, _, header)) = parse(&mut skb) else {
         return;
     };

@@ -332,7 +332,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Send autotuning: room for twice the window, so that the user is never what limits it.
-    fn grow_sndbuf(&mut self, cx: &Cx<'_, P>) {
+    pub(super) fn grow_sndbuf(&mut self, cx: &Cx<'_, P>) {
         if self.sndbuf_locked {
             return;
         }

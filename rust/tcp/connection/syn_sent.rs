@@ -121,6 +121,8 @@ impl<P: Platform> Connection<P> {
         self.timers.stop(Timer::Retransmit);
         self.events.set(Events::CONNECTED);
         self.events.set(Events::WRITABLE);
+        // Room for the initial window and as much again, from the first byte on.
+        self.grow_sndbuf(cx);
         self.touch_keepalive(cx);
         if self.fin_queued {
             // The user closed before the handshake was complete.

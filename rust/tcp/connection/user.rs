@@ -216,7 +216,8 @@ impl<P: Platform> Connection<P> {
             self.flush = true;
         }
         if self.state.is_synchronized() {
-            self.update_mss();
+            // The MSS was agreed on; TCP_MAXSEG comes too late, as in Linux.
+            self.config.user_mss = old.user_mss;
         }
         if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
             self.touch_keepalive(cx);
