@@ -62,10 +62,14 @@ object=build/rust/rusttcp_main.o
 if [ ! -f $object ]; then
 	breach "$object is not built: make modules"
 else
-	panics=$("llvm-objdump-$LLVM" -dr --no-show-raw-insn "$object" | awk '
+	"llvm-objdump-$LLVM" -dr --no-show-raw-insn "$object" >build/layers.dis ||
+		breach "llvm-objdump-$LLVM can't read $object"
+	grep -q '^[0-9a-f]* <.*rusttcp_main.*tcp.*>:$' build/layers.dis ||
+		breach "no function of the core is in $object"
+	panics=$(awk '
 		/^[0-9a-f]+ <.*>:$/ { fn = $2; gsub(/[<>:]/, "", fn) }
 		/R_X86_64.*(core9panicking|9panicking|unwrap_failed|expect_failed|slice.*index.*fail|panic_bounds|copy_from_slice|panic_const|rust_begin_unwind|slice_.*_fail)/ {
-			print fn " -> " $NF }' | sort | uniq -c)
+			print fn " -> " $NF }' build/layers.dis | sort | uniq -c)
 	demangled=$(echo "$panics" | "llvm-cxxfilt-$LLVM" 2>/dev/null || echo "$panics")
 	left=$(echo "$demangled" | grep -vF -f <(grep -vE '^#|^$' scripts/panic_allow.txt) | grep -v '^[[:space:]]*$' || true)
 	if [ -n "$left" ]; then

@@ -5,7 +5,7 @@
 /*
  * The address family. A number of its own can't be had without patching the
  * kernel (AF_MAX bounds them), so the module takes a retired one: 19 was Econet's.
- * The one in force is in /sys/module/rusttcp/parameters/family.
+ * The module parameter `family` chooses another.
  */
 #ifndef AF_RUSTTCP
 #define AF_RUSTTCP	19
