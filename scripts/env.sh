@@ -9,7 +9,7 @@ RUSTTCP_CACHE=${RUSTTCP_CACHE:-$HOME/.cache/rusttcp}
 export RUSTTCP_TOP RUSTTCP_CACHE
 export PATH=$RUSTTCP_CACHE/tools/bin:$RUSTTCP_CACHE/venv/bin:$HOME/.cargo/bin:$PATH
 export LIBCLANG_PATH=/usr/lib/llvm-$LLVM/lib
-export CARGO_TARGET_DIR=$RUSTTCP_CACHE/target
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$RUSTTCP_CACHE/target}
 if [ -f "$RUSTTCP_CACHE/rust-lib-src" ]; then
 	RUST_LIB_SRC=$(cat "$RUSTTCP_CACHE/rust-lib-src")
 	export RUST_LIB_SRC
