@@ -10,8 +10,16 @@ set -eu
 cache=$RUSTTCP_CACHE
 stamp=$cache/setup.stamp
 want=$(cat "$RUSTTCP_TOP/scripts/versions.sh" "$0" | sha256sum)
-if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && command -v "clang-$LLVM" tshark nginx curl >/dev/null &&
-	[ -x "$cache/venv/bin/vng" ]; then
+# The cache outlives machines: what the packages brought is looked for by itself.
+have() {
+	local tool
+	for tool in "clang-$LLVM" "ld.lld-$LLVM" rustc cargo flex bison bc qemu-system-x86_64 nft tshark nginx curl \
+		iperf3 ethtool shellcheck strace socat; do
+		command -v "$tool" >/dev/null || return 1
+	done
+}
+if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && have && "$cache/venv/bin/vng" --version >/dev/null 2>&1 &&
+	[ -f "$cache/src/$LINUX_PACKAGE/Makefile" ] && "$cache/tools/bin/bindgen" --version >/dev/null 2>&1; then
 	exit 0
 fi
 
@@ -48,6 +56,10 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
 	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 fi
 step 10 "package lists" apt-get update
+for package in "clang-$LLVM" "$LINUX_PACKAGE"; do
+	[ -n "$(apt-cache madison "$package")" ] ||
+		die "no package $package to be had: is Debian's archive reachable, and are its backports? ($cache/log)"
+done
 # shellcheck disable=SC2086
 step 120 "packages" apt-get install -y --no-install-recommends $PACKAGES_BUILD $PACKAGES_TEST
 command -v qemu-system-x86_64 >/dev/null ||
@@ -57,8 +69,13 @@ command -v qemu-system-x86_64 >/dev/null ||
 fetch() {
 	mkdir -p "$cache/dl" && cd "$cache/dl" && apt-get download "$@"
 }
+linux=$LINUX_PACKAGE=$LINUX_VERSION
+if ! apt-cache madison "$LINUX_PACKAGE" | grep -qF "$LINUX_VERSION"; then
+	linux=$LINUX_PACKAGE
+	echo "rusttcp: the archive has no $LINUX_PACKAGE $LINUX_VERSION any more; taking what it has of that series"
+fi
 if [ ! -f "$cache/src/$LINUX_PACKAGE/Makefile" ]; then
-	step 30 "kernel source package" fetch "$LINUX_PACKAGE"
+	step 30 "kernel source package" fetch "$linux"
 	unpack() {
 		rm -rf "$cache/tmp" && mkdir -p "$cache/tmp" "$cache/src"
 		dpkg-deb -x "$(ls "$cache"/dl/"$LINUX_PACKAGE"_*.deb)" "$cache/tmp"
@@ -102,8 +119,9 @@ if ! "$cache/tools/bin/bindgen" --version 2>/dev/null | grep -q "$BINDGEN"; then
 		--root "$cache/tools" --target-dir "$cache/target/bindgen"
 fi
 venv() {
+	rm -rf "$cache/venv"
 	python3 -m venv "$cache/venv"
-	"$cache/venv/bin/pip" install --quiet "virtme-ng==$VIRTME_NG" scapy matplotlib
+	"$cache/venv/bin/pip" install --quiet "virtme-ng==$VIRTME_NG" "scapy==$SCAPY" "matplotlib==$MATPLOTLIB"
 }
-[ -x "$cache/venv/bin/vng" ] || step 40 "virtme-ng, scapy, matplotlib" venv
+"$cache/venv/bin/vng" --version 2>/dev/null | grep -qF "$VIRTME_NG" || step 40 "virtme-ng, scapy, matplotlib" venv
 echo "$want" >"$stamp"
