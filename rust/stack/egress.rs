@@ -165,12 +165,15 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     );
     // Without memory the connection is over a little early, as in Linux.
     let this = sk.sk();
-    state
-        .conns
-        .replace(hash, |c: &Conn| c.is_sock(this), node, |node| {
+    state.conns.replace(
+        hash,
+        |c: &Conn| c.is_sock(this),
+        node,
+        |node| {
             state.mib.add(Mib::TW, 1);
             node.arm_timer(&mut node.state().lock(), lasts);
-        });
+        },
+    );
     sk.data().hashed = false;
     sk.set_state(abi::TCP_CLOSE);
     sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);

@@ -198,7 +198,7 @@ fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
     let seq = SeqNum::new(report.seq);
     if code == icmp::FRAG_NEEDED {
         let mss = u16::try_from(report.mtu.saturating_sub(40)).unwrap_or(u16::MAX);
-        with_cx(locked, |conn, cx| conn.handle_mtu(cx, mss));
+        with_cx(locked, |conn, cx| conn.handle_mtu(cx, seq, mss));
     } else {
         let error = match code {
             icmp::NET | icmp::NET_UNKNOWN => IcmpError::Net,

@@ -8,7 +8,7 @@
 
 use super::{
     config::SocketConfig,
-    connection::{reset_for, DropReason, Timestamping, DEFAULT_MSS},
+    connection::{reset_for, DropReason, Timestamping, CHALLENGE_INTERVAL, DEFAULT_MSS},
     context::Cx,
     mib::Mib,
     platform::Platform,
@@ -83,6 +83,8 @@ pub(crate) struct SynRcvd {
     pub(crate) ts: Timestamping,
     /// SYN-ACKs sent again.
     pub(crate) retries: u8,
+    /// When something that moved nothing was last answered, or zero.
+    last_reply: Instant,
     /// When the first SYN-ACK was sent.
     pub(crate) sent_at: Instant,
     /// When the SYN-ACK is due again.
@@ -161,6 +163,7 @@ impl SynRcvd {
             retries: 0,
             sent_at: cx.now,
             deadline: cx.now.add(SYNACK_TIMEOUT),
+            last_reply: Instant::default(),
         }
     }
 
@@ -226,12 +229,12 @@ impl SynRcvd {
         if seg.has(Flags::SYN) && !seg.intersects_rst_ack() && seq == self.irs {
             // Which of the SYN-ACKs gets acknowledged can't be told any more: no RTT from it (Karn).
             self.sent_at = Instant::default();
-            return SynRcvdOn::Reply(self.syn_ack(cx.now), DropReason::Duplicate);
+            return self.limited(cx.now, DropReason::Duplicate, Self::syn_ack);
         }
         if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
             if self.ts.is_old(ts.val, cx.now) && !seg.has(Flags::RST) {
                 cx.count(Mib::PAWSEstab);
-                return SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::Paws);
+                return self.limited(cx.now, DropReason::Paws, Self::ack_now);
             }
         }
         if seg.end().before(nxt) || seq.after(adv) {
@@ -239,7 +242,7 @@ impl SynRcvd {
             return if seg.has(Flags::RST) {
                 SynRcvdOn::Drop(DropReason::OutOfWindow)
             } else {
-                SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::OutOfWindow)
+                self.limited(cx.now, DropReason::OutOfWindow, Self::ack_now)
             };
         }
         if seg.has(Flags::RST) {
@@ -247,11 +250,11 @@ impl SynRcvd {
                 cx.count(Mib::AttemptFails);
                 SynRcvdOn::Remove
             } else {
-                SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::Challenge)
+                self.limited(cx.now, DropReason::Challenge, Self::ack_now)
             };
         }
         if seg.has(Flags::SYN) {
-            return SynRcvdOn::Reply(self.ack_now(cx.now), DropReason::Challenge);
+            return self.limited(cx.now, DropReason::Challenge, Self::ack_now);
         }
         if !seg.has(Flags::ACK) {
             return SynRcvdOn::Drop(DropReason::NoAck);
@@ -263,6 +266,22 @@ impl SynRcvd {
             };
         }
         SynRcvdOn::Establish
+    }
+
+    /// An answer to what moves nothing, unless one went out just now (RFC 5961, section 7): nobody
+    /// shall make us send as fast as they do.
+    fn limited(
+        &mut self,
+        now: Instant,
+        reason: DropReason,
+        header: fn(&Self, Instant) -> Header,
+    ) -> SynRcvdOn {
+        if self.last_reply != Instant::default() && now.since(self.last_reply) < CHALLENGE_INTERVAL
+        {
+            return SynRcvdOn::Drop(reason);
+        }
+        self.last_reply = now;
+        SynRcvdOn::Reply(header(self, now), reason)
     }
 
     /// An ACK of what came so far.

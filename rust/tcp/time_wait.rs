@@ -4,7 +4,7 @@
 //! entry that answers late segments (RFC 9293, section 3.10.7.4; RFC 1337; RFC 6191).
 
 use super::{
-    connection::Timestamping,
+    connection::{Timestamping, CHALLENGE_INTERVAL},
     context::Cx,
     mib::Mib,
     platform::Platform,
@@ -98,8 +98,8 @@ impl TimeWait {
 
     /// An ACK, unless one went out just now: two TIME-WAITs must not talk for ever.
     fn limited_ack(&mut self, now: Instant) -> TimeWaitOn {
-        const INTERVAL: Duration = Duration::from_millis(500);
-        if self.last_reply != Instant::default() && now.since(self.last_reply) < INTERVAL {
+        if self.last_reply != Instant::default() && now.since(self.last_reply) < CHALLENGE_INTERVAL
+        {
             return TimeWaitOn::Drop;
         }
         self.last_reply = now;
@@ -135,7 +135,8 @@ impl TimeWait {
                 Some(ts) => ts.val.wrapping_sub(self.ts.recent).wrapping_sub(1) < i32::MAX as u32,
                 None => false,
             };
-            if newer || seg.header.seq.after(self.rcv_nxt) && !old {
+            // SYN and FIN together open nothing: no listener would take it.
+            if (newer || seg.header.seq.after(self.rcv_nxt) && !old) && !seg.has(Flags::FIN) {
                 cx.count(Mib::TWRecycled);
                 let iss = self.snd_nxt.add(65_535).add(2);
                 return TimeWaitOn::NewConnection(iss);

@@ -272,9 +272,16 @@ impl<P: Platform> Connection<P> {
         seq.after_or_eq(self.send.una) && seq.before(self.send.nxt)
     }
 
-    /// The path takes less than was thought: what is out is cut anew and sent again.
-    pub(crate) fn handle_mtu(&mut self, cx: &Cx<'_, P>, mss_route: u16) {
-        if mss_route >= self.mss_route {
+    /// ICMP says of the segment numbered `seq` that the path takes less than was thought, segments
+    /// of `mss_route` bytes: what is out is cut anew and sent again. What was never sent, or has
+    /// arrived, can't have been too large: a forgery (RFC 5927, section 7.2).
+    pub(crate) fn handle_mtu(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seq: crate::tcp::seq::SeqNum,
+        mss_route: u16,
+    ) {
+        if mss_route >= self.mss_route || !self.is_out(seq) {
             return;
         }
         self.mss_route = mss_route.max(MIN_ROUTE_MSS);

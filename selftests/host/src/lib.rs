@@ -21,4 +21,6 @@ mod raw;
 #[cfg(test)]
 mod segment_arrives;
 #[cfg(test)]
+mod small_entries;
+#[cfg(test)]
 mod tests;

@@ -501,8 +501,19 @@ fn rfc9293_3_9_2_2_icmp() {
 fn rfc1191_6_4_a_narrower_path() {
     let mut raw = Raw::established();
     raw.write(3_000);
-    let before = raw.conn.cwnd();
-    let mut outs = raw.with(|conn, cx| conn.handle_mtu(cx, 700));
+    let (before, mss) = (raw.conn.cwnd(), raw.conn.mss());
+    // RFC 5927, 7.2: about what was never sent, or has arrived already, it is a forgery.
+    let (una, nxt) = {
+        let n = raw.conn.numbers();
+        (n.0, n.1)
+    };
+    for seq in [una.sub(1), nxt] {
+        assert!(raw
+            .with(|conn, cx| conn.handle_mtu(cx, seq, 600))
+            .is_empty());
+        assert_eq!(raw.conn.mss(), mss);
+    }
+    let mut outs = raw.with(|conn, cx| conn.handle_mtu(cx, una, 700));
     for ack in [701, 1_001, 1_701, 2_001, 2_701] {
         outs.extend(raw.feed(ACK, 1, ack, 0));
     }
@@ -511,7 +522,9 @@ fn rfc1191_6_4_a_narrower_path() {
     let end = outs.iter().map(|o| o.seq + o.len).max();
     assert_eq!((outs[0].seq, end), (1, Some(3_001)));
     // A forger can't make segments tiny.
-    raw.with(|conn, cx| conn.handle_mtu(cx, 1));
+    raw.write(100);
+    let una = raw.conn.numbers().0;
+    raw.with(|conn, cx| conn.handle_mtu(cx, una, 1));
     assert!(raw.conn.mss() >= 500);
 }
 

@@ -528,9 +528,7 @@ impl Pair {
         for (_, i, mss, seq) in due {
             let now = self.now;
             with_conn!(self.ends[i], now, |conn, cx| {
-                if conn.is_out(seq) {
-                    conn.handle_mtu(&cx, mss);
-                }
+                conn.handle_mtu(&cx, seq, mss);
             });
             self.flush(i);
         }
