@@ -143,3 +143,15 @@ bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport
 	sock_gen_put(sk);
 	return true;
 }
+
+/* The name of the namespace's congestion control; @name has TCP_CA_NAME_MAX bytes. */
+void rusttcp_helper_tcp_congestion_name(struct net *net, u8 *name);
+void rusttcp_helper_tcp_congestion_name(struct net *net, u8 *name)
+{
+	const struct tcp_congestion_ops *ca;
+
+	rcu_read_lock();
+	ca = rcu_dereference(net->ipv4.tcp_congestion_control);
+	strscpy_pad((char *)name, ca ? ca->name : "", TCP_CA_NAME_MAX);
+	rcu_read_unlock();
+}

@@ -71,7 +71,11 @@ impl Net {
         // SAFETY: Alive by the type invariants. The fields are single words that a sysctl may
         // change at any time; a torn set of them is as good as one taken a moment later.
         let v4 = unsafe { &(*self.as_ptr()).ipv4 };
+        let mut congestion = [0u8; CONGESTION_NAME];
+        // SAFETY: Alive by the type invariants; there is room for a name.
+        unsafe { bindings::tcp_congestion_name(self.as_ptr(), congestion.as_mut_ptr()) };
         TcpSysctls {
+            congestion,
             syn_retries: v4.sysctl_tcp_syn_retries,
             synack_retries: v4.sysctl_tcp_synack_retries,
             retries2: v4.sysctl_tcp_retries2,
@@ -94,6 +98,9 @@ impl Net {
     }
 }
 
+/// Bytes of the longest name of a congestion control, with the zero at its end.
+const CONGESTION_NAME: usize = bindings::TCP_CA_NAME_MAX as usize;
+
 /// Ticks to milliseconds.
 fn jiffies_to_ms(ticks: c_int) -> u64 {
     u64::try_from(ticks).unwrap_or(0).saturating_mul(1000) / u64::from(bindings::KERNEL_HZ)
@@ -101,6 +108,8 @@ fn jiffies_to_ms(ticks: c_int) -> u64 {
 
 /// What `net.ipv4.tcp_*` says in a namespace. Named as the sysctls are; times in milliseconds.
 pub(crate) struct TcpSysctls {
+    /// `tcp_congestion_control`, padded with zeros.
+    pub(crate) congestion: [u8; CONGESTION_NAME],
     pub(crate) syn_retries: u8,
     pub(crate) synack_retries: u8,
     pub(crate) retries2: u8,

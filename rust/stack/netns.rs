@@ -16,6 +16,7 @@ use crate::net::{
 };
 use crate::tcp::{
     config::NetConfig,
+    congestion::Algorithm,
     mib::Mib,
     platform::MibSink,
     time::Duration, //
@@ -155,6 +156,13 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         abort_on_overflow: s.abort_on_overflow,
         rfc1337: s.rfc1337,
         slow_start_after_idle: s.slow_start_after_idle,
+        congestion: congestion(&s.congestion),
         ..NetConfig::default()
     }
+}
+
+/// The congestion control of that name, padded with zeros; the default if we have none like it.
+fn congestion(name: &[u8]) -> Algorithm {
+    let name = name.split(|byte| *byte == 0).next().unwrap_or(name);
+    Algorithm::parse(name).unwrap_or_default()
 }

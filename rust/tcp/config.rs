@@ -2,7 +2,7 @@
 
 //! Settings: of a namespace (a snapshot of its sysctls), and of one socket (its options).
 
-use super::time::Duration;
+use super::{congestion::Algorithm, time::Duration};
 
 /// A namespace's settings, named as Linux' sysctls without `tcp_`.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct NetConfig {
     pub(crate) rfc1337: bool,
     /// Shrink the congestion window after idling.
     pub(crate) slow_start_after_idle: bool,
+    /// The congestion control of sockets that did not choose one.
+    pub(crate) congestion: Algorithm,
     /// Bounds of the retransmission time-out.
     pub(crate) rto_min: Duration,
     /// Upper bound of the retransmission time-out.
@@ -74,6 +76,7 @@ impl Default for NetConfig {
             abort_on_overflow: false,
             rfc1337: false,
             slow_start_after_idle: true,
+            congestion: Algorithm::Cubic,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             delack: Duration::from_millis(40),
@@ -103,4 +106,6 @@ pub(crate) struct SocketConfig {
     pub(crate) syn_retries: u8,
     /// TCP_USER_TIMEOUT; zero: none.
     pub(crate) user_timeout: Duration,
+    /// TCP_CONGESTION; `None`: the namespace's.
+    pub(crate) congestion: Option<Algorithm>,
 }

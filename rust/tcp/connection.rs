@@ -18,8 +18,8 @@ mod user;
 pub(crate) use user::window_scale;
 
 use super::{
-    config::SocketConfig,
-    congestion::Reno,
+    config::{NetConfig, SocketConfig},
+    congestion::{Algorithm, Congestion},
     context::Cx,
     handshake::SynRcvd,
     mib::Mib,
@@ -212,7 +212,7 @@ pub(crate) struct Connection<P: Platform> {
     recv: Recv<P>,
     timers: TimerTable,
     rtt: RttEstimator,
-    cc: Reno,
+    cc: Congestion,
     ts: Timestamping,
     /// Both sides offered SACK.
     sack_ok: bool,
@@ -251,6 +251,8 @@ pub(crate) struct Connection<P: Platform> {
     last_recv: Instant,
     /// When data was last sent.
     last_sent: Instant,
+    /// When the idle time before the next data was last taken into account.
+    resumed: Instant,
     /// When data last came.
     last_data: Instant,
     /// The user answers what it reads: an ACK can ride on the answer. Set by an answer within the
@@ -275,7 +277,7 @@ impl<P: Platform> Connection<P> {
             recv: Recv::new(),
             timers: TimerTable::default(),
             rtt: RttEstimator::default(),
-            cc: Reno::new(u32::from(DEFAULT_MSS)),
+            cc: Congestion::new(Algorithm::default(), u32::from(DEFAULT_MSS)),
             ts: Timestamping::default(),
             sack_ok: false,
             syn_pending: false,
@@ -298,6 +300,7 @@ impl<P: Platform> Connection<P> {
             gso_max: 0,
             last_recv: Instant::default(),
             last_sent: Instant::default(),
+            resumed: Instant::default(),
             last_data: Instant::default(),
             interactive: false,
             syn_sent_at: Instant::default(),
@@ -325,7 +328,7 @@ impl<P: Platform> Connection<P> {
         };
         conn.last_recv = cx.now;
         conn.update_mss();
-        conn.cc = Reno::new(conn.mss());
+        conn.start_congestion(cx);
         conn
     }
 
@@ -373,6 +376,17 @@ impl<P: Platform> Connection<P> {
     /// The congestion window, bytes.
     pub(crate) fn cwnd(&self) -> u32 {
         self.cc.cwnd()
+    }
+
+    /// The slow-start threshold, bytes; `u32::MAX` before the first congestion.
+    pub(crate) fn ssthresh(&self) -> u32 {
+        self.cc.ssthresh()
+    }
+
+    /// The congestion control in force (before a connection begins: the one to come).
+    /// [`Self::configure`] with another one exchanges it at any time; cwnd and ssthresh stay.
+    pub(crate) fn congestion(&self, net: &NetConfig) -> Algorithm {
+        self.config.congestion.unwrap_or(net.congestion)
     }
 
     /// Retries in a row, for /proc.

@@ -5,11 +5,12 @@
 
 use super::{Connection, Events};
 use crate::tcp::{
+    congestion::Ack,
     context::Cx,
     mib::Mib,
     platform::{MibSink, Platform},
     send::{Moment, Recovery},
-    seq::SeqRange,
+    seq::{SeqNum, SeqRange},
     time::{Duration, Instant},
     timers::Timer,
     wire::{Flags, Segment},
@@ -24,7 +25,28 @@ struct Sacked {
     duplicate: bool,
 }
 
+/// The sending half before an ACK changed it, and what the ACK measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prior {
+    una: SeqNum,
+    /// Sequence numbers out.
+    flight: u32,
+    recovery: Recovery,
+    /// The round-trip time that the ACK measured, if it did.
+    rtt: Option<Duration>,
+}
+
 impl<P: Platform> Connection<P> {
+    /// The sending half, before an ACK is looked at.
+    pub(super) fn prior(&self) -> Prior {
+        Prior {
+            una: self.send.una,
+            flight: self.send.in_flight(),
+            recovery: self.send.recovery,
+            rtt: None,
+        }
+    }
+
     /// The moment of an ACK.
     pub(super) fn moment(&self, cx: &Cx<'_, P>) -> Moment {
         Moment {
@@ -39,8 +61,8 @@ impl<P: Platform> Connection<P> {
     /// An acceptable ACK. RFC 9293, 3.10.7.4, fifth.
     pub(super) fn on_ack(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
         let ack = seg.header.ack;
-        let prior_una = self.send.una;
-        let prior_flight = self.send.in_flight();
+        let mut prior = self.prior();
+        let (prior_una, prior_flight) = (prior.una, prior.flight);
         let prior_wnd = self.send.wnd;
         // Both kinds of acknowledgment in a segment are of one moment: neither overtook the other.
         let moment = self.moment(cx);
@@ -59,7 +81,7 @@ impl<P: Platform> Connection<P> {
             self.end_tail_probe(cx, seg, sacked.duplicate);
         }
         if ack.after(prior_una) {
-            self.advance_una(cx, seg, prior_flight, moment);
+            self.advance_una(cx, seg, &mut prior, moment);
         } else if ack == prior_una && prior_flight > 0 {
             let duplicate =
                 seg.len() == 0 && self.send.wnd == prior_wnd && (!self.sack_ok || sacked.newly > 0);
@@ -73,6 +95,7 @@ impl<P: Platform> Connection<P> {
         if self.sack_ok && (self.send.sacked > 0 || self.send.recovery != Recovery::Open) {
             self.detect_losses(cx);
         }
+        self.steer(cx, &prior);
         if self.send.wnd > prior_wnd && prior_wnd == 0 {
             // The window opened: no probe is needed.
             self.timers.stop(Timer::Persist);
@@ -85,18 +108,18 @@ impl<P: Platform> Connection<P> {
         &mut self,
         cx: &Cx<'_, P>,
         seg: &Segment,
-        prior_flight: u32,
+        prior: &mut Prior,
         moment: Moment,
     ) {
         let prior_mem = self.send.mem;
         let bytes = seg.header.ack.distance_from(self.send.una);
         let acked = self.send.remove_acked(seg.header.ack, moment);
-        self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
+        prior.rtt = self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
         self.retries = 0;
         self.soft_error = None;
         self.rtt.reset_backoff();
         self.send.dupacks = 0;
-        self.on_progress(cx, bytes, prior_flight);
+        self.on_progress(bytes);
         self.rearm_retransmit(cx);
         self.arm_tail_probe(cx);
         self.touch_keepalive(cx);
@@ -164,21 +187,30 @@ impl<P: Platform> Connection<P> {
     }
 
     /// An RTT sample: from what was sent once (Karn), else by timestamp (RFC 7323, 4.2).
-    fn take_rtt(&mut self, cx: &Cx<'_, P>, seg: &Segment, at: Option<Instant>, ambiguous: bool) {
+    fn take_rtt(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+        at: Option<Instant>,
+        ambiguous: bool,
+    ) -> Option<Duration> {
+        let mut sample = None;
         if let (Some(at), false) = (at, ambiguous) {
-            self.rtt.sample(cx.now.since(at));
+            sample = Some(cx.now.since(at));
         } else if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
-            if ts.ecr != 0 {
-                let ms = self.ts.val(cx.now).wrapping_sub(ts.ecr);
-                if ms < 600_000 {
-                    self.rtt.sample(Duration::from_millis(u64::from(ms.max(1))));
-                }
+            let ms = self.ts.val(cx.now).wrapping_sub(ts.ecr);
+            if ts.ecr != 0 && ms < 600_000 {
+                sample = Some(Duration::from_millis(u64::from(ms.max(1))));
             }
         }
+        if let Some(rtt) = sample {
+            self.rtt.sample(rtt);
+        }
+        sample
     }
 
-    /// SND.UNA moved by `acked` bytes.
-    fn on_progress(&mut self, cx: &Cx<'_, P>, acked: u32, prior_flight: u32) {
+    /// SND.UNA moved by `acked` bytes: where that leaves loss recovery.
+    fn on_progress(&mut self, acked: u32) {
         let una = self.send.una;
         let mss = self.mss();
         match self.send.recovery {
@@ -186,11 +218,6 @@ impl<P: Platform> Connection<P> {
                 if !self.sack_ok {
                     // What was left the network by duplicate ACKs is acknowledged now.
                     self.send.sacked = 0;
-                }
-                // RFC 7661 in spirit: grow only while the window is what limits us.
-                if self.cwnd_limited || prior_flight >= self.cc.cwnd() / 2 {
-                    self.cc.on_ack(acked, mss);
-                    self.grow_sndbuf(cx);
                 }
             }
             Recovery::Fast(point) if una.after_or_eq(point) => {
@@ -209,12 +236,41 @@ impl<P: Platform> Connection<P> {
             }
             Recovery::Fast(_) => {}
             Recovery::Loss(point) => {
-                self.cc.on_ack(acked, mss);
                 if una.after_or_eq(point) {
+                    self.cc.on_repaired();
                     self.end_recovery();
                 }
             }
         }
+    }
+
+    /// Lets the window follow what an ACK told, after everything else has.
+    pub(super) fn steer(&mut self, cx: &Cx<'_, P>, prior: &Prior) {
+        let acked = self.send.una.saturating_distance_from(prior.una);
+        if acked == 0 {
+            return;
+        }
+        let repairs = matches!(prior.recovery, Recovery::Fast(_))
+            || matches!(self.send.recovery, Recovery::Fast(_));
+        if repairs {
+            return;
+        }
+        let ack = Ack {
+            now: cx.now,
+            acked,
+            mss: self.mss(),
+            rtt: prior.rtt,
+            srtt: self.rtt.srtt().unwrap_or_default(),
+            una: self.send.una,
+            nxt: self.send.nxt,
+            // RFC 7661 in spirit: grow only while the window is what limits us.
+            validated: self.cwnd_limited
+                || prior.flight >= self.cc.cwnd() / 2
+                || self.send.recovery != Recovery::Open
+                || prior.recovery != Recovery::Open,
+        };
+        self.cc.on_ack(&ack);
+        self.grow_sndbuf(cx);
     }
 
     /// Without SACK: another duplicate ACK.

@@ -58,15 +58,16 @@ impl<P: Platform> Connection<P> {
         buf: Option<P::RxBuf>,
     ) -> Disposition<P> {
         self.last_recv = cx.now;
-        let prior_flight = self.send.in_flight();
+        let mut prior = self.prior();
         self.update_send_window(seg);
-        if prior_flight == 0 {
+        if self.send.in_flight() == 0 {
             self.retries = 0;
         }
         if seg.header.ack.after(self.send.una) {
             cx.count(Mib::TCPHPAcks);
             let moment = self.moment(cx);
-            self.advance_una(cx, seg, prior_flight, moment);
+            self.advance_una(cx, seg, &mut prior, moment);
+            self.steer(cx, &prior);
         }
         self.update_ts_recent(cx, seg);
         let Some(buf) = buf else {

@@ -11,7 +11,7 @@ use crate::tcp::{
     send::{Recovery, TailProbe},
     seq::SeqNum,
     state::ConnState,
-    time::Duration,
+    time::{Duration, Instant},
     timers::Timer,
     wire::{Flags, Header, Options, Timestamps},
 };
@@ -294,13 +294,8 @@ impl<P: Platform> Connection<P> {
             );
         };
         let len = front.len();
-        if self.send.in_flight() == 0 && cx.net.slow_start_after_idle {
-            // RFC 5681, 4.1.
-            let idle = cx.now.since(self.last_sent);
-            if self.last_sent.as_nanos() != 0 && idle > self.rto(cx) {
-                let mss = self.mss();
-                self.cc.on_idle_restart(mss);
-            }
+        if self.send.in_flight() == 0 {
+            self.resume(cx);
         }
         let cwnd_room = self.cc.cwnd().saturating_sub(self.send.pipe());
         let wnd_room = self.send.window_left();
@@ -339,6 +334,22 @@ impl<P: Platform> Connection<P> {
             self.send.small_end = sent.end;
         }
         Ok(Some(Next::Fresh(sent.seq)))
+    }
+
+    /// Nothing is out: what the time without data means for the window. May be called again before
+    /// something is sent.
+    fn resume(&mut self, cx: &Cx<'_, P>) {
+        if self.last_sent == Instant::default() {
+            return;
+        }
+        let idle = cx.now.since(self.last_sent.max(self.resumed));
+        self.resumed = cx.now;
+        self.cc.on_resume(idle);
+        // RFC 5681, 4.1.
+        if cx.net.slow_start_after_idle && cx.now.since(self.last_sent) > self.rto(cx) {
+            let mss = self.mss();
+            self.cc.on_idle_restart(mss);
+        }
     }
 
     /// Whether a larger segment will be possible soon: cutting a large buffer for every ACK costs

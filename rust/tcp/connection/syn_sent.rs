@@ -102,7 +102,7 @@ impl<P: Platform> Connection<P> {
             _ => self.ts.enabled = false,
         }
         self.update_mss();
-        self.start_congestion();
+        self.start_congestion(cx);
     }
 
     /// The handshake is complete.

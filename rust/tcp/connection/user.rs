@@ -5,7 +5,7 @@
 use super::{CloseReason, Connection, Events, OpenParams, SendError};
 use crate::tcp::{
     config::SocketConfig,
-    congestion::Reno,
+    congestion::{Algorithm, Congestion},
     context::Cx,
     mib::Mib,
     platform::{Buffer, Platform, SegFlags, SegList},
@@ -209,6 +209,12 @@ impl<P: Platform> Connection<P> {
         self.orphan
     }
 
+    /// Chooses the congestion control, at any time (TCP_CONGESTION). The window stays.
+    pub(crate) fn set_congestion(&mut self, algorithm: Algorithm) {
+        self.config.congestion = Some(algorithm);
+        self.cc.switch(algorithm);
+    }
+
     /// Sets the options.
     pub(crate) fn configure(&mut self, cx: &Cx<'_, P>, config: SocketConfig) {
         let old = core::mem::replace(&mut self.config, config);
@@ -218,6 +224,9 @@ impl<P: Platform> Connection<P> {
         if self.state.is_synchronized() {
             // The MSS was agreed on; TCP_MAXSEG comes too late, as in Linux.
             self.config.user_mss = old.user_mss;
+        }
+        if let Some(algorithm) = config.congestion {
+            self.cc.switch(algorithm);
         }
         if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
             self.touch_keepalive(cx);
@@ -295,8 +304,8 @@ impl<P: Platform> Connection<P> {
     }
 
     /// The congestion state of a connection that starts now.
-    pub(super) fn start_congestion(&mut self) {
-        self.cc = Reno::new(self.mss());
+    pub(super) fn start_congestion(&mut self, cx: &Cx<'_, P>) {
+        self.cc = Congestion::new(self.congestion(cx.net), self.mss());
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::platform::{Buf, Counters, Host};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
+    congestion::Algorithm,
     connection::{CloseReason, Connection, Disposition, Events, OpenParams},
     context::Cx,
     platform::SegList,
@@ -95,7 +96,11 @@ impl Raw {
         conn.set_path(1460, 0);
         Self {
             conn,
-            net: NetConfig::default(),
+            // What most tests count on is Reno's arithmetic.
+            net: NetConfig {
+                congestion: Algorithm::Reno,
+                ..NetConfig::default()
+            },
             mib: Counters::default(),
             now: Instant::from_nanos(77_000_000_000),
             peer,

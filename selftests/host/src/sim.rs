@@ -8,6 +8,7 @@
 use crate::pair::{Block, Link, Pair, Rng};
 use crate::platform::make_memory_scarce;
 use crate::tcp::{
+    congestion::Algorithm,
     connection::Events,
     context::Cx,
     mib::Mib,
@@ -89,7 +90,11 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
+    // A generator of its own, so that a new algorithm does not change all the rest of a seed.
+    let mut choice = Rng::new(seed ^ 0x00cc_00cc);
     for end in &mut pair.ends {
+        let n = choice.below(Algorithm::ALL.len() as u64) as usize;
+        end.net.congestion = Algorithm::ALL[n];
         end.config.nodelay = rng.chance(500);
         end.net.sack = rng.chance(700);
         end.net.timestamps = rng.chance(700);
