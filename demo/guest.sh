@@ -19,7 +19,25 @@ step() {
 	printf '%-7s %s\n' "$mark" "$2"
 }
 
+# capture NAME PORT: into $out/NAME.pcap, until capture_end.
+capture() {
+	ip netns exec "$A" dumpcap -q -B 16 -i va -s 96 -w "$out/$1.pcap" -f "tcp port $2 or udp port 9" >/dev/null 2>&1 &
+	dump=$!
+	wait_for 20 test -s "$out/$1.pcap"
+}
+
+# A mark shows that dumpcap has read all that came before it.
+capture_end() {
+	for _ in 1 2 3 4 5 6 7 8; do
+		ip netns exec "$A" bash -c 'echo end-of-capture >/dev/udp/10.0.0.2/9'
+	done
+	wait_for 20 grep -q end-of-capture "$out/$1.pcap"
+	kill -INT $dump
+	wait $dump 2>/dev/null
+}
+
 echo "--- 1. a C program on either side: socket(AF_RUSTTCP, SOCK_STREAM, 0)"
+capture handshake 7007
 ip netns exec "$B" echo_server 7007 &
 server=$!
 wait_listen "$B" rusttcp 7007
@@ -29,6 +47,12 @@ echo "the echo: $said"
 step $? "echo server and client in C over AF_RUSTTCP"
 kill $server
 wait $server 2>/dev/null
+capture_end handshake
+tshark -n -r $out/handshake.pcap -Y tcp -t r \
+	-o 'gui.column.format:"Time","%t","Source","%s","Destination","%d","Info","%i"' 2>/dev/null |
+	sed -E 's/ (MSS|WS|SACK_PERM|TSval|TSecr)(=[0-9]+)?//g'
+[ "$(tshark -n -r $out/handshake.pcap -Y 'tcp.flags.fin == 1' 2>/dev/null | wc -l)" -ge 2 ]
+step $? "its handshake and close, as captured (demo/out/handshake.pcap)"
 
 head -c 67108864 /dev/urandom >"$work/64M"
 want=$(sha256sum <"$work/64M")
@@ -72,11 +96,11 @@ serve "tools/rusttcp-run" 8001
 wait_listen "$B" rusttcp 8001
 serve "" 8002
 wait_listen "$B" inet 8002
-echo "--- ss before: the listeners of both stacks"
+echo "--- ss before: the listeners of AF_RUSTTCP, then of the kernel's TCP"
 ip netns exec "$B" env PROC_NET_TCP=/proc/net/rusttcp ss -tlnH
+ip netns exec "$B" ss -tlnH
 
 echo "--- 2. nginx on AF_RUSTTCP, curl on the kernel's TCP: 64 MiB"
-ip netns exec "$A" dumpcap -q -i va -s 96 -c 2000 -w $out/clean.pcap -f "tcp port 8001" >/dev/null 2>&1 &
 fetch "" 8001 67108864
 step $? "nginx over AF_RUSTTCP to curl over the kernel's TCP, 64 MiB, SHA-256 equal"
 echo "--- 3. nginx on the kernel's TCP, curl on AF_RUSTTCP: 64 MiB"
@@ -86,21 +110,22 @@ step $? "nginx over the kernel's TCP to curl over AF_RUSTTCP, 64 MiB, SHA-256 eq
 echo "--- 4. both again over 10 ms of delay with 1 % loss and reordering"
 ns_netem delay 10ms loss 1% reorder 2% 50%
 bytes=${DEMO_LOSSY_BYTES:-67108864}
+# A packet that netem loses shall be one segment, not a super-segment of forty.
 ip netns exec "$A" ethtool -K va tso off gso off gro off >/dev/null 2>&1
-ip netns exec "$A" dumpcap -q -i va -s 96 -w $out/lossy.pcap -f "tcp port 8001" >/dev/null 2>&1 &
-dump=$!
-wait_for 5 test -s $out/lossy.pcap
+ip netns exec "$B" ethtool -K vb tso off gso off gro off >/dev/null 2>&1
+capture lossy 8001
 fetch "" 8001 "$bytes"
 step $? "nginx over AF_RUSTTCP, lossy link, $bytes bytes, SHA-256 equal"
-sleep 0.5
-kill $dump
-wait $dump 2>/dev/null
+capture_end lossy
 fetch tools/rusttcp-run 8002 "$bytes"
 step $? "curl over AF_RUSTTCP, lossy link, $bytes bytes, SHA-256 equal"
 
-echo "--- ss after: what is in TIME-WAIT"
+echo "--- ss after: what is in TIME-WAIT on AF_RUSTTCP; its server's counters"
 ip netns exec "$A" env PROC_NET_TCP=/proc/net/rusttcp ss -tanH
-ip netns exec "$B" cat /proc/net/rusttcp_stat
+# shellcheck disable=SC2016
+ip netns exec "$B" awk '$1 == "RustTcp:" && !n++ { split($0, name); next }
+	$1 == "RustTcp:" { for (i = 2; i <= NF; i++) if (name[i] ~ /^(InSegs|OutSegs|RetransSegs|InErrs)$/) printf "%s %s  ", name[i], $i; print "" }' \
+	/proc/net/rusttcp_stat
 
 pkill nginx
 wait 2>/dev/null
