@@ -108,4 +108,34 @@ pub(crate) struct SocketConfig {
     pub(crate) user_timeout: Duration,
     /// TCP_CONGESTION; `None`: the namespace's.
     pub(crate) congestion: Option<Algorithm>,
+    /// TCP_LINGER2: how long an orphan waits in FIN-WAIT-2.
+    pub(crate) linger2: Linger2,
+    /// TCP_DEFER_ACCEPT, as the number of time-outs of a SYN-ACK to wait for data; 0: off.
+    pub(crate) defer_accept: u8,
+    /// TCP_WINDOW_CLAMP: the largest window to offer, bytes; 0: not set.
+    pub(crate) window_clamp: u32,
+    /// TCP_NOTSENT_LOWAT: there is room to write only below so many unsent bytes; 0: not set.
+    pub(crate) notsent_lowat: u32,
+    /// TCP_RTO_MIN_US; zero: the namespace's.
+    pub(crate) rto_min: Duration,
+    /// TCP_RTO_MAX_MS; zero: the namespace's.
+    pub(crate) rto_max: Duration,
+    /// TCP_DELACK_MAX_US; zero: the namespace's.
+    pub(crate) delack_max: Duration,
+    /// TCP_THIN_LINEAR_TIMEOUTS: a stream with little in flight does not back off at once.
+    pub(crate) thin_linear: bool,
+    /// IP_RECVERR: an ICMP error ends a connection that is open.
+    pub(crate) hard_icmp: bool,
+}
+
+/// TCP_LINGER2.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Linger2 {
+    /// As long as the namespace says.
+    #[default]
+    Default,
+    /// Not at all: the orphan is aborted instead.
+    Never,
+    /// So long.
+    For(Duration),
 }

@@ -18,10 +18,11 @@ mod user;
 pub(crate) use user::window_scale;
 
 use super::{
-    config::{NetConfig, SocketConfig},
+    config::{Linger2, NetConfig, SocketConfig},
     congestion::{Algorithm, Congestion},
     context::Cx,
     handshake::SynRcvd,
+    info::Stats,
     mib::Mib,
     platform::Platform,
     recv::{AckOwed, Recv},
@@ -102,6 +103,8 @@ pub(crate) enum DropReason {
     Duplicate,
     /// No room.
     NoRoom,
+    /// The handshake's last ACK has no data, and the listener wants some.
+    Deferred,
     /// Data for a user who is gone.
     NoReader,
     /// A valid RST.
@@ -208,8 +211,9 @@ pub(crate) struct Connection<P: Platform> {
     /// What ICMP said of the path: the better reason if the connection times out.
     soft_error: Option<CloseReason>,
     config: SocketConfig,
-    send: Send<P>,
-    recv: Recv<P>,
+    pub(super) send: Send<P>,
+    pub(super) recv: Recv<P>,
+    pub(super) stats: Stats,
     timers: TimerTable,
     rtt: RttEstimator,
     cc: Congestion,
@@ -275,6 +279,7 @@ impl<P: Platform> Connection<P> {
             config,
             send: Send::new(),
             recv: Recv::new(),
+            stats: Stats::default(),
             timers: TimerTable::default(),
             rtt: RttEstimator::default(),
             cc: Congestion::new(Algorithm::default(), u32::from(DEFAULT_MSS)),
@@ -312,9 +317,13 @@ impl<P: Platform> Connection<P> {
     /// handshake next.
     pub(crate) fn from_syn_rcvd(cx: &Cx<'_, P>, config: SocketConfig, entry: &SynRcvd) -> Self {
         let mut conn = Self::new(config);
+        // The handshake's own segments.
+        conn.stats.came_in(1, 0);
+        conn.stats.went_out(false);
         conn.state = ConnState::SynReceived;
         conn.send.synchronize(entry.iss);
         conn.recv.synchronize(entry.irs, u32::from(entry.wnd));
+        conn.recv.clamp = config.window_clamp;
         conn.recv.wscale = entry.wscale_ours.unwrap_or(0);
         conn.send.wscale = entry.wscale_peer.unwrap_or(0);
         conn.sack_ok = entry.sack_ok;
@@ -389,6 +398,60 @@ impl<P: Platform> Connection<P> {
         self.config.congestion.unwrap_or(net.congestion)
     }
 
+    /// The round-trip time's variation.
+    pub(super) fn rttvar(&self) -> Duration {
+        self.rtt.rttvar()
+    }
+
+    /// The least round-trip time, if one was measured.
+    pub(super) fn min_rtt(&self) -> Option<Duration> {
+        self.rtt.min()
+    }
+
+    /// How often the time-out was doubled.
+    pub(super) fn backoff(&self) -> u8 {
+        self.rtt.backoff()
+    }
+
+    /// Whether timestamps are in use.
+    pub(super) fn ts_enabled(&self) -> bool {
+        self.ts.enabled
+    }
+
+    /// Whether SACK is in use.
+    pub(super) fn sack_enabled(&self) -> bool {
+        self.sack_ok
+    }
+
+    /// Largest segment that the route takes, bytes.
+    pub(super) fn mss_route(&self) -> u16 {
+        self.mss_route
+    }
+
+    /// The MSS that the peer was told, less the options that every segment carries, bytes.
+    pub(super) fn advertised_mss(&self) -> u32 {
+        let mss = match self.config.user_mss {
+            0 => self.mss_route,
+            user => self.mss_route.min(user),
+        };
+        u32::from(mss).saturating_sub(if self.ts.enabled { 12 } else { 0 })
+    }
+
+    /// When data was last sent.
+    pub(super) fn last_sent(&self) -> Instant {
+        self.last_sent
+    }
+
+    /// When data last came.
+    pub(super) fn last_data(&self) -> Instant {
+        self.last_data
+    }
+
+    /// When anything last came.
+    pub(super) fn last_recv(&self) -> Instant {
+        self.last_recv
+    }
+
     /// Retries in a row, for /proc.
     pub(crate) fn retries(&self) -> u8 {
         self.retries
@@ -420,7 +483,10 @@ impl<P: Platform> Connection<P> {
             self.ts,
             cx.now,
             if waits_for_fin {
-                cx.net.fin_timeout
+                match self.config.linger2 {
+                    Linger2::For(time) => time,
+                    _ => cx.net.fin_timeout,
+                }
             } else {
                 cx.net.time_wait
             },
@@ -492,8 +558,16 @@ impl<P: Platform> Connection<P> {
     }
 
     /// The retransmission time-out now.
-    fn rto(&self, cx: &Cx<'_, P>) -> Duration {
-        self.rtt.rto(cx.net.rto_min, cx.net.rto_max)
+    pub(super) fn rto(&self, cx: &Cx<'_, P>) -> Duration {
+        self.rtt.rto(
+            nonzero_or(self.config.rto_min, cx.net.rto_min),
+            nonzero_or(self.config.rto_max, cx.net.rto_max),
+        )
+    }
+
+    /// The longest delay of an ACK.
+    pub(super) fn delack(&self, cx: &Cx<'_, P>) -> Duration {
+        nonzero_or(self.config.delack_max, cx.net.delack).min(cx.net.delack)
     }
 
     /// (Re)starts the retransmission timer if something is out, stops it otherwise (RFC 6298, 5).

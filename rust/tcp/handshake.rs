@@ -87,6 +87,10 @@ pub(crate) struct SynRcvd {
     last_reply: Instant,
     /// When the first SYN-ACK was sent.
     pub(crate) sent_at: Instant,
+    /// TCP_DEFER_ACCEPT: time-outs to wait for data.
+    defer: u8,
+    /// The handshake is complete, only that no data came yet.
+    acked: bool,
     /// When the SYN-ACK is due again.
     deadline: Instant,
 }
@@ -136,7 +140,10 @@ impl SynRcvd {
             None
         };
         let space = cx.net.rmem[2].max(params.rcvbuf);
-        let wnd = params.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
+        let mut wnd = params.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
+        if config.window_clamp != 0 {
+            wnd = wnd.min(config.window_clamp);
+        }
         Self {
             iss: params.iss,
             irs: seg.header.seq,
@@ -161,6 +168,8 @@ impl SynRcvd {
                 recent_at: cx.now,
             },
             retries: 0,
+            defer: config.defer_accept,
+            acked: false,
             sent_at: cx.now,
             deadline: cx.now.add(SYNACK_TIMEOUT),
             last_reply: Instant::default(),
@@ -203,15 +212,22 @@ impl SynRcvd {
         if cx.now < self.deadline {
             return SynRcvdTimeout::Wait;
         }
-        if self.retries >= cx.net.synack_retries {
+        let waits_for_data = self.acked && self.retries < self.defer;
+        if self.retries >= cx.net.synack_retries && !waits_for_data {
             return SynRcvdTimeout::Expired;
         }
+        // While data is waited for, the SYN-ACK goes out again only at the end: its ACK then makes
+        // the connection, data or not.
+        let silent = self.acked && self.retries < self.defer.saturating_sub(1);
         self.retries = self.retries.saturating_add(1);
         self.deadline = cx.now.add(
             SYNACK_TIMEOUT
                 .shl(u32::from(self.retries))
                 .min(cx.net.rto_max),
         );
+        if silent {
+            return SynRcvdTimeout::Wait;
+        }
         cx.count(Mib::RetransSegs);
         SynRcvdTimeout::Retransmit(self.syn_ack(cx.now))
     }
@@ -264,6 +280,11 @@ impl SynRcvd {
                 Some(header) => SynRcvdOn::Reply(header, DropReason::BadAck),
                 None => SynRcvdOn::Drop(DropReason::BadAck),
             };
+        }
+        if self.retries < self.defer && seg.len() == 0 {
+            // TCP_DEFER_ACCEPT: accept() shall find data.
+            self.acked = true;
+            return SynRcvdOn::Drop(DropReason::Deferred);
         }
         SynRcvdOn::Establish
     }

@@ -67,6 +67,8 @@ mib! {
     TCPAbortOnData,
     /// Connections reset by close with unread data.
     TCPAbortOnClose,
+    /// Connections aborted in FIN-WAIT-2 because of TCP_LINGER2.
+    TCPAbortOnLinger,
     /// Recoveries with SACK.
     TCPSackRecovery,
     /// Recoveries without SACK.

@@ -30,6 +30,7 @@ pub(crate) mod congestion;
 pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod handshake;
+pub(crate) mod info;
 pub(crate) mod isn;
 pub(crate) mod mib;
 pub(crate) mod platform;

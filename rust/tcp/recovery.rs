@@ -57,6 +57,11 @@ impl Rack {
         self.rtt = rtt;
     }
 
+    /// Whether anything ever overtook anything.
+    pub(crate) fn has_seen_reordering(&self) -> bool {
+        self.reordering
+    }
+
     /// RACK_sent_after, the other way round: whether data sent then was sent before what arrived.
     #[inline]
     pub(crate) fn is_older(&self, sent_at: Instant, end: SeqNum) -> bool {

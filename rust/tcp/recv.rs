@@ -41,7 +41,7 @@ pub(crate) enum Stored {
 }
 
 /// ACKs sent at once at the start of a connection, so that the peer's window opens quickly.
-const QUICK_ACKS: u8 = 16;
+pub(crate) const QUICK_ACKS: u8 = 16;
 
 /// The receiving half of a connection.
 pub(crate) struct Recv<P: Platform> {
@@ -63,10 +63,14 @@ pub(crate) struct Recv<P: Platform> {
     sack: SackState,
     /// Unread bytes in order.
     pub(crate) unread: u32,
+    /// Bytes that came in order so far.
+    pub(crate) received: u64,
     /// True size of all buffers held.
     mem: u32,
     /// Receive buffer, bytes of true size.
     pub(crate) rcvbuf: u32,
+    /// The largest window to offer, bytes; 0: no bound.
+    pub(crate) clamp: u32,
     /// Where the peer's stream ends, if its FIN was seen.
     pub(crate) fin: Option<SeqNum>,
     /// The FIN is in order: RCV.NXT is beyond it.
@@ -96,8 +100,10 @@ impl<P: Platform> Recv<P> {
             ofo: P::OfoTree::default(),
             sack: SackState::default(),
             unread: 0,
+            received: 0,
             mem: 0,
             rcvbuf: 131_072,
+            clamp: 0,
             fin: None,
             fin_reached: false,
             ratio: 128,
@@ -140,6 +146,20 @@ impl<P: Platform> Recv<P> {
         self.rcvbuf.saturating_add(self.rcvbuf / 2)
     }
 
+    /// `window`, as far as the user lets it be offered.
+    pub(crate) fn clamped(&self, window: u32) -> u32 {
+        if self.clamp == 0 {
+            window
+        } else {
+            window.min(self.clamp)
+        }
+    }
+
+    /// The largest window that may be offered, bytes: what the buffer holds, or the user's bound.
+    pub(crate) fn window_bound(&self) -> u32 {
+        self.clamped(u32::from(u16::MAX) << self.wscale.min(14))
+    }
+
     /// Payload that `space` bytes of memory are expected to hold.
     fn payload_of(&self, space: u32) -> u32 {
         u32::try_from(u64::from(space).saturating_mul(u64::from(self.ratio)) / 256)
@@ -150,9 +170,10 @@ impl<P: Platform> Recv<P> {
     /// edge moves by at least a segment or half the buffer, and never to the left.
     pub(crate) fn window_available(&self, mss: u32) -> u32 {
         let current = self.wnd();
-        let full = self.payload_of(self.rcvbuf);
+        let full = self.clamped(self.payload_of(self.rcvbuf));
         let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
         let window = if free < mss.min(full / 16) { 0 } else { free };
+        let window = self.clamped(window);
         if window <= current || window.saturating_sub(current) < mss.min(full / 2) {
             return current;
         }
@@ -242,6 +263,7 @@ impl<P: Platform> Recv<P> {
         meta.end = range.end;
         self.nxt = range.end;
         self.unread = self.unread.saturating_add(range.len());
+        self.received = self.received.saturating_add(u64::from(range.len()));
         if let Some(last) = self.ready.back_mut() {
             let before = last.truesize();
             match last.try_merge(buf) {
@@ -286,6 +308,16 @@ impl<P: Platform> Recv<P> {
         self.purge_ofo();
         self.unread = 0;
         self.mem = 0;
+    }
+
+    /// Largest payload of a segment of the peer's, at most `most`.
+    pub(crate) fn peer_mss(&self, most: u32) -> u32 {
+        self.peer_mss.min(most)
+    }
+
+    /// What the user reads in a round trip, at most; bytes.
+    pub(crate) fn space(&self) -> u32 {
+        self.tuning.most_copied()
     }
 
     /// True size of everything held.

@@ -153,6 +153,11 @@ impl<P: Platform> Send<P> {
         self.nxt.distance_from(self.una)
     }
 
+    /// Buffers out.
+    pub(crate) fn buffers(&self) -> u32 {
+        self.buffers
+    }
+
     /// The pipe: what is believed to be in the network, bytes.
     #[inline]
     pub(crate) fn pipe(&self) -> u32 {

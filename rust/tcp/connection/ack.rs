@@ -3,7 +3,7 @@
 //! What an acknowledgment changes: windows, scoreboard, round-trip time, loss recovery, congestion
 //! control and timers.
 
-use super::{Connection, Events};
+use super::{nonzero_or, Connection, Events};
 use crate::tcp::{
     congestion::Ack,
     context::Cx,
@@ -114,6 +114,7 @@ impl<P: Platform> Connection<P> {
         let prior_mem = self.send.mem;
         let bytes = seg.header.ack.distance_from(self.send.una);
         let acked = self.send.remove_acked(seg.header.ack, moment);
+        self.stats.acked(bytes, cx.now);
         prior.rtt = self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
         self.retries = 0;
         self.soft_error = None;
@@ -172,6 +173,7 @@ impl<P: Platform> Connection<P> {
             // second block.
             if first && (block.end.before_or_eq(ack) || second.is_some_and(|s| within(block, s))) {
                 cx.count(Mib::TCPDSACKRecv);
+                self.stats.dsacks = self.stats.dsacks.wrapping_add(1);
                 sacked.duplicate = true;
                 self.send.rack.on_dsack(una, nxt);
                 continue;
@@ -371,7 +373,7 @@ impl<P: Platform> Connection<P> {
         };
         // A lone segment's ACK may be delayed.
         let delay = if self.send.in_flight() <= self.mss() {
-            cx.net.rto_min
+            nonzero_or(self.config.rto_min, cx.net.rto_min)
         } else {
             Duration::from_millis(2)
         };

@@ -4,6 +4,7 @@
 
 use super::{reset_for, CloseReason, Connection, Disposition, DropReason, Events};
 use crate::tcp::{
+    config::Linger2,
     context::Cx,
     mib::Mib,
     platform::Platform,
@@ -171,7 +172,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// What an ACK of our FIN changes (RFC 9293, 3.10.7.4, fifth).
-    fn after_ack(&mut self, _cx: &Cx<'_, P>) {
+    fn after_ack(&mut self, cx: &Cx<'_, P>) {
         if !self.fin_acked() {
             return;
         }
@@ -180,7 +181,12 @@ impl<P: Platform> Connection<P> {
                 self.change(Event::FinAcked);
                 self.events.set(Events::WRITABLE);
                 if self.orphan {
-                    self.events.set(Events::TIME_WAIT);
+                    if self.config.linger2 == Linger2::Never {
+                        cx.count(Mib::TCPAbortOnData);
+                        self.finish();
+                    } else {
+                        self.events.set(Events::TIME_WAIT);
+                    }
                 }
             }
             ConnState::Closing => self.enter_time_wait(),
@@ -255,6 +261,7 @@ impl<P: Platform> Connection<P> {
                 }
                 Stored::OutOfOrder => {
                     cx.count(Mib::TCPOFOQueue);
+                    self.stats.out_of_order = self.stats.out_of_order.wrapping_add(1);
                     self.recv.owed = AckOwed::Now;
                 }
                 Stored::Duplicate => {

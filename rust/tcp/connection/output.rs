@@ -5,6 +5,7 @@
 use super::{Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
+    info::Limit,
     mib::Mib,
     platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegTree},
     recv::AckOwed,
@@ -79,7 +80,7 @@ impl<P: Platform> Connection<P> {
             AckOwed::Delayed => {
                 if self.timers.get(Timer::DelayedAck).is_none() {
                     self.timers
-                        .set(Timer::DelayedAck, cx.now.add(cx.net.delack));
+                        .set(Timer::DelayedAck, cx.now.add(self.delack(cx)));
                 }
                 None
             }
@@ -93,6 +94,7 @@ impl<P: Platform> Connection<P> {
             return self.poll_ack_in_syn_received(cx);
         }
         self.syn_pending = false;
+        self.stats.went_out(self.retries > 0);
         if self.retries == 0 {
             self.syn_sent_at = cx.now;
         } else {
@@ -115,7 +117,10 @@ impl<P: Platform> Connection<P> {
             }),
             ..Options::default()
         };
-        let wnd = self.recv.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
+        let wnd = self
+            .recv
+            .clamped(self.recv.rcvbuf.saturating_div(2))
+            .min(u32::from(u16::MAX));
         self.recv.adv = self.recv.nxt.add(wnd);
         if self.timers.get(Timer::Retransmit).is_none() {
             self.rearm_retransmit(cx);
@@ -179,6 +184,7 @@ impl<P: Platform> Connection<P> {
                 .take_sack_blocks(if self.ts.enabled { 3 } else { 4 });
         }
         cx.count(Mib::OutSegs);
+        self.stats.went_out(false);
         Header {
             seq,
             ack: self.recv.nxt,
@@ -421,10 +427,11 @@ impl<P: Platform> Connection<P> {
             self.send.nxt = fin_seq.add(1);
         }
         self.note_sent(cx, again);
-        if cx.now.since(self.last_data) < cx.net.delack {
+        if cx.now.since(self.last_data) < self.delack(cx) {
             self.interactive = true;
             self.recv.quick = 0;
         }
+        self.stats.data_went_out(len, mss, again);
         let header = self.header(cx, seq, flags);
         let gso_size = if len > mss {
             u16::try_from(mss).unwrap_or(0)
@@ -459,6 +466,7 @@ impl<P: Platform> Connection<P> {
 
     /// Nothing is out, something is queued and may not go: a timer sees that it will.
     fn arm_persist(&mut self, cx: &Cx<'_, P>) {
+        self.note_limit(cx);
         let waits = self.send.in_flight() == 0
             && (self.unsent() > 0 || (self.fin_queued && !self.send.fin_sent));
         if !waits {
@@ -468,6 +476,21 @@ impl<P: Platform> Connection<P> {
             let at = cx.now.add(self.rto(cx).max(Duration::from_millis(200)));
             self.timers.set(Timer::Persist, at);
         }
+    }
+
+    /// Everything that may go is out: notes what holds the rest back.
+    fn note_limit(&mut self, cx: &Cx<'_, P>) {
+        let (queued, out) = (self.unsent(), self.send.in_flight());
+        let limit = if queued == 0 && out == 0 {
+            Limit::Idle
+        } else if queued == 0 && self.send.mem >= self.send.sndbuf {
+            Limit::Buffer
+        } else if queued > 0 && self.send.window_left() < self.mss().min(queued) {
+            Limit::Window
+        } else {
+            Limit::Network
+        };
+        self.stats.limits.note(limit, cx.now);
     }
 
     /// A probe: an ACK with a sequence number that the peer has to answer.

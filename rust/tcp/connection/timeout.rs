@@ -70,6 +70,7 @@ impl<P: Platform> Connection<P> {
             return;
         }
         cx.count(Mib::TCPTimeouts);
+        self.stats.timed_out(cx.now);
         self.retries = self.retries.saturating_add(1);
         if matches!(self.state, ConnState::SynSent | ConnState::SynReceived) {
             self.syn_pending = true;
@@ -86,8 +87,19 @@ impl<P: Platform> Connection<P> {
             self.timers.stop(Timer::Reorder);
             self.timers.stop(Timer::LossProbe);
         }
-        self.rtt.back_off();
+        if !(self.config.thin_linear && self.is_thin()) {
+            self.rtt.back_off();
+        }
         self.rearm_retransmit(cx);
+    }
+
+    /// Whether so little is out that duplicate ACKs can't tell of a loss: less than four segments,
+    /// and a time-out has not happened too often to be chance (TCP_THIN_LINEAR_TIMEOUTS).
+    fn is_thin(&self) -> bool {
+        const MOST_LINEAR: u8 = 6;
+        self.state.is_synchronized()
+            && self.retries <= MOST_LINEAR
+            && self.send.in_flight() < self.mss().saturating_mul(4)
     }
 
     /// RFC 9293, 3.8.6.1: the window is shut and something waits to be sent.

@@ -4,12 +4,12 @@
 
 use super::{CloseReason, Connection, Events, OpenParams, SendError};
 use crate::tcp::{
-    config::SocketConfig,
+    config::{Linger2, SocketConfig},
     congestion::{Algorithm, Congestion},
     context::Cx,
     mib::Mib,
     platform::{Buffer, Platform, SegFlags, SegList},
-    recv::AckOwed,
+    recv::{AckOwed, QUICK_ACKS},
     state::{ConnState, Event},
 };
 
@@ -57,12 +57,20 @@ impl<P: Platform> Connection<P> {
 
     /// Room in the send buffer, bytes of true size; 0: full.
     pub(crate) fn send_space(&self) -> u32 {
+        let lowat = self.config.notsent_lowat;
+        if lowat != 0 && self.unsent() >= lowat {
+            return 0;
+        }
         self.send.sndbuf.saturating_sub(self.send.mem)
     }
 
-    /// Whether it is worth waking a writer: a third of the buffer is free (Linux' rule).
+    /// Whether it is worth waking a writer: a third of the buffer is free, and less than half of
+    /// TCP_NOTSENT_LOWAT waits to be sent (Linux' rules).
     pub(crate) fn is_writeable(&self) -> bool {
-        self.send_space() >= self.send.mem / 2 && self.send_space() > 0
+        let lowat = self.config.notsent_lowat;
+        self.send_space() >= self.send.mem / 2
+            && self.send_space() > 0
+            && (lowat == 0 || self.unsent() < lowat.div_ceil(2))
     }
 
     /// The last buffer that was not sent yet, and how many bytes it may still take.
@@ -183,6 +191,10 @@ impl<P: Platform> Connection<P> {
                 cx.count(Mib::TCPAbortOnClose);
                 self.abort(cx);
             }
+            ConnState::FinWait2 if self.config.linger2 == Linger2::Never => {
+                cx.count(Mib::TCPAbortOnLinger);
+                self.abort(cx);
+            }
             ConnState::FinWait2 => self.events.set(Events::TIME_WAIT),
             _ => self.shutdown_send(cx),
         }
@@ -221,6 +233,10 @@ impl<P: Platform> Connection<P> {
         if (old.cork && !config.cork) || (!old.nodelay && config.nodelay) {
             self.flush = true;
         }
+        self.recv.clamp = config.window_clamp;
+        if old.notsent_lowat != config.notsent_lowat {
+            self.events.set(Events::WRITABLE);
+        }
         if self.state.is_synchronized() {
             // The MSS was agreed on; TCP_MAXSEG comes too late, as in Linux.
             self.config.user_mss = old.user_mss;
@@ -231,6 +247,36 @@ impl<P: Platform> Connection<P> {
         if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
             self.touch_keepalive(cx);
         }
+    }
+
+    /// TCP_QUICKACK: `on` ends the mode in which ACKs wait for data to ride on, and sends what is
+    /// owed; otherwise that mode begins. Neither lasts: the connection goes on learning
+    /// (RFC 9293, 3.8.6.3 leaves the choice to us).
+    pub(crate) fn set_quickack(&mut self, on: bool) {
+        self.interactive = !on;
+        if on {
+            self.recv.quick = self.recv.quick.max(QUICK_ACKS);
+            if self.recv.owed == AckOwed::Delayed {
+                self.recv.owed = AckOwed::Now;
+            }
+        } else {
+            self.recv.quick = 0;
+        }
+    }
+
+    /// Whether ACKs do not wait for data to ride on.
+    pub(crate) fn quickack(&self) -> bool {
+        !self.interactive
+    }
+
+    /// The largest window that will be offered, bytes.
+    pub(crate) fn window_bound(&self) -> u32 {
+        self.recv.window_bound()
+    }
+
+    /// TSval as a segment sent now would carry it.
+    pub(crate) fn timestamp(&self, cx: &Cx<'_, P>) -> u32 {
+        self.ts.val(cx.now)
     }
 
     /// Sets the sizes of the buffers, bytes of true size, and whether the user fixed them.
@@ -268,7 +314,9 @@ impl<P: Platform> Connection<P> {
             super::IcmpError::Refused => CloseReason::ConnectionRefused,
         };
         // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
-        if matches!(self.state, ConnState::SynSent) {
+        if matches!(self.state, ConnState::SynSent)
+            || (self.config.hard_icmp && self.state.is_synchronized())
+        {
             self.fail(reason);
         } else {
             self.soft_error = Some(reason);

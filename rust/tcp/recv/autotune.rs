@@ -16,6 +16,13 @@ pub(super) struct Autotune {
     since: Instant,
 }
 
+impl Autotune {
+    /// The most bytes read in a round trip.
+    pub(super) fn most_copied(&self) -> u32 {
+        self.most_copied.max(self.copied)
+    }
+}
+
 impl<P: Platform> Recv<P> {
     /// The user read `n` bytes. If that makes more in a round-trip than in the ones before, lets
     /// the buffer hold twice that, so that the window does not limit the sender.
