@@ -106,6 +106,13 @@ void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 	}
 }
 
+/* Nanoseconds of CLOCK_MONOTONIC at which @skb shall leave; sch_fq minds. */
+void rusttcp_helper_skb_set_departure(struct sk_buff *skb, u64 ns);
+void rusttcp_helper_skb_set_departure(struct sk_buff *skb, u64 ns)
+{
+	skb_set_delivery_time(skb, ns_to_ktime(ns), SKB_CLOCK_MONOTONIC);
+}
+
 /* An IPv4 header for a packet that no socket sends. */
 void rusttcp_helper_skb_push_ip4(struct sk_buff *skb, __be32 saddr, __be32 daddr,
 				 u8 tos, u8 ttl);

@@ -135,12 +135,14 @@ impl<P: Protocol> Locked<'_, P> {
 impl<P: Protocol> Wire<'_, P> {
     /// Sends a segment: a copy of `payload`'s descriptor (or nothing) behind `header`, whose
     /// checksum is completed on the way. `gso_size`: bytes a segment, 0 if it is just one.
+    /// `departure`: when it shall leave if the queueing discipline minds, CLOCK_MONOTONIC, ns.
     /// Losing the packet for want of memory is as good as losing it on the way.
     pub(crate) fn transmit<C: ControlBlock>(
         &mut self,
         header: &[u8],
         payload: Option<&SkBuff<C>>,
         gso_size: u16,
+        departure: u64,
     ) {
         let headroom = bindings::MAX_TCP_HEADER;
         let skb = match payload {
@@ -164,6 +166,7 @@ impl<P: Protocol> Wire<'_, P> {
                 gso_size,
             );
             bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
+            bindings::skb_set_departure(skb.as_ptr(), departure);
             let fl = &raw mut (*sk.inet()).cork.fl;
             bindings::ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl);
         }

@@ -436,6 +436,20 @@ impl<P: Protocol> Sock<P> {
         unsafe { u32::try_from((*self.as_ptr()).sk_rcvbuf).unwrap_or(0) }
     }
 
+    /// Whether the queueing discipline paces what this socket sends, and SO_MAX_PACING_RATE,
+    /// bytes a second (`u64::MAX`: any).
+    pub(crate) fn pacing(&self) -> (bool, u64) {
+        // SAFETY: Two single words of a valid socket, which others may change at any time.
+        let (status, most) = unsafe {
+            let sk = self.as_ptr();
+            (
+                (&raw const (*sk).sk_pacing_status).read_volatile(),
+                (&raw const (*sk).sk_max_pacing_rate).read_volatile(),
+            )
+        };
+        (status == bindings::sk_pacing_SK_PACING_FQ, most as u64)
+    }
+
     /// SO_RCVLOWAT.
     pub(crate) fn rcvlowat(&self) -> u32 {
         // SAFETY: A single word of a valid socket.

@@ -30,6 +30,7 @@ use crate::tcp::{
     connection::Events,
     context::Cx,
     mib::Mib,
+    pacing::Pacer,
     platform::MibSink,
     state::ConnState,
     time_wait::TimeWait,
@@ -52,6 +53,9 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         if let Some(path) = sk.path() {
             sk.data().conn.set_path(path.mss, path.gso_max);
         }
+        let (by_qdisc, most) = sk.sk().pacing();
+        let pacer = if by_qdisc { Pacer::Qdisc } else { Pacer::None };
+        sk.data().conn.set_pacing(pacer, most);
     }
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
     let (mut wire, data) = sk.parts();
@@ -67,7 +71,9 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         };
         let len = transmit.header.emit(local.port, remote.port, &mut bytes);
         if let Some(header) = len.and_then(|len| bytes.get(..len)) {
-            wire.transmit(header, transmit.payload.map(|p| &*p), transmit.gso_size);
+            let departure = transmit.departure.as_nanos();
+            let payload = transmit.payload.map(|p| &*p);
+            wire.transmit(header, payload, transmit.gso_size, departure);
         }
     }
     let events = data.conn.poll_events();

@@ -9,14 +9,22 @@
 
 mod cubic;
 mod hystart;
+mod prr;
+mod rate;
 mod reno;
+mod validation;
+
+pub(crate) use rate::{Rate, RateSample, Sent, Stamp, TooMuch};
 
 use super::{
+    pacing::rate_of,
     seq::SeqNum,
     time::{Duration, Instant},
 };
 use cubic::Cubic;
+use prr::Prr;
 use reno::Reno;
+use validation::Validation;
 
 /// Segments in the initial window (RFC 6928).
 const INITIAL_SEGMENTS: u32 = 10;
@@ -78,13 +86,36 @@ impl Window {
     }
 }
 
+/// Where loss recovery stands when an ACK has been worked off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// No loss.
+    Open,
+    /// This ACK began fast recovery.
+    Entered,
+    /// Fast recovery goes on.
+    Fast,
+    /// This ACK ended fast recovery.
+    Left,
+    /// What a time-out lost is being repaired, or was by this ACK.
+    Loss,
+}
+
 /// What an acknowledgment means for the window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ack {
     /// Now.
     pub(crate) now: Instant,
+    /// Where that leaves loss recovery.
+    pub(crate) phase: Phase,
     /// Bytes of new data acknowledged in order.
     pub(crate) acked: u32,
+    /// Bytes that are known to have arrived now and were not before.
+    pub(crate) delivered: u32,
+    /// Bytes that were taken to be lost.
+    pub(crate) lost: u32,
+    /// Bytes believed to be in the network now.
+    pub(crate) pipe: u32,
     /// Bytes in a segment.
     pub(crate) mss: u32,
     /// The round-trip time that this ACK measured, if it did.
@@ -95,8 +126,38 @@ pub(crate) struct Ack {
     pub(crate) una: SeqNum,
     /// SND.NXT.
     pub(crate) nxt: SeqNum,
-    /// The window was in use: it may grow (RFC 7661, 4.3).
-    pub(crate) validated: bool,
+    /// The window was what limited the sender, or half of it was out.
+    pub(crate) in_use: bool,
+    /// C.delivered: a counter that wraps.
+    pub(crate) total: u32,
+    /// The delivery rate that this ACK measured, if it did.
+    pub(crate) sample: Option<RateSample>,
+    /// Too much was lost of what was in flight.
+    pub(crate) too_much: Option<TooMuch>,
+}
+
+#[cfg(test)]
+impl Ack {
+    /// An ACK of nothing.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            now: Instant::default(),
+            phase: Phase::Open,
+            acked: 0,
+            delivered: 0,
+            lost: 0,
+            pipe: 0,
+            mss: 1000,
+            rtt: None,
+            srtt: Duration::from_millis(40),
+            una: SeqNum::default(),
+            nxt: SeqNum::default(),
+            in_use: true,
+            total: 0,
+            sample: None,
+            too_much: None,
+        }
+    }
 }
 
 /// Why a window shrinks.
@@ -111,7 +172,8 @@ pub(crate) enum Cause {
 /// The hooks of a controller. Each is called with the window that it may change.
 trait Controller {
     /// New data was acknowledged, and no loss is being repaired (or after a time-out).
-    fn on_ack(&mut self, window: &mut Window, ack: &Ack);
+    /// `validated`: the window was in use and may grow (RFC 7661, 4.3).
+    fn on_ack(&mut self, window: &mut Window, ack: &Ack, validated: bool);
 
     /// Congestion: what the threshold shall be now. `flight`: bytes in the network, at most cwnd.
     fn reduce(&mut self, window: &Window, cause: Cause, flight: u32, mss: u32) -> u32;
@@ -155,6 +217,11 @@ impl Law {
     }
 }
 
+/// The initial window (RFC 6928).
+fn initial(mss: u32) -> u32 {
+    mss.saturating_mul(INITIAL_SEGMENTS)
+}
+
 /// Two segments: no threshold is lower (RFC 5681, equation 4).
 fn least(mss: u32) -> u32 {
     mss.saturating_mul(2)
@@ -166,6 +233,9 @@ pub(crate) struct Congestion {
     window: Window,
     /// The window before the current row of reductions.
     before: Option<Window>,
+    /// Fast recovery.
+    prr: Option<Prr>,
+    validation: Validation,
     law: Law,
 }
 
@@ -174,10 +244,12 @@ impl Congestion {
     pub(crate) fn new(algorithm: Algorithm, mss: u32) -> Self {
         Self {
             window: Window {
-                cwnd: mss.saturating_mul(INITIAL_SEGMENTS),
+                cwnd: initial(mss),
                 ssthresh: NO_THRESHOLD,
             },
             before: None,
+            prr: None,
+            validation: Validation::default(),
             law: Law::new(algorithm),
         }
     }
@@ -205,15 +277,80 @@ impl Congestion {
         self.window.ssthresh
     }
 
-    /// New data was acknowledged outside of fast recovery.
-    pub(crate) fn on_ack(&mut self, ack: &Ack) {
-        self.law.hooks().on_ack(&mut self.window, ack);
+    /// The rate at which segments should leave, bytes a second: faster than a window each
+    /// round-trip time, so that pacing is not what limits (twice that in slow start, where the
+    /// window doubles).
+    pub(crate) fn pacing_rate(&self, srtt: Duration) -> u64 {
+        let Window { cwnd, ssthresh } = self.window;
+        let percent = if cwnd < ssthresh / 2 { 200 } else { 120 };
+        rate_of(u64::from(cwnd).saturating_mul(percent) / 100, srtt)
     }
 
-    /// Data was lost, `flight` bytes being out (RFC 5681, 3.2).
-    pub(crate) fn on_loss(&mut self, flight: u32, mss: u32) {
+    /// An ACK was worked off.
+    pub(crate) fn on_ack(&mut self, ack: &Ack) {
+        if ack.acked > 0 {
+            self.validation.on_ack(ack);
+        }
+        match ack.phase {
+            Phase::Open | Phase::Loss if ack.acked > 0 => self.grow(ack),
+            Phase::Entered => {
+                if let Some(prr) = &mut self.prr {
+                    prr.include(ack.delivered);
+                }
+                self.reduce_by_share(ack);
+            }
+            Phase::Fast => self.reduce_by_share(ack),
+            Phase::Open | Phase::Loss | Phase::Left => {}
+        }
+    }
+
+    /// New data was acknowledged outside of fast recovery.
+    fn grow(&mut self, ack: &Ack) {
+        let cwnd = self.window.cwnd;
+        let in_use = ack.in_use || ack.phase == Phase::Loss;
+        let validated = self.validation.is_validated(cwnd, in_use);
+        if self.validation.is_over(ack.now, validated) {
+            self.end_non_validated(ack.mss);
+        }
+        self.law.hooks().on_ack(&mut self.window, ack, validated);
+    }
+
+    /// RFC 7661, 4.4.3.
+    fn end_non_validated(&mut self, mss: u32) {
+        let window = &mut self.window;
+        window.ssthresh = window
+            .ssthresh
+            .max((window.cwnd / 2).saturating_add(window.cwnd / 4));
+        window.cwnd = (window.cwnd / 2).max(initial(mss)).min(window.cwnd);
+    }
+
+    /// An ACK in fast recovery.
+    fn reduce_by_share(&mut self, ack: &Ack) {
+        let ssthresh = self.window.ssthresh;
+        let safe = ack.acked > 0 && ack.lost == 0;
+        let cwnd = self
+            .prr
+            .as_mut()
+            .and_then(|prr| prr.on_ack(ack.delivered, ack.pipe, safe, ssthresh, ack.mss));
+        if let Some(cwnd) = cwnd {
+            self.window.cwnd = cwnd.min(MAX_WINDOW);
+        }
+    }
+
+    /// Fast recovery begins (RFC 5681, 3.2; RFC 9937, 5). `flight`: sequence numbers out;
+    /// `arrived`: how many of them are reported as arrived; `pipe`: bytes in the network.
+    pub(crate) fn on_loss(&mut self, flight: u32, arrived: u32, pipe: u32, mss: u32) {
         self.reduce(Cause::Loss, flight, mss);
-        self.window.cwnd = self.window.ssthresh;
+        self.prr = Some(Prr::new(flight.saturating_sub(arrived)));
+        // Until the next ACK there is room for what is lost first.
+        self.window.cwnd = pipe.saturating_add(mss).min(MAX_WINDOW);
+    }
+
+    /// Congestion without (or before) recovery: the window goes down at once.
+    pub(crate) fn on_congestion(&mut self, cause: Cause, flight: u32, mss: u32) {
+        self.reduce(cause, flight, mss);
+        self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
+        self.before = None;
     }
 
     /// The retransmission timer expired (RFC 5681, 3.1). `first`: not a backed-off one.
@@ -221,6 +358,7 @@ impl Congestion {
         if first {
             self.reduce(Cause::Timeout, flight, mss);
         }
+        self.prr = None;
         self.window.cwnd = mss;
     }
 
@@ -228,15 +366,24 @@ impl Congestion {
         if self.before.is_none() {
             self.before = Some(self.window);
         }
-        let flight = flight.min(self.window.cwnd);
-        let ssthresh = self.law.hooks().reduce(&self.window, cause, flight, mss);
+        // RFC 7661, 4.4.1: a window that was not in use does not count.
+        let used = self.validation.pipe_ack().unwrap_or(0).max(flight);
+        let used = used.min(self.window.cwnd);
+        let ssthresh = self.law.hooks().reduce(&self.window, cause, used, mss);
         self.window.ssthresh = ssthresh.max(least(mss));
     }
 
-    /// Recovery is over; at most `in_flight` plus a burst may stand (RFC 6582, step 3).
-    pub(crate) fn on_recovered(&mut self, in_flight: u32, mss: u32) {
-        let burst = in_flight.saturating_add(mss.saturating_mul(3));
-        self.window.cwnd = self.window.ssthresh.min(burst.max(least(mss)));
+    /// Data is sent, again or for the first time.
+    pub(crate) fn on_sent(&mut self, bytes: u32) {
+        if let Some(prr) = &mut self.prr {
+            prr.on_sent(bytes);
+        }
+    }
+
+    /// Fast recovery is over (RFC 9937, 5: at its end the window is the threshold).
+    pub(crate) fn on_recovered(&mut self) {
+        self.prr = None;
+        self.window.cwnd = self.window.ssthresh;
         self.before = None;
     }
 
@@ -251,23 +398,26 @@ impl Congestion {
         if let Some(before) = self.before.take() {
             self.window.cwnd = self.window.cwnd.max(before.cwnd);
             self.window.ssthresh = self.window.ssthresh.max(before.ssthresh);
+            self.prr = None;
             self.law.hooks().on_undo();
         }
     }
 
     /// Nothing was out for that long, and now something will be.
-    pub(crate) fn on_resume(&mut self, idle: Duration) {
+    pub(crate) fn on_resume(&mut self, idle: Duration, mss: u32) {
         self.law.hooks().on_resume(idle);
+        if idle >= validation::NVP {
+            self.end_non_validated(mss);
+        }
     }
 
     /// The connection idled for at least an RTO (RFC 5681, 4.1).
     pub(crate) fn on_idle_restart(&mut self, mss: u32) {
         let window = &mut self.window;
-        let initial = mss.saturating_mul(INITIAL_SEGMENTS);
         window.ssthresh = window
             .ssthresh
             .max((window.cwnd / 2).saturating_add(window.cwnd / 4));
-        window.cwnd = window.cwnd.min(initial);
+        window.cwnd = window.cwnd.min(initial(mss));
     }
 }
 
@@ -291,7 +441,7 @@ mod tests {
     #[test]
     fn a_switch_keeps_the_window() {
         let mut cc = Congestion::new(Algorithm::Reno, 1000);
-        cc.on_loss(8_000, 1000);
+        cc.on_congestion(Cause::Loss, 8_000, 1000);
         let window = cc.window;
         cc.switch(Algorithm::Cubic);
         assert_eq!(cc.algorithm(), Algorithm::Cubic);

@@ -24,6 +24,7 @@ use super::{
     handshake::SynRcvd,
     info::Stats,
     mib::Mib,
+    pacing::Pacing,
     platform::Platform,
     recv::{AckOwed, Recv},
     rtt::RttEstimator,
@@ -152,6 +153,8 @@ pub(crate) struct Transmit<'a, P: Platform> {
     pub(crate) payload: Option<&'a mut P::TxBuf>,
     /// Payload bytes a segment if it has to be cut; 0: it is one segment.
     pub(crate) gso_size: u16,
+    /// When it is to leave: now, or later if something else does the pacing.
+    pub(crate) departure: Instant,
 }
 
 /// Why data can't be queued.
@@ -217,6 +220,7 @@ pub(crate) struct Connection<P: Platform> {
     timers: TimerTable,
     rtt: RttEstimator,
     cc: Congestion,
+    pacing: Pacing,
     ts: Timestamping,
     /// Both sides offered SACK.
     sack_ok: bool,
@@ -283,6 +287,7 @@ impl<P: Platform> Connection<P> {
             timers: TimerTable::default(),
             rtt: RttEstimator::default(),
             cc: Congestion::new(Algorithm::default(), u32::from(DEFAULT_MSS)),
+            pacing: Pacing::default(),
             ts: Timestamping::default(),
             sack_ok: false,
             syn_pending: false,
@@ -390,6 +395,17 @@ impl<P: Platform> Connection<P> {
     /// The slow-start threshold, bytes; `u32::MAX` before the first congestion.
     pub(crate) fn ssthresh(&self) -> u32 {
         self.cc.ssthresh()
+    }
+
+    /// The rate at which segments leave if something paces them, bytes a second; `u64::MAX`: any.
+    pub(crate) fn pacing_rate(&self) -> u64 {
+        self.pacing.rate()
+    }
+
+    /// The rate at which data arrived last, bytes a second, and whether the user's data was what
+    /// limited it.
+    pub(crate) fn delivery_rate(&self) -> (u64, bool) {
+        self.send.rate.last()
     }
 
     /// The congestion control in force (before a connection begins: the one to come).

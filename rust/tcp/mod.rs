@@ -33,6 +33,7 @@ pub(crate) mod handshake;
 pub(crate) mod info;
 pub(crate) mod isn;
 pub(crate) mod mib;
+pub(crate) mod pacing;
 pub(crate) mod platform;
 pub(crate) mod port;
 pub(crate) mod recovery;

@@ -2,7 +2,12 @@
 
 //! What the core asks of whoever runs it: buffers it can't look into, queues of them, counters.
 
-use super::{mib::Mib, seq::SeqNum, time::Instant};
+use super::{
+    congestion::{Sent, Stamp},
+    mib::Mib,
+    seq::SeqNum,
+    time::Instant,
+};
 
 /// The types that a [`Connection`](super::connection::Connection) is built from.
 pub(crate) trait Platform: Sized + 'static {
@@ -115,6 +120,8 @@ impl SegFlags {
     pub(crate) const EVER_RETRANS: Self = Self(8);
     /// PSH when it is sent.
     pub(crate) const PSH: Self = Self(16);
+    /// Sent while the user gave less than the window would have taken.
+    pub(crate) const APP_LIMITED: Self = Self(32);
 
     /// Whether any of `other` is set.
     #[inline]
@@ -144,8 +151,22 @@ pub(crate) struct SegMeta {
     pub(crate) end: SeqNum,
     /// When it was last sent.
     pub(crate) sent_at: Instant,
+    /// What the delivery rate is measured by.
+    pub(crate) stamp: Stamp,
     /// Its fate so far.
     pub(crate) flags: SegFlags,
+}
+
+impl SegMeta {
+    /// As the delivery rate's estimator sees it.
+    pub(crate) fn sent(&self) -> Sent {
+        Sent {
+            at: self.sent_at,
+            end: self.end,
+            stamp: self.stamp,
+            app_limited: self.flags.has(SegFlags::APP_LIMITED),
+        }
+    }
 }
 
 const _: () = assert!(core::mem::size_of::<SegMeta>() <= 40);

@@ -10,6 +10,7 @@ mod scoreboard;
 pub(crate) use scoreboard::Moment;
 
 use super::{
+    congestion::Rate,
     platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegMeta, SegTree, TxBuffer},
     recovery::Rack,
     seq::{SeqNum, SeqRange},
@@ -92,6 +93,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) force_one: bool,
     /// Loss detection by time.
     pub(crate) rack: Rack,
+    /// The delivery rate.
+    pub(crate) rate: Rate,
     /// When the whole tree was last looked through for losses.
     scanned_at: Instant,
     /// A probe for a lost tail that is out.
@@ -130,6 +133,7 @@ impl<P: Platform> Send<P> {
             recovery: Recovery::Open,
             force_one: false,
             rack: Rack::default(),
+            rate: Rate::default(),
             scanned_at: Instant::default(),
             tail_probe: None,
             small_end: SeqNum::default(),

@@ -22,10 +22,12 @@ pub(crate) enum Timer {
     Reorder,
     /// A probe for a lost tail (RFC 8985, section 7).
     LossProbe,
+    /// A segment may leave.
+    Pace,
 }
 
 /// All timers.
-pub(crate) const ALL: [Timer; 7] = [
+pub(crate) const ALL: [Timer; 8] = [
     Timer::Retransmit,
     Timer::Persist,
     Timer::DelayedAck,
@@ -33,6 +35,7 @@ pub(crate) const ALL: [Timer; 7] = [
     Timer::Retry,
     Timer::Reorder,
     Timer::LossProbe,
+    Timer::Pace,
 ];
 
 /// The deadlines.
@@ -45,6 +48,7 @@ pub(crate) struct TimerTable {
     retry: Option<Instant>,
     reorder: Option<Instant>,
     loss_probe: Option<Instant>,
+    pace: Option<Instant>,
 }
 
 impl TimerTable {
@@ -57,6 +61,7 @@ impl TimerTable {
             Timer::Retry => &mut self.retry,
             Timer::Reorder => &mut self.reorder,
             Timer::LossProbe => &mut self.loss_probe,
+            Timer::Pace => &mut self.pace,
         }
     }
 
@@ -70,6 +75,7 @@ impl TimerTable {
             Timer::Retry => self.retry,
             Timer::Reorder => self.reorder,
             Timer::LossProbe => self.loss_probe,
+            Timer::Pace => self.pace,
         }
     }
 

@@ -164,9 +164,9 @@ impl Cubic {
 }
 
 impl Controller for Cubic {
-    fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
+    fn on_ack(&mut self, window: &mut Window, ack: &Ack, validated: bool) {
         let last = core::mem::replace(&mut self.last_ack, ack.now);
-        if !ack.validated {
+        if !validated {
             self.skip(ack.now.since(last));
             return;
         }
@@ -219,18 +219,16 @@ impl Controller for Cubic {
 mod tests {
     use super::super::{Algorithm, Congestion};
     use super::*;
-    use crate::tcp::seq::SeqNum;
 
     fn ack(now: Instant, acked: u32, mss: u32, srtt: Duration) -> Ack {
         Ack {
             now,
             acked,
+            delivered: acked,
             mss,
             rtt: Some(srtt),
             srtt,
-            una: SeqNum::default(),
-            nxt: SeqNum::default(),
-            validated: true,
+            ..Ack::for_tests()
         }
     }
 
@@ -274,7 +272,8 @@ mod tests {
                 for at in [0, 1, 1_000_000_000, 1 << 45, u64::MAX] {
                     for acked in [1, 1460, 1 << 30] {
                         let now = Instant::from_nanos(at);
-                        cubic.on_ack(&mut window, &ack(now, acked, mss, Duration::from_secs(600)));
+                        let ack = ack(now, acked, mss, Duration::from_secs(600));
+                        cubic.on_ack(&mut window, &ack, true);
                         assert!(window.cwnd <= MAX_WINDOW && window.cwnd > 0);
                     }
                 }
@@ -338,7 +337,7 @@ mod tests {
             let mss = 1448;
             let mut cc = Congestion::new(Algorithm::Cubic, mss);
             cc.window.cwnd = w_max * mss;
-            cc.on_loss(w_max * mss, mss);
+            cc.on_congestion(Cause::Loss, w_max * mss, mss);
             let mut reference = Reference::new(f64::from(w_max));
             let close = |cc: &Congestion, r: &Reference, t: f64| {
                 let ours = f64::from(cc.cwnd()) / f64::from(mss);
@@ -368,7 +367,7 @@ mod tests {
     fn rfc9438_4_6_and_4_7_decrease_and_fast_convergence() {
         let mut cc = Congestion::new(Algorithm::Cubic, 1000);
         cc.window.cwnd = 100_000;
-        cc.on_loss(100_000, 1000);
+        cc.on_congestion(Cause::Loss, 100_000, 1000);
         assert_eq!((cc.cwnd(), cc.ssthresh()), (70_000, 70_000));
         let w_max = |cc: &Congestion| match cc.law {
             super::super::Law::Cubic(c) => c.w_max,
@@ -376,14 +375,14 @@ mod tests {
         };
         assert_eq!(w_max(&cc), 100_000);
         cc.window.cwnd = 80_000;
-        cc.on_loss(80_000, 1000);
+        cc.on_congestion(Cause::Loss, 80_000, 1000);
         assert_eq!(w_max(&cc), 68_000, "80,000 * (1 + 0.7) / 2");
         cc.window.cwnd = 90_000;
-        cc.on_loss(90_000, 1000);
+        cc.on_congestion(Cause::Loss, 90_000, 1000);
         assert_eq!(w_max(&cc), 90_000);
         // Never less than two segments.
         cc.window.cwnd = 2_000;
-        cc.on_loss(2_000, 1000);
+        cc.on_congestion(Cause::Loss, 2_000, 1000);
         assert_eq!(cc.cwnd(), 2_000);
     }
 
@@ -411,10 +410,10 @@ mod tests {
     fn rfc9438_4_9_spurious_congestion() {
         let mut cc = Congestion::new(Algorithm::Cubic, 1000);
         cc.window.cwnd = 100_000;
-        cc.on_loss(100_000, 1000);
-        cc.on_recovered(70_000, 1000);
+        cc.on_loss(100_000, 0, 100_000, 1000);
+        cc.on_recovered();
         cc.window.cwnd = 90_000;
-        cc.on_loss(90_000, 1000);
+        cc.on_loss(90_000, 3_000, 86_000, 1000);
         cc.undo();
         assert_eq!((cc.cwnd(), cc.ssthresh()), (90_000, 70_000));
         match cc.law {
@@ -427,35 +426,37 @@ mod tests {
     #[test]
     fn rfc9438_5_8_application_limited_time_does_not_count() {
         let grown = |pause_ms: u64, by_acks: bool| {
-            let mut cc = Congestion::new(Algorithm::Cubic, 1000);
-            cc.window.cwnd = 100_000;
-            cc.on_loss(100_000, 1000);
+            let mut window = Window {
+                cwnd: 100_000,
+                ssthresh: 70_000,
+            };
+            let mut cubic = Cubic::default();
+            let _ = cubic.reduce(&window, Cause::Loss, 100_000, 1000);
+            window.cwnd = 70_000;
             let mut ms = 1_000;
-            let step = |cc: &mut Congestion, ms: u64, validated: bool| {
+            let mut step = |cubic: &mut Cubic, ms: u64, validated: bool| {
                 let now = Instant::from_nanos(ms * 1_000_000);
-                cc.on_ack(&Ack {
-                    validated,
-                    ..ack(now, 1000, 1000, Duration::from_millis(40))
-                });
+                let ack = ack(now, 1000, 1000, Duration::from_millis(40));
+                cubic.on_ack(&mut window, &ack, validated);
             };
             for _ in 0..100 {
-                step(&mut cc, ms, true);
+                step(&mut cubic, ms, true);
                 ms += 10;
             }
             if by_acks {
                 for _ in 0..pause_ms / 10 {
-                    step(&mut cc, ms, false);
+                    step(&mut cubic, ms, false);
                     ms += 10;
                 }
             } else {
-                cc.on_resume(Duration::from_millis(pause_ms));
+                cubic.on_resume(Duration::from_millis(pause_ms));
                 ms += pause_ms;
             }
             for _ in 0..100 {
-                step(&mut cc, ms, true);
+                step(&mut cubic, ms, true);
                 ms += 10;
             }
-            cc.cwnd()
+            window.cwnd
         };
         assert_eq!(grown(20_000, true), grown(0, true));
         assert_eq!(grown(20_000, false), grown(0, false));

@@ -97,7 +97,6 @@ impl HyStart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tcp::time::Instant;
 
     /// One round of `count` ACKs of 1,000 bytes with one round-trip time; tells the growths.
     fn round(hystart: &mut HyStart, start: &mut u32, count: u32, rtt_ms: u64) -> Vec<Pace> {
@@ -105,14 +104,11 @@ mod tests {
             .map(|_| {
                 *start += 1000;
                 hystart.on_ack(&Ack {
-                    now: Instant::default(),
                     acked: 1000,
-                    mss: 1000,
                     rtt: Some(Duration::from_millis(rtt_ms)),
-                    srtt: Duration::from_millis(rtt_ms),
                     una: SeqNum::new(*start),
                     nxt: SeqNum::new(*start + 1000 * count),
-                    validated: true,
+                    ..Ack::for_tests()
                 })
             })
             .collect()

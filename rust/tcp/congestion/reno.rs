@@ -23,8 +23,8 @@ impl Reno {
 }
 
 impl Controller for Reno {
-    fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
-        if !ack.validated {
+    fn on_ack(&mut self, window: &mut Window, ack: &Ack, validated: bool) {
+        if !validated {
             return;
         }
         let rest = window.slow_start(ack.acked);
@@ -44,18 +44,12 @@ impl Controller for Reno {
 mod tests {
     use super::super::{Algorithm, Congestion};
     use super::*;
-    use crate::tcp::{seq::SeqNum, time::Duration, time::Instant};
 
     fn ack(acked: u32) -> Ack {
         Ack {
-            now: Instant::default(),
             acked,
-            mss: 1000,
-            rtt: None,
-            srtt: Duration::from_millis(40),
-            una: SeqNum::default(),
-            nxt: SeqNum::default(),
-            validated: true,
+            delivered: acked,
+            ..Ack::for_tests()
         }
     }
 
@@ -65,18 +59,16 @@ mod tests {
         assert_eq!(reno.cwnd(), 10_000);
         reno.on_ack(&ack(10_000));
         assert_eq!(reno.cwnd(), 20_000);
-        reno.on_ack(&Ack {
-            validated: false,
-            ..ack(10_000)
-        });
-        assert_eq!(reno.cwnd(), 20_000);
+        let mut window = reno.window;
+        Reno::default().on_ack(&mut window, &ack(10_000), false);
+        assert_eq!(window.cwnd, 20_000, "not validated");
     }
 
     #[test]
     fn rfc5681_3_1_congestion_avoidance_grows_one_segment_a_window() {
         let mut reno = Congestion::new(Algorithm::Reno, 1000);
         reno.on_ack(&ack(10_000));
-        reno.on_loss(20_000, 1000);
+        reno.on_congestion(Cause::Loss, 20_000, 1000);
         assert_eq!((reno.cwnd(), reno.ssthresh()), (10_000, 10_000));
         for _ in 0..10 {
             reno.on_ack(&ack(1000));
@@ -99,7 +91,7 @@ mod tests {
     fn rfc4015_3_2_undo_restores_the_window() {
         let mut reno = Congestion::new(Algorithm::Reno, 1000);
         reno.on_ack(&ack(30_000));
-        reno.on_loss(40_000, 1000);
+        reno.on_loss(40_000, 3_000, 36_000, 1000);
         reno.on_rto(20_000, 1000, true);
         reno.undo();
         assert_eq!(reno.cwnd(), 40_000);

@@ -5,7 +5,7 @@
 
 use super::{nonzero_or, Connection, Events};
 use crate::tcp::{
-    congestion::Ack,
+    congestion::{Ack, Cause, Phase},
     context::Cx,
     mib::Mib,
     platform::{MibSink, Platform},
@@ -32,6 +32,10 @@ pub(super) struct Prior {
     /// Sequence numbers out.
     flight: u32,
     recovery: Recovery,
+    /// Bytes reported as arrived beyond SND.UNA.
+    sacked: u32,
+    /// C.lost.
+    lost: u32,
     /// The round-trip time that the ACK measured, if it did.
     rtt: Option<Duration>,
 }
@@ -43,6 +47,8 @@ impl<P: Platform> Connection<P> {
             una: self.send.una,
             flight: self.send.in_flight(),
             recovery: self.send.recovery,
+            sacked: self.send.sacked,
+            lost: self.send.rate.lost(),
             rtt: None,
         }
     }
@@ -226,8 +232,7 @@ impl<P: Platform> Connection<P> {
                 if !self.sack_ok {
                     self.send.sacked = 0;
                 }
-                let in_flight = self.send.in_flight();
-                self.cc.on_recovered(in_flight, mss);
+                self.cc.on_recovered();
                 self.end_recovery();
             }
             Recovery::Fast(_) if !self.sack_ok => {
@@ -246,33 +251,48 @@ impl<P: Platform> Connection<P> {
         }
     }
 
-    /// Lets the window follow what an ACK told, after everything else has.
+    /// Lets the window and the pace follow what an ACK told, after everything else has.
     pub(super) fn steer(&mut self, cx: &Cx<'_, P>, prior: &Prior) {
         let acked = self.send.una.saturating_distance_from(prior.una);
-        if acked == 0 {
+        let delivered = acked
+            .saturating_add(self.send.sacked)
+            .saturating_sub(prior.sacked);
+        let lost = self.send.rate.lost().wrapping_sub(prior.lost);
+        if delivered == 0 && lost == 0 {
             return;
         }
-        let repairs = matches!(prior.recovery, Recovery::Fast(_))
-            || matches!(self.send.recovery, Recovery::Fast(_));
-        if repairs {
-            return;
-        }
+        let least = self.rtt.min().unwrap_or_default();
+        let phase = match (prior.recovery, self.send.recovery) {
+            (Recovery::Loss(_), _) | (_, Recovery::Loss(_)) => Phase::Loss,
+            (Recovery::Open, Recovery::Open) => Phase::Open,
+            (Recovery::Open, Recovery::Fast(_)) => Phase::Entered,
+            (Recovery::Fast(_), Recovery::Fast(_)) => Phase::Fast,
+            (Recovery::Fast(_), Recovery::Open) => Phase::Left,
+        };
+        let sample = self.send.rate.on_ack(cx.now, delivered, least);
+        let srtt = self.rtt.srtt().unwrap_or_default();
         let ack = Ack {
             now: cx.now,
+            phase,
             acked,
+            delivered,
+            lost,
+            pipe: self.send.pipe(),
             mss: self.mss(),
             rtt: prior.rtt,
-            srtt: self.rtt.srtt().unwrap_or_default(),
+            srtt,
             una: self.send.una,
             nxt: self.send.nxt,
-            // RFC 7661 in spirit: grow only while the window is what limits us.
-            validated: self.cwnd_limited
-                || prior.flight >= self.cc.cwnd() / 2
-                || self.send.recovery != Recovery::Open
-                || prior.recovery != Recovery::Open,
+            in_use: self.cwnd_limited || prior.flight >= self.cc.cwnd() / 2,
+            total: self.send.rate.delivered(),
+            sample,
+            too_much: self.send.rate.take_too_much(),
         };
         self.cc.on_ack(&ack);
-        self.grow_sndbuf(cx);
+        self.pacing.set_rate(self.cc.pacing_rate(srtt));
+        if acked > 0 {
+            self.grow_sndbuf(cx);
+        }
     }
 
     /// Without SACK: another duplicate ACK.
@@ -318,7 +338,8 @@ impl<P: Platform> Connection<P> {
 
     fn enter_recovery(&mut self, cx: &Cx<'_, P>) {
         let (flight, mss) = (self.send.in_flight(), self.mss());
-        self.cc.on_loss(flight, mss);
+        let (arrived, pipe) = (self.send.sacked, self.send.pipe());
+        self.cc.on_loss(flight, arrived, pipe, mss);
         self.send.recovery = Recovery::Fast(self.send.nxt);
         self.send.force_one = true;
         self.send.tail_probe = None;
@@ -350,7 +371,7 @@ impl<P: Platform> Connection<P> {
             cx.count(Mib::TCPLossProbeRecovery);
             let (flight, mss) = (self.send.in_flight(), self.mss());
             if self.send.recovery == Recovery::Open {
-                self.cc.on_loss(flight, mss);
+                self.cc.on_congestion(Cause::Loss, flight, mss);
             }
         } else if seg.len() == 0 && ack == self.send.una && seg.header.options.sack.is_empty() {
             self.send.tail_probe = None;

@@ -41,6 +41,7 @@ impl<P: Platform> Connection<P> {
                 header,
                 payload: None,
                 gso_size: 0,
+                departure: cx.now,
             });
         }
         match self.state {
@@ -61,6 +62,7 @@ impl<P: Platform> Connection<P> {
                 header,
                 payload: None,
                 gso_size: 0,
+                departure: cx.now,
             });
         }
         self.poll_ack(cx)
@@ -75,6 +77,7 @@ impl<P: Platform> Connection<P> {
                     header,
                     payload: None,
                     gso_size: 0,
+                    departure: cx.now,
                 })
             }
             AckOwed::Delayed => {
@@ -149,6 +152,7 @@ impl<P: Platform> Connection<P> {
             header,
             payload: None,
             gso_size: 0,
+            departure: cx.now,
         })
     }
 
@@ -208,6 +212,10 @@ impl<P: Platform> Connection<P> {
 
     /// Decides on the next data segment and brings its buffer to size.
     fn next_data(&mut self, cx: &Cx<'_, P>) -> Result<Option<Next>, NoMemory> {
+        if let Some(at) = self.pacing.wait_until(cx.now) {
+            self.timers.set(Timer::Pace, at);
+            return Ok(None);
+        }
         if let Some(next) = self.next_again()? {
             return Ok(Some(next));
         }
@@ -272,7 +280,7 @@ impl<P: Platform> Connection<P> {
     /// Most payload that may go out in one piece: a segment, or what offload cuts into segments.
     fn burst(&self, mss: u32) -> u32 {
         if self.gso_max > mss {
-            self.size_goal()
+            self.pacing.burst(self.size_goal(), mss, self.rtt.min())
         } else {
             mss
         }
@@ -293,6 +301,10 @@ impl<P: Platform> Connection<P> {
             return Ok(None);
         }
         let fin_now = self.fin_queued && self.state.fin_queued();
+        if self.unsent() < mss && self.send.pipe() < self.cc.cwnd() {
+            let pipe = self.send.pipe();
+            self.send.rate.on_app_limited(pipe);
+        }
         let Some(front) = self.send.unsent.front() else {
             self.cwnd_limited = false;
             return Ok(
@@ -350,10 +362,10 @@ impl<P: Platform> Connection<P> {
         }
         let idle = cx.now.since(self.last_sent.max(self.resumed));
         self.resumed = cx.now;
-        self.cc.on_resume(idle);
+        let mss = self.mss();
+        self.cc.on_resume(idle, mss);
         // RFC 5681, 4.1.
         if cx.net.slow_start_after_idle && cx.now.since(self.last_sent) > self.rto(cx) {
-            let mss = self.mss();
             self.cc.on_idle_restart(mss);
         }
     }
@@ -365,7 +377,7 @@ impl<P: Platform> Connection<P> {
         self.gso_max > 0
             && self.send.recovery == Recovery::Open
             && self.send.sacked == 0
-            && room < self.size_goal().min(window / 3)
+            && room < self.burst(self.mss()).min(window / 3)
             && self.send.in_flight() > 0
     }
 
@@ -399,15 +411,30 @@ impl<P: Platform> Connection<P> {
                     header,
                     payload: None,
                     gso_size: 0,
+                    departure: cx.now,
                 });
             }
             Next::Again(seq) => (seq, true),
             Next::Fresh(seq) => (seq, false),
         };
+        let pipe = self.send.pipe();
         let buf = self.send.rtx.at_or_after_mut(seq)?;
         let len = buf.len();
+        let departure = self.pacing.depart(cx.now, len);
+        let before = if again {
+            pipe
+        } else {
+            pipe.saturating_sub(len)
+        };
+        let (stamp, app_limited) = self.send.rate.on_sent(departure, len, before);
+        self.cc.on_sent(len);
         let meta = buf.meta_mut();
-        meta.sent_at = cx.now;
+        meta.sent_at = departure;
+        meta.stamp = stamp;
+        meta.flags.clear(SegFlags::APP_LIMITED);
+        if app_limited {
+            meta.flags.set(SegFlags::APP_LIMITED);
+        }
         if again {
             meta.flags.set(SegFlags::RETRANS);
             meta.flags.set(SegFlags::EVER_RETRANS);
@@ -443,6 +470,7 @@ impl<P: Platform> Connection<P> {
             header,
             payload,
             gso_size,
+            departure,
         })
     }
 

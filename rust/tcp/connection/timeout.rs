@@ -32,8 +32,9 @@ impl<P: Platform> Connection<P> {
         if self.timers.take_expired(Timer::LossProbe, cx.now) {
             self.tail_due = self.send.recovery == Recovery::Open && self.send.in_flight() > 0;
         }
-        // Its purpose is that the caller polls again.
+        // The purpose of these is that the caller polls again.
         let _ = self.timers.take_expired(Timer::Retry, cx.now);
+        let _ = self.timers.take_expired(Timer::Pace, cx.now);
     }
 
     /// How many retries without an answer are too many.

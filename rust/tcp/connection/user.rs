@@ -8,6 +8,7 @@ use crate::tcp::{
     congestion::{Algorithm, Congestion},
     context::Cx,
     mib::Mib,
+    pacing::Pacer,
     platform::{Buffer, Platform, SegFlags, SegList},
     recv::{AckOwed, QUICK_ACKS},
     state::{ConnState, Event},
@@ -225,6 +226,12 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn set_congestion(&mut self, algorithm: Algorithm) {
         self.config.congestion = Some(algorithm);
         self.cc.switch(algorithm);
+    }
+
+    /// Who paces segments, and the most bytes a second (SO_MAX_PACING_RATE; `u64::MAX`: any). As
+    /// in Linux a limit is reason enough to pace.
+    pub(crate) fn set_pacing(&mut self, pacer: Pacer, most: u64) {
+        self.pacing.set_pacer(pacer, most);
     }
 
     /// Sets the options.

@@ -57,6 +57,7 @@ impl<P: Platform> Send<P> {
     /// Notes that a buffer arrived.
     fn delivered(&mut self, meta: &SegMeta, at: Moment) {
         let again = meta.flags.has(SegFlags::EVER_RETRANS);
+        self.rate.on_delivered(meta.sent());
         self.rack
             .delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
     }
@@ -196,6 +197,8 @@ impl<P: Platform> Send<P> {
                 self.retrans = self.retrans.saturating_sub(len);
                 losses.again = losses.again.saturating_add(1);
             }
+            self.rate
+                .on_lost(len, meta.stamp, meta.flags.has(SegFlags::APP_LIMITED));
             if !meta.flags.has(SegFlags::LOST) {
                 flags.set(SegFlags::LOST);
                 self.lost = self.lost.saturating_add(len);
@@ -216,6 +219,7 @@ impl<P: Platform> Send<P> {
         self.rtx_hint = una;
         if let Some(buf) = self.rtx.at_or_after_mut(una) {
             let len = buf.len();
+            let meta = *buf.meta();
             let flags = &mut buf.meta_mut().flags;
             if flags.has(SegFlags::RETRANS) {
                 flags.clear(SegFlags::RETRANS);
@@ -225,6 +229,8 @@ impl<P: Platform> Send<P> {
                 flags.set(SegFlags::LOST);
                 self.lost = self.lost.saturating_add(len);
             }
+            self.rate
+                .on_lost(len, meta.stamp, meta.flags.has(SegFlags::APP_LIMITED));
         } else if self.fin_sent {
             self.fin_lost = true;
         }

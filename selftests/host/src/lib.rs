@@ -13,6 +13,8 @@ mod platform;
 pub mod sim;
 
 #[cfg(test)]
+mod bottleneck;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod mechanisms;

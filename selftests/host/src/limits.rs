@@ -7,9 +7,10 @@ use crate::raw::*;
 use crate::tcp::{
     config::SocketConfig,
     connection::{CloseReason, Events, OpenParams},
+    pacing::Pacer,
     state::ConnState::*,
     time::Duration,
-    wire::{Options, Timestamps},
+    wire::{Flags, Options, Timestamps},
 };
 
 const WIDE: Peer = Peer {
@@ -58,7 +59,8 @@ fn rfc7661_4_3_an_idle_window_does_not_grow() {
 /// RFC 5681, 4.1: after an idle RTO a burst is an initial window's, unless switched off.
 #[test]
 fn rfc5681_4_1_restart_after_idling() {
-    for (restarts, segments) in [(true, 10), (false, 40)] {
+    // 40 segments, and 10 more for the last ACK: pipeACK is half of the window (RFC 7661, 4.3).
+    for (restarts, segments) in [(true, 10), (false, 50)] {
         let mut raw = Raw::established_with(WIDE);
         raw.net.slow_start_after_idle = restarts;
         assert_eq!(raw.write(40_000).len(), 10);
@@ -257,4 +259,25 @@ fn close_in_fin_wait_2_hands_over() {
     assert!(!raw.events.has(Events::TIME_WAIT));
     assert_eq!(raw.close(), []);
     assert!(raw.events.has(Events::TIME_WAIT));
+}
+
+/// SO_MAX_PACING_RATE: segments leave at that rate, retransmissions and the FIN included.
+#[test]
+fn a_pacing_limit_spreads_segments() {
+    let mut raw = Raw::established_with(WIDE);
+    raw.with(|conn, _| conn.set_pacing(Pacer::None, 100_000));
+    // A segment each 10 ms, the credit for a late timer being 5 ms.
+    assert_eq!(raw.write(10_000).len(), 1);
+    assert_eq!(raw.pass(ms(5)).len(), 1);
+    assert_eq!(raw.pass(ms(9)).len(), 0);
+    assert_eq!(raw.pass(ms(1)).len(), 1);
+    assert_eq!(raw.shutdown().len(), 0);
+    let outs = raw.pass(ms(70));
+    assert_eq!(outs.len(), 7);
+    assert!(outs[6].flags.contains(Flags::FIN));
+    // The queueing discipline takes over: it gets two milliseconds' worth ahead of time.
+    let mut raw = Raw::established_with(WIDE);
+    raw.with(|conn, _| conn.set_pacing(Pacer::Qdisc, 1_000_000));
+    assert_eq!(raw.write(10_000).len(), 3);
+    assert_eq!(raw.pass(ms(1)).len(), 1);
 }

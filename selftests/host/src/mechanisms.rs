@@ -204,14 +204,17 @@ fn rfc6582_3_2_newreno() {
     assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0)), [10_001]);
     assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0)), [11_001]);
     assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0)), [1]);
-    // Without what limited transmit sent (RFC 5681, 3.2, step 2).
-    assert_eq!(raw.conn.cwnd(), 5_000, "half of what was out");
+    // Half of what was out, without what limited transmit sent (RFC 5681, 3.2, step 2).
+    assert_eq!(raw.conn.ssthresh(), 5_000);
+    // RFC 9937, 5: RecoverFS is 12,000 - 2,000, 8,000 are in flight, and for 1,000 delivered 500
+    // may go out.
+    assert_eq!(raw.conn.cwnd(), 8_500);
     assert_eq!(raw.mib.get(Mib::TCPRenoRecovery), 1);
     // Partial: the next hole at once.
     assert_eq!(seqs(&raw.feed(ACK, 1, 3_001, 0))[0], 3_001);
     // Full.
     raw.feed(ACK, 1, 12_001, 0);
-    assert!(raw.conn.cwnd() <= 5_000);
+    assert_eq!(raw.conn.cwnd(), 5_000);
     assert_eq!(raw.mib.get(Mib::RetransSegs), 2);
     assert_eq!(raw.mib.get(Mib::TCPTimeouts), 0);
 }

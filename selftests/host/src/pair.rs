@@ -8,6 +8,7 @@ use crate::tcp::{
     connection::{Connection, Disposition, Events, OpenParams},
     context::Cx,
     handshake::{on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
+    pacing::{Pacer, UNLIMITED},
     platform::SegList,
     seq::SeqNum,
     state::ConnState,
@@ -15,7 +16,9 @@ use crate::tcp::{
     time_wait::{TimeWait, TimeWaitOn},
     wire::{Flags, Header, Packet, Segment},
 };
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A small random generator (xorshift*): reproducible everywhere.
 pub(crate) struct Rng(pub(crate) u64);
@@ -83,6 +86,8 @@ pub(crate) struct End {
     pub(crate) gso_max: u32,
     pub(crate) mss: u16,
     pub(crate) right_edge: Option<SeqNum>,
+    /// Who paces, and the most bytes a second.
+    pub(crate) pacing: (Pacer, u64),
 }
 
 impl End {
@@ -100,6 +105,7 @@ impl End {
             gso_max: 65_000,
             mss: 1460,
             right_edge: None,
+            pacing: (Pacer::None, UNLIMITED),
         }
     }
 
@@ -157,8 +163,49 @@ macro_rules! with_conn {
 /// A segment on the wire.
 pub(crate) type Wire = (Vec<u8>, Vec<u8>);
 
+/// A queue that empties at a rate; what does not fit is dropped.
+pub(crate) struct Bottleneck {
+    /// Bytes a second.
+    pub(crate) rate: u64,
+    /// Bytes that fit.
+    pub(crate) buffer: u64,
+    /// When the last byte in it will have left.
+    free_at: Instant,
+    pub(crate) drops: u64,
+    /// The longest queue, bytes.
+    pub(crate) longest: u64,
+}
+
+impl Bottleneck {
+    pub(crate) fn new(rate: u64, buffer: u64) -> Self {
+        Self {
+            rate,
+            buffer,
+            free_at: Instant::default(),
+            drops: 0,
+            longest: 0,
+        }
+    }
+
+    /// When `len` bytes that come now have left, if there is room for them.
+    fn pass(&mut self, now: Instant, len: usize) -> Option<Instant> {
+        let waits = self.free_at.since(now).as_nanos() as u128;
+        let queued = (waits * u128::from(self.rate) / 1_000_000_000) as u64 + len as u64;
+        if queued > self.buffer {
+            self.drops += 1;
+            return None;
+        }
+        self.longest = self.longest.max(queued);
+        let takes = Duration::from_nanos(len as u64 * 1_000_000_000 / self.rate);
+        self.free_at = self.free_at.max(now).add(takes);
+        Some(self.free_at)
+    }
+}
+
 /// Two ends, the first being the client, and the link.
 pub(crate) struct Pair {
+    /// What the first end's segments pass, possibly with those of other pairs.
+    pub(crate) bottleneck: Option<Rc<RefCell<Bottleneck>>>,
     pub(crate) now: Instant,
     pub(crate) ends: [End; 2],
     pub(crate) link: Link,
@@ -182,6 +229,7 @@ impl Pair {
         let mut rng = Rng::new(seed);
         let ends = [End::new(&mut rng), End::new(&mut rng)];
         Self {
+            bottleneck: None,
             now: Instant::from_nanos(1_000_000_000 + rng.below(1 << 50)),
             ends,
             link,
@@ -212,6 +260,7 @@ impl Pair {
         let mut conn = Connection::new(end.config);
         conn.set_buffers(262_144, end.rcvbuf, (false, false));
         conn.set_path(end.mss, end.gso_max);
+        conn.set_pacing(end.pacing.0, end.pacing.1);
         let params = OpenParams {
             iss: SeqNum::new(end.iss),
             ts_offset: end.iss ^ 0x5555,
@@ -226,7 +275,7 @@ impl Pair {
         self.ends[i].block = Block::Listen;
     }
 
-    fn transmit(&mut self, i: usize, header: Header, payload: &[u8], gso: usize) {
+    fn transmit(&mut self, i: usize, header: Header, payload: &[u8], gso: usize, at: Instant) {
         let step = if gso == 0 { payload.len().max(1) } else { gso };
         let chunks: Vec<&[u8]> = if payload.is_empty() {
             vec![&[]]
@@ -253,12 +302,12 @@ impl Pair {
                 chunk.len(),
                 self.ends[i].mss
             );
-            self.put(i, (bytes, chunk.to_vec()));
+            self.put(i, (bytes, chunk.to_vec()), at);
             header.seq = header.seq.add(chunk.len() as u32);
         }
     }
 
-    fn put(&mut self, i: usize, wire: Wire) {
+    fn put(&mut self, i: usize, wire: Wire, leaves: Instant) {
         self.sent += 1;
         let header = Packet::new(&wire.0).expect("own header").header();
         let now = self.now.as_nanos().to_le_bytes();
@@ -302,7 +351,15 @@ impl Pair {
                 let still = Duration::from_micros(self.rng.below(300_000));
                 self.frozen = self.frozen.max(self.now.add(still));
             }
-            let at = self.now.max(self.frozen).add(Duration::from_micros(delay));
+            let mut at = self.now.max(leaves).max(self.frozen);
+            if let (0, Some(bottleneck)) = (i, &self.bottleneck) {
+                let len = wire.0.len() + wire.1.len() + 20;
+                match bottleneck.borrow_mut().pass(at, len) {
+                    Some(left) => at = left,
+                    None => continue,
+                }
+            }
+            let at = at.add(Duration::from_micros(delay));
             self.wire.insert((at, self.serial), (1 - i, wire.clone()));
         }
     }
@@ -329,8 +386,9 @@ impl Pair {
                 .map(|b| b.bytes.clone())
                 .unwrap_or_default();
             let (header, gso) = (transmit.header, usize::from(transmit.gso_size));
+            let departure = transmit.departure;
             self.check_edge(i);
-            self.transmit(i, header, &payload, gso);
+            self.transmit(i, header, &payload, gso, departure);
         }
         let now = self.now;
         let end = &mut self.ends[i];
@@ -397,7 +455,7 @@ impl Pair {
                 TimeWaitOn::NewConnection(_) | TimeWaitOn::Drop => {}
             }
             if let Some(header) = reply {
-                self.transmit(i, header, &[], 0);
+                self.transmit(i, header, &[], 0, now);
             }
             return;
         }
@@ -422,6 +480,7 @@ impl Pair {
                     let mut conn = Connection::from_syn_rcvd(&cx, end.config, entry);
                     conn.set_buffers(262_144, end.rcvbuf, (false, false));
                     conn.set_path(end.mss, end.gso_max);
+                    conn.set_pacing(end.pacing.0, end.pacing.1);
                     next = Some(Block::Conn(Box::new(conn)));
                     again = true;
                 }
@@ -447,7 +506,7 @@ impl Pair {
             end.block = next;
         }
         if let Some(header) = reply {
-            self.transmit(i, header, &[], 0);
+            self.transmit(i, header, &[], 0, now);
         }
         if again {
             self.deliver(i, wire);
@@ -488,7 +547,7 @@ impl Pair {
             end.block = Block::Gone;
         }
         if let Some(header) = reply {
-            self.transmit(i, header, &[], 0);
+            self.transmit(i, header, &[], 0, now);
         }
         self.flush(i);
     }

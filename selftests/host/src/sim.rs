@@ -12,6 +12,7 @@ use crate::tcp::{
     connection::Events,
     context::Cx,
     mib::Mib,
+    pacing::Pacer,
     state::ConnState,
     time::{Duration, Instant},
 };
@@ -95,6 +96,11 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     for end in &mut pair.ends {
         let n = choice.below(Algorithm::ALL.len() as u64) as usize;
         end.net.congestion = Algorithm::ALL[n];
+        end.pacing.0 =
+            [Pacer::None, Pacer::None, Pacer::Timer, Pacer::Qdisc][choice.below(4) as usize];
+        if choice.chance(100) {
+            end.pacing.1 = 100_000 + choice.below(10_000_000);
+        }
         end.config.nodelay = rng.chance(500);
         end.net.sack = rng.chance(700);
         end.net.timestamps = rng.chance(700);

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Congestion control against a queue of 10 Mbit/s with a round-trip time of 40 ms: how much of the
+//! link is used, how it is shared, how long the queue gets.
+
+use crate::pair::{Bottleneck, Link, Pair};
+use crate::tcp::{
+    congestion::Algorithm,
+    mib::Mib,
+    state::ConnState,
+    time::{Duration, Instant},
+};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Bytes a second.
+const RATE: u64 = 1_250_000;
+/// The bandwidth-delay product: 10 Mbit/s for 40 ms.
+const BDP: u64 = RATE * 40 / 1000;
+const LINK: Link = Link {
+    delay_us: 20_000,
+    jitter_us: 0,
+    loss: 0,
+    reorder: 0,
+    duplicate: 0,
+    joins: false,
+    path_mss: 0,
+    stall: 0,
+};
+
+/// One flow.
+struct Flow {
+    pair: Pair,
+    got: u64,
+}
+
+struct Report {
+    /// Bytes that each flow delivered.
+    got: Vec<u64>,
+    /// Share of the link that payload could have had (headers and options subtracted).
+    utilisation: f64,
+    drops: u64,
+    timeouts: u64,
+    longest: u64,
+}
+
+/// Runs a flow with each algorithm for that long; the first tenth does not count if there are
+/// several.
+fn run(algorithms: &[Algorithm], buffer: u64, seconds: u64, gso: bool) -> Report {
+    let queue = Rc::new(RefCell::new(Bottleneck::new(RATE, buffer)));
+    let start = Instant::from_nanos(50_000_000_000);
+    let mut flows: Vec<Flow> = algorithms
+        .iter()
+        .enumerate()
+        .map(|(n, algorithm)| {
+            let mut pair = Pair::new(77 + n as u64, LINK);
+            pair.now = start.add(Duration::from_millis(13 * n as u64));
+            pair.bottleneck = Some(queue.clone());
+            for end in &mut pair.ends {
+                end.net.congestion = *algorithm;
+                end.rcvbuf = 4 << 20;
+                end.gso_max = if gso { 65_000 } else { 0 };
+            }
+            pair.listen(1);
+            pair.connect(0);
+            Flow { pair, got: 0 }
+        })
+        .collect();
+    let until = start.add(Duration::from_secs(seconds));
+    let data = vec![0u8; 1 << 16];
+    loop {
+        let next = flows
+            .iter()
+            .enumerate()
+            .filter_map(|(n, f)| f.pair.next_event().map(|at| (at, n)))
+            .min();
+        let Some((at, n)) = next.filter(|(at, _)| *at <= until) else {
+            break;
+        };
+        let flow = &mut flows[n];
+        assert!(flow.pair.step(at));
+        if flow.pair.ends[0].state() == ConnState::Established {
+            while flow.pair.write(0, &data) > 0 {}
+        }
+        flow.got += flow.pair.read(1, usize::MAX).len() as u64;
+    }
+    let got: Vec<u64> = flows.iter().map(|f| f.got).collect();
+    let sum = |counter| flows.iter().map(|f| f.pair.ends[0].mib.get(counter)).sum();
+    let queue = queue.borrow();
+    // 1,448 of 1,500 bytes are payload.
+    let most = (RATE * seconds) as f64 * 1448.0 / 1500.0;
+    let report = Report {
+        utilisation: got.iter().sum::<u64>() as f64 / most,
+        got,
+        drops: queue.drops,
+        timeouts: sum(Mib::TCPTimeouts),
+        longest: queue.longest,
+    };
+    println!(
+        "{algorithms:?} buffer {buffer}: {:.1} % of the link, {:?}, {} dropped, {} time-outs, {} resent, queue up to {}",
+        report.utilisation * 100.0,
+        report.got,
+        report.drops,
+        report.timeouts,
+        sum(Mib::RetransSegs),
+        report.longest,
+    );
+    report
+}
+
+/// Jain's index of fairness.
+fn jain(got: &[u64]) -> f64 {
+    let sum: f64 = got.iter().map(|x| *x as f64).sum();
+    let squares: f64 = got.iter().map(|x| (*x as f64).powi(2)).sum();
+    sum * sum / (got.len() as f64 * squares)
+}
+
+/// 20 seconds, slow start included: at least 90 % of the link, and no time-out.
+#[test]
+fn every_algorithm_fills_the_link() {
+    for gso in [false, true] {
+        for algorithm in Algorithm::ALL {
+            let report = run(&[*algorithm], BDP, 20, gso);
+            assert!(report.utilisation >= 0.9, "{algorithm:?}");
+            assert_eq!(report.timeouts, 0, "{algorithm:?}");
+        }
+    }
+}
+
+/// Two CUBIC flows share the link evenly.
+#[test]
+fn two_cubic_flows_are_fair() {
+    let report = run(&[Algorithm::Cubic; 2], BDP, 40, true);
+    assert!(report.utilisation >= 0.9);
+    assert!(jain(&report.got) >= 0.95, "{}", jain(&report.got));
+}
+
+/// RFC 9406: HyStart++ keeps the first slow start from overflowing a deep queue.
+#[test]
+fn rfc9406_slow_start_ends_before_the_queue_overflows() {
+    let cubic = run(&[Algorithm::Cubic], 8 * BDP, 4, false);
+    let reno = run(&[Algorithm::Reno], 8 * BDP, 4, false);
+    assert_eq!(cubic.drops, 0);
+    assert!(reno.drops > 0 && cubic.utilisation > 0.95);
+}
