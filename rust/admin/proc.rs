@@ -25,10 +25,14 @@ use crate::stack::{
     netns::NetState,
     sock::{
         kernel_state,
+        now,
         TcpSock, //
     },
 };
-use crate::tcp::mib::Mib;
+use crate::tcp::{
+    mib::Mib,
+    time::Instant, //
+};
 use kernel::{
     prelude::*,
     seq_file::SeqFile,
@@ -97,12 +101,18 @@ impl Listing for Connections {
                 match &conn.kind {
                     Kind::Sock(sk) => show_sock(out, index, sk),
                     Kind::HalfOpen(_) | Kind::TimeWait => {
-                        let code = match &*node.state().lock() {
-                            ConnState::HalfOpen(_) => abi::TCP_SYN_RECV,
-                            ConnState::TimeWait(tw) => kernel_state(tw.state()),
-                            ConnState::Sock => abi::TCP_CLOSE,
+                        let (code, timer) = match &*node.state().lock() {
+                            ConnState::HalfOpen(entry) => (
+                                abi::TCP_SYN_RECV,
+                                Shown::new(1, entry.deadline(), entry.retries),
+                            ),
+                            ConnState::TimeWait(tw) => {
+                                (kernel_state(tw.state()), Shown::new(3, tw.deadline(), 0))
+                            }
+                            ConnState::Sock => (abi::TCP_CLOSE, Shown::default()),
                         };
-                        line(out, index, conn.local, conn.remote, code, (0, 0), (0, 0), 0);
+                        let ends = (conn.local, conn.remote);
+                        line(out, index, ends, code, (0, 0), timer, (0, 0), 0);
                     }
                 }
             }),
@@ -121,27 +131,53 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
     } else {
         (shared.unacked.load(Relaxed), shared.readable.load(Relaxed))
     };
+    let kind = shared.timer_kind.load(Relaxed);
+    let timer = Shown::new(
+        kind.to_le_bytes()[0],
+        Instant::from_nanos(shared.timer_at.load(Relaxed)),
+        kind.to_le_bytes()[1],
+    );
     let (uid, inode) = sk.owner_ids();
     line(
         out,
         index,
-        sk.local(),
-        sk.remote(),
+        (sk.local(), sk.remote()),
         state,
         queues,
+        timer,
         (uid, inode),
         sk.refcount(),
     );
+}
+
+/// The columns tr, tm->when and retrnsmt.
+#[derive(Clone, Copy, Default)]
+struct Shown {
+    kind: u8,
+    /// Hundredths of a second that are left.
+    left: u64,
+    retries: u8,
+}
+
+impl Shown {
+    fn new(kind: u8, at: Instant, retries: u8) -> Self {
+        let left = at.since(now()).as_millis_ceil() / 10;
+        Self {
+            kind,
+            left: if kind == 0 { 0 } else { left },
+            retries,
+        }
+    }
 }
 
 #[expect(clippy::too_many_arguments)]
 fn line(
     out: &SeqFile,
     index: usize,
-    local: Endpoint,
-    remote: Endpoint,
+    (local, remote): (Endpoint, Endpoint),
     state: u8,
     queues: (u32, u32),
+    timer: Shown,
     (uid, inode): (u32, u64),
     refs: c_int,
 ) {
@@ -159,9 +195,9 @@ fn line(
         state,
         queues.0,
         queues.1,
-        0,
-        0,
-        0,
+        timer.kind,
+        timer.left,
+        timer.retries,
         uid,
         0,
         inode,

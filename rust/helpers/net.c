@@ -128,7 +128,8 @@ rusttcp_helper_inet_protos_swap(int protocol, const struct net_protocol *new)
 
 /*
  * Does the kernel's own TCP hold a connection or half-open one with these
- * addresses? Context: RCU read side, softirq.
+ * addresses? What only waits out TIME-WAIT has no need of the segment. Context: RCU
+ * read side, softirq.
  */
 bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport,
 				     __be32 daddr, __be16 dport, int dif, int sdif);
@@ -137,11 +138,13 @@ bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport
 {
 	struct sock *sk = __inet_lookup_established(net, saddr, sport, daddr,
 						    ntohs(dport), dif, sdif);
+	bool has;
 
 	if (!sk)
 		return false;
+	has = READ_ONCE(sk->sk_state) != TCP_TIME_WAIT;
 	sock_gen_put(sk);
-	return true;
+	return has;
 }
 
 /* The name of the namespace's congestion control; @name has TCP_CA_NAME_MAX bytes. */

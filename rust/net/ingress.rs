@@ -223,7 +223,7 @@ pub(crate) fn checksum_ok(skb: &mut SkBuff) -> bool {
     unsafe { bindings::tcp4_checksum_ok(skb.as_ptr()) }
 }
 
-/// Whether the kernel's own TCP has a connection with these endpoints.
+/// Whether the kernel's own TCP has a connection with these endpoints, one in TIME-WAIT aside.
 pub(crate) fn kernel_has(flow: &Flow, local_port: u16, remote_port: u16) -> bool {
     // SAFETY: The namespace is alive, and we are in an RCU read-side section.
     unsafe {

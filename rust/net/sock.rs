@@ -281,6 +281,8 @@ impl<P: Protocol> Sock<P> {
             (*inet).ipv6_fl_list = core::ptr::null_mut();
             (*sk.as_ptr()).sk_rx_dst = core::ptr::null_mut();
             (*sk.as_ptr()).sk_max_ack_backlog = 0;
+            // Not the listener's: a child that never becomes a connection goes as it is.
+            bindings::sk_state_store(sk.as_ptr(), bindings::TCP_CLOSE as c_int);
             Self::init_rust_parts(sk.as_ptr());
             // `sk_clone` counts one reference for itself and one for a hash table of its own kind.
             bindings::sock_put(sk.as_ptr());

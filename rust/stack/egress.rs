@@ -92,6 +92,11 @@ fn publish(sk: &mut LockedTcp<'_>) {
     shared.readable.store(conn.recv_len(), Relaxed);
     shared.unacked.store(conn.unacked(), Relaxed);
     shared.writable.store(conn.is_writeable(), Relaxed);
+    let (kind, at, retries) = conn.shown_timer();
+    shared.timer_at.store(at.as_nanos(), Relaxed);
+    shared
+        .timer_kind
+        .store(u32::from(kind) | u32::from(retries) << 8, Relaxed);
     let tuned = conn.buffers();
     let state = kernel_state(conn.state());
     if tuned != (sndbuf, rcvbuf) {

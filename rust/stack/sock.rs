@@ -104,6 +104,10 @@ pub(crate) struct TcpShared {
     pub(crate) unacked: Atomic<u32>,
     /// There is room to write, for poll(); written by the lock's holder.
     pub(crate) writable: Atomic<bool>,
+    /// When the timer that /proc shows is due, nanoseconds; written by the lock's holder.
+    pub(crate) timer_at: Atomic<u64>,
+    /// Which timer that is, and above 8 bits the retries in a row; written by the lock's holder.
+    pub(crate) timer_kind: Atomic<u32>,
 }
 
 impl TcpShared {
@@ -138,6 +142,8 @@ impl Protocol for RustTcp {
             readable: Atomic::new(0),
             unacked: Atomic::new(0),
             writable: Atomic::new(true),
+            timer_at: Atomic::new(0),
+            timer_kind: Atomic::new(0),
         })
     }
 

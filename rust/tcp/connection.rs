@@ -468,14 +468,26 @@ impl<P: Platform> Connection<P> {
         self.last_recv
     }
 
-    /// Retries in a row, for /proc.
+    /// Retries in a row.
     pub(crate) fn retries(&self) -> u8 {
         self.retries
     }
 
-    /// The retransmission timer's deadline, for /proc.
-    pub(crate) fn retransmit_at(&self) -> Option<Instant> {
-        self.timers.get(Timer::Retransmit)
+    /// What /proc/net/tcp tells of timers: which one runs (1 retransmission, 4 window probe,
+    /// 2 keepalive, 0 none), until when, and the retries in a row.
+    pub(crate) fn shown_timer(&self) -> (u8, Instant, u8) {
+        let kinds: [(u8, &[Timer]); 3] = [
+            (1, &[Timer::Retransmit, Timer::Reorder, Timer::LossProbe]),
+            (4, &[Timer::Persist]),
+            (2, &[Timer::Keepalive]),
+        ];
+        for (code, timers) in kinds {
+            let at = timers.iter().filter_map(|timer| self.timers.get(*timer));
+            if let Some(at) = at.min() {
+                return (code, at, self.retries);
+            }
+        }
+        (0, Instant::default(), self.retries)
     }
 
     /// The earliest deadline.
