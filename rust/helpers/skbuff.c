@@ -103,7 +103,17 @@ void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 		skb_shinfo(skb)->gso_size = gso_size;
 		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(payload, gso_size);
 		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+		/* CWR belongs to the first segment only; not every device knows. */
+		if (th->cwr)
+			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ECN;
 	}
+}
+
+/* The DSCP and ECN octet of the packet that @skb came in. */
+u8 rusttcp_helper_skb_ip4_tos(const struct sk_buff *skb);
+u8 rusttcp_helper_skb_ip4_tos(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->tos;
 }
 
 /* Nanoseconds of CLOCK_MONOTONIC at which @skb shall leave; sch_fq minds. */

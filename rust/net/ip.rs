@@ -136,6 +136,7 @@ impl<P: Protocol> Wire<'_, P> {
     /// Sends a segment: a copy of `payload`'s descriptor (or nothing) behind `header`, whose
     /// checksum is completed on the way. `gso_size`: bytes a segment, 0 if it is just one.
     /// `departure`: when it shall leave if the queueing discipline minds, CLOCK_MONOTONIC, ns.
+    /// `ecn`: the two bits of the IP header; the rest of that octet is IP_TOS.
     /// Losing the packet for want of memory is as good as losing it on the way.
     pub(crate) fn transmit<C: ControlBlock>(
         &mut self,
@@ -143,6 +144,7 @@ impl<P: Protocol> Wire<'_, P> {
         payload: Option<&SkBuff<C>>,
         gso_size: u16,
         departure: u64,
+        ecn: u8,
     ) {
         let headroom = bindings::MAX_TCP_HEADER;
         let skb = match payload {
@@ -155,7 +157,7 @@ impl<P: Protocol> Wire<'_, P> {
         let sk = self.sk();
         let (local, remote) = (sk.local(), sk.remote());
         // SAFETY: `skb` is ours with room for the headers in front of its data; the socket is
-        // locked, and `ip_queue_xmit` takes the packet over.
+        // locked, and `__ip_queue_xmit` takes the packet over.
         unsafe {
             bindings::skb_finish_tcp4(
                 skb.as_ptr(),
@@ -167,8 +169,10 @@ impl<P: Protocol> Wire<'_, P> {
             );
             bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
             bindings::skb_set_departure(skb.as_ptr(), departure);
-            let fl = &raw mut (*sk.inet()).cork.fl;
-            bindings::ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl);
+            let inet = sk.inet();
+            let fl = &raw mut (*inet).cork.fl;
+            let tos = ((*inet).tos & !3) | (ecn & 3);
+            bindings::__ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl, tos);
         }
     }
 }

@@ -94,6 +94,7 @@ impl Net {
             abort_on_overflow: v4.sysctl_tcp_abort_on_overflow != 0,
             rfc1337: v4.sysctl_tcp_rfc1337 != 0,
             slow_start_after_idle: v4.sysctl_tcp_slow_start_after_idle != 0,
+            ecn: v4.sysctl_tcp_ecn,
         }
     }
 }
@@ -128,6 +129,7 @@ pub(crate) struct TcpSysctls {
     pub(crate) abort_on_overflow: bool,
     pub(crate) rfc1337: bool,
     pub(crate) slow_start_after_idle: bool,
+    pub(crate) ecn: u8,
 }
 
 /// State of the module in each namespace.

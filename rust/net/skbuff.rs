@@ -156,6 +156,14 @@ impl<C: ControlBlock> SkBuff<C> {
         }
     }
 
+    /// The octet with DSCP and ECN of the IPv4 header in front of the data. For packets on their way
+    /// in only.
+    pub(crate) fn ip_tos(&self) -> u8 {
+        // SAFETY: Valid by the type invariants. The receive path set the network header, and the
+        // headers stay in the linear part.
+        unsafe { bindings::skb_ip4_tos(self.as_ptr()) }
+    }
+
     /// Drops the first `n` bytes, which must be linear (see [`Self::pull_head`]).
     pub(crate) fn advance(&mut self, n: u32) {
         // SAFETY: Valid by the type invariants.

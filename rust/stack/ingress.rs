@@ -73,6 +73,7 @@ use crate::tcp::{
     seq::SeqNum,
     time_wait::TimeWaitOn,
     wire::{
+        Codepoint,
         Header,
         Packet,
         Segment, //
@@ -229,6 +230,7 @@ impl Rx<'_> {
         Segment {
             header: self.header,
             payload_len: payload,
+            codepoint: Codepoint::from_tos(skb.ip_tos()),
         }
     }
 
@@ -549,6 +551,7 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
     let seg = Segment {
         header,
         payload_len,
+        codepoint: Codepoint::from_tos(skb.ip_tos()),
     };
     sock::sync_buffers(sk);
     let buf = if payload_len > 0 {

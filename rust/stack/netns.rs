@@ -17,6 +17,7 @@ use crate::net::{
 use crate::tcp::{
     config::NetConfig,
     congestion::Algorithm,
+    ecn::Policy,
     mib::Mib,
     platform::MibSink,
     time::Duration, //
@@ -156,6 +157,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         abort_on_overflow: s.abort_on_overflow,
         rfc1337: s.rfc1337,
         slow_start_after_idle: s.slow_start_after_idle,
+        ecn: Policy::from_sysctl(s.ecn),
         congestion: congestion(&s.congestion),
         ..NetConfig::default()
     }

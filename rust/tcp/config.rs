@@ -2,7 +2,7 @@
 
 //! Settings: of a namespace (a snapshot of its sysctls), and of one socket (its options).
 
-use super::{congestion::Algorithm, time::Duration};
+use super::{congestion::Algorithm, ecn, time::Duration};
 
 /// A namespace's settings, named as Linux' sysctls without `tcp_`.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct NetConfig {
     pub(crate) rfc1337: bool,
     /// Shrink the congestion window after idling.
     pub(crate) slow_start_after_idle: bool,
+    /// Explicit congestion notification.
+    pub(crate) ecn: ecn::Policy,
     /// The congestion control of sockets that did not choose one.
     pub(crate) congestion: Algorithm,
     /// Bounds of the retransmission time-out.
@@ -76,6 +78,7 @@ impl Default for NetConfig {
             abort_on_overflow: false,
             rfc1337: false,
             slow_start_after_idle: true,
+            ecn: ecn::Policy::Accept,
             congestion: Algorithm::Cubic,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),

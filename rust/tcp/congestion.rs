@@ -8,6 +8,7 @@
 //! here. Windows are in bytes.
 
 mod cubic;
+mod dctcp;
 mod hystart;
 mod prr;
 mod rate;
@@ -22,6 +23,7 @@ use super::{
     time::{Duration, Instant},
 };
 use cubic::Cubic;
+use dctcp::Dctcp;
 use prr::Prr;
 use reno::Reno;
 use validation::Validation;
@@ -41,18 +43,26 @@ pub(crate) enum Algorithm {
     /// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
     #[default]
     Cubic,
+    /// DCTCP (RFC 8257).
+    Dctcp,
 }
 
 impl Algorithm {
     /// All of them.
-    pub(crate) const ALL: &'static [Self] = &[Self::Reno, Self::Cubic];
+    pub(crate) const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp];
 
     /// Its name.
     pub(crate) const fn name(self) -> &'static [u8] {
         match self {
             Self::Reno => b"reno",
             Self::Cubic => b"cubic",
+            Self::Dctcp => b"dctcp",
         }
+    }
+
+    /// Whether it makes no sense without ECN: it is asked for, and echoed exactly.
+    pub(crate) const fn needs_ecn(self) -> bool {
+        matches!(self, Self::Dctcp)
     }
 
     /// The algorithm called `name`.
@@ -134,6 +144,10 @@ pub(crate) struct Ack {
     pub(crate) sample: Option<RateSample>,
     /// Too much was lost of what was in flight.
     pub(crate) too_much: Option<TooMuch>,
+    /// The peer reports a mark (ECE).
+    pub(crate) echo: bool,
+    /// The window is to be reduced for that, now.
+    pub(crate) reduce: bool,
 }
 
 #[cfg(test)]
@@ -156,6 +170,8 @@ impl Ack {
             total: 0,
             sample: None,
             too_much: None,
+            echo: false,
+            reduce: false,
         }
     }
 }
@@ -165,12 +181,19 @@ impl Ack {
 pub(crate) enum Cause {
     /// Lost data, found by acknowledgments.
     Loss,
+    /// A router marked data (RFC 3168).
+    Mark,
     /// The retransmission timer.
     Timeout,
 }
 
 /// The hooks of a controller. Each is called with the window that it may change.
 trait Controller {
+    /// An ACK arrived, whatever it says; called before the other hooks.
+    fn observe(&mut self, window: &mut Window, ack: &Ack) {
+        let _ = (window, ack);
+    }
+
     /// New data was acknowledged, and no loss is being repaired (or after a time-out).
     /// `validated`: the window was in use and may grow (RFC 7661, 4.3).
     fn on_ack(&mut self, window: &mut Window, ack: &Ack, validated: bool);
@@ -192,6 +215,7 @@ trait Controller {
 enum Law {
     Reno(Reno),
     Cubic(Cubic),
+    Dctcp(Dctcp),
 }
 
 impl Law {
@@ -199,6 +223,7 @@ impl Law {
         match algorithm {
             Algorithm::Reno => Self::Reno(Reno::default()),
             Algorithm::Cubic => Self::Cubic(Cubic::default()),
+            Algorithm::Dctcp => Self::Dctcp(Dctcp::default()),
         }
     }
 
@@ -206,6 +231,7 @@ impl Law {
         match self {
             Self::Reno(_) => Algorithm::Reno,
             Self::Cubic(_) => Algorithm::Cubic,
+            Self::Dctcp(_) => Algorithm::Dctcp,
         }
     }
 
@@ -213,6 +239,7 @@ impl Law {
         match self {
             Self::Reno(law) => law,
             Self::Cubic(law) => law,
+            Self::Dctcp(law) => law,
         }
     }
 }
@@ -291,8 +318,14 @@ impl Congestion {
         if ack.acked > 0 {
             self.validation.on_ack(ack);
         }
+        self.law.hooks().observe(&mut self.window, ack);
+        if ack.reduce {
+            self.on_congestion(Cause::Mark, ack.pipe.saturating_add(ack.delivered), ack.mss);
+            return;
+        }
         match ack.phase {
-            Phase::Open | Phase::Loss if ack.acked > 0 => self.grow(ack),
+            // RFC 3168, 6.1.2: not on an ACK that reports a mark.
+            Phase::Open | Phase::Loss if ack.acked > 0 && !ack.echo => self.grow(ack),
             Phase::Entered => {
                 if let Some(prr) = &mut self.prr {
                     prr.include(ack.delivered);
@@ -337,11 +370,11 @@ impl Congestion {
         }
     }
 
-    /// Fast recovery begins (RFC 5681, 3.2; RFC 9937, 5). `flight`: sequence numbers out;
-    /// `arrived`: how many of them are reported as arrived; `pipe`: bytes in the network.
-    pub(crate) fn on_loss(&mut self, flight: u32, arrived: u32, pipe: u32, mss: u32) {
+    /// Fast recovery begins (RFC 5681, 3.2; RFC 9937, 5). `flight`: FlightSize before the ACK that
+    /// says so; `out`: what is out now and not reported as arrived; `pipe`: bytes in the network.
+    pub(crate) fn on_loss(&mut self, flight: u32, out: u32, pipe: u32, mss: u32) {
         self.reduce(Cause::Loss, flight, mss);
-        self.prr = Some(Prr::new(flight.saturating_sub(arrived)));
+        self.prr = Some(Prr::new(out));
         // Until the next ACK there is room for what is lost first.
         self.window.cwnd = pipe.saturating_add(mss).min(MAX_WINDOW);
     }

@@ -21,6 +21,7 @@ use super::{
     config::{Linger2, NetConfig, SocketConfig},
     congestion::{Algorithm, Congestion},
     context::Cx,
+    ecn::Ecn,
     handshake::SynRcvd,
     info::Stats,
     mib::Mib,
@@ -34,7 +35,7 @@ use super::{
     time::{Duration, Instant},
     time_wait::TimeWait,
     timers::{Timer, TimerTable},
-    wire::{Flags, Header, Segment},
+    wire::{Codepoint, Flags, Header, Segment},
 };
 
 /// What happened that the user may want to know: drained by [`Connection::poll_events`].
@@ -155,6 +156,8 @@ pub(crate) struct Transmit<'a, P: Platform> {
     pub(crate) gso_size: u16,
     /// When it is to leave: now, or later if something else does the pacing.
     pub(crate) departure: Instant,
+    /// The ECN field of its IP header.
+    pub(crate) codepoint: Codepoint,
 }
 
 /// Why data can't be queued.
@@ -221,6 +224,9 @@ pub(crate) struct Connection<P: Platform> {
     rtt: RttEstimator,
     cc: Congestion,
     pacing: Pacing,
+    ecn: Ecn,
+    /// To be acknowledged before anything else, with ECE or not (RFC 8257, 3.2).
+    first_ack: Option<(SeqNum, Flags)>,
     ts: Timestamping,
     /// Both sides offered SACK.
     sack_ok: bool,
@@ -288,6 +294,8 @@ impl<P: Platform> Connection<P> {
             rtt: RttEstimator::default(),
             cc: Congestion::new(Algorithm::default(), u32::from(DEFAULT_MSS)),
             pacing: Pacing::default(),
+            ecn: Ecn::default(),
+            first_ack: None,
             ts: Timestamping::default(),
             sack_ok: false,
             syn_pending: false,
@@ -333,6 +341,7 @@ impl<P: Platform> Connection<P> {
         conn.send.wscale = entry.wscale_peer.unwrap_or(0);
         conn.sack_ok = entry.sack_ok;
         conn.ts = entry.ts;
+        conn.ecn = Ecn::agreed(entry.ecn);
         conn.mss_route = entry.mss_route;
         conn.mss_peer = entry.mss_peer;
         conn.syn_sent_at = if entry.retries == 0 {
@@ -406,6 +415,11 @@ impl<P: Platform> Connection<P> {
     /// limited it.
     pub(crate) fn delivery_rate(&self) -> (u64, bool) {
         self.send.rate.last()
+    }
+
+    /// Whether both sides agreed to ECN, and whether a segment with ECT arrived.
+    pub(crate) fn ecn(&self) -> (bool, bool) {
+        (self.ecn.enabled(), self.ecn.seen())
     }
 
     /// The congestion control in force (before a connection begins: the one to come).

@@ -10,6 +10,7 @@ use super::{
     config::SocketConfig,
     connection::{reset_for, DropReason, Timestamping, CHALLENGE_INTERVAL, DEFAULT_MSS},
     context::Cx,
+    ecn::{self, Ecn},
     mib::Mib,
     platform::Platform,
     seq::SeqNum,
@@ -79,6 +80,8 @@ pub(crate) struct SynRcvd {
     pub(crate) wscale_peer: Option<u8>,
     /// Both sides offered SACK.
     pub(crate) sack_ok: bool,
+    /// Both sides agreed to ECN.
+    pub(crate) ecn: bool,
     /// Timestamps.
     pub(crate) ts: Timestamping,
     /// SYN-ACKs sent again.
@@ -161,6 +164,8 @@ impl SynRcvd {
                 None
             },
             sack_ok: cx.net.sack && options.sack_permitted,
+            ecn: ecn::is_setup_syn(seg.header.flags)
+                && (cx.net.ecn != ecn::Policy::Off || wants_ecn(cx, config)),
             ts: Timestamping {
                 enabled: timestamps.is_some(),
                 offset: params.ts_offset,
@@ -186,7 +191,9 @@ impl SynRcvd {
         Header {
             seq: self.iss,
             ack: self.irs.add(1),
-            flags: Flags::SYN.with(Flags::ACK),
+            flags: Flags::SYN
+                .with(Flags::ACK)
+                .with(Ecn::agreed(self.ecn).syn_ack_flags()),
             wnd: self.wnd,
             urg: 0,
             options: Options {
@@ -322,6 +329,11 @@ impl SynRcvd {
             },
         }
     }
+}
+
+/// Whether the congestion control of a connection needs ECN.
+pub(crate) fn wants_ecn<P: Platform>(cx: &Cx<'_, P>, config: &SocketConfig) -> bool {
+    config.congestion.unwrap_or(cx.net.congestion).needs_ecn()
 }
 
 impl Segment {

@@ -29,6 +29,7 @@ pub(crate) mod config;
 pub(crate) mod congestion;
 pub(crate) mod connection;
 pub(crate) mod context;
+pub(crate) mod ecn;
 pub(crate) mod handshake;
 pub(crate) mod info;
 pub(crate) mod isn;

@@ -198,6 +198,18 @@ impl<P: Platform> Recv<P> {
         u16::try_from(field).unwrap_or(u16::MAX)
     }
 
+    /// The header's field for an ACK of `ack`, at most RCV.NXT, with the window's edge as it is.
+    pub(crate) fn repeat_window(&mut self, ack: SeqNum) -> u16 {
+        let shift = self.wscale.min(14);
+        let unit = 1u32 << shift;
+        let rest = self.adv.saturating_distance_from(ack);
+        // Rounding must not take back what was promised.
+        let field = rest.saturating_add(unit.saturating_sub(1)) >> shift;
+        let field = field.min(u32::from(u16::MAX));
+        self.adv = self.adv.latest(ack.add(field << shift));
+        u16::try_from(field).unwrap_or(u16::MAX)
+    }
+
     /// Stores the payload `seq..` of a segment. Notes on the buffer are written here.
     pub(crate) fn store(&mut self, seq: SeqNum, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
         let mut range = SeqRange::new(seq, seq.add(buf.len()));

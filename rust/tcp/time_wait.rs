@@ -267,6 +267,7 @@ mod tests {
             &Segment {
                 header,
                 payload_len,
+                ..Segment::default()
             },
         );
         (on, tw)

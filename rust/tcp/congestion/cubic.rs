@@ -410,10 +410,10 @@ mod tests {
     fn rfc9438_4_9_spurious_congestion() {
         let mut cc = Congestion::new(Algorithm::Cubic, 1000);
         cc.window.cwnd = 100_000;
-        cc.on_loss(100_000, 0, 100_000, 1000);
+        cc.on_loss(100_000, 97_000, 96_000, 1000);
         cc.on_recovered();
         cc.window.cwnd = 90_000;
-        cc.on_loss(90_000, 3_000, 86_000, 1000);
+        cc.on_loss(90_000, 87_000, 86_000, 1000);
         cc.undo();
         assert_eq!((cc.cwnd(), cc.ssthresh()), (90_000, 70_000));
         match cc.law {

@@ -36,19 +36,22 @@ pub(super) struct Prior {
     sacked: u32,
     /// C.lost.
     lost: u32,
+    /// The ACK has ECE.
+    echo: bool,
     /// The round-trip time that the ACK measured, if it did.
     rtt: Option<Duration>,
 }
 
 impl<P: Platform> Connection<P> {
     /// The sending half, before an ACK is looked at.
-    pub(super) fn prior(&self) -> Prior {
+    pub(super) fn prior(&self, seg: &Segment) -> Prior {
         Prior {
             una: self.send.una,
             flight: self.send.in_flight(),
             recovery: self.send.recovery,
             sacked: self.send.sacked,
             lost: self.send.rate.lost(),
+            echo: self.ecn.enabled() && seg.has(Flags::ECE) && !seg.has(Flags::SYN),
             rtt: None,
         }
     }
@@ -67,7 +70,7 @@ impl<P: Platform> Connection<P> {
     /// An acceptable ACK. RFC 9293, 3.10.7.4, fifth.
     pub(super) fn on_ack(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
         let ack = seg.header.ack;
-        let mut prior = self.prior();
+        let mut prior = self.prior(seg);
         let (prior_una, prior_flight) = (prior.una, prior.flight);
         let prior_wnd = self.send.wnd;
         // Both kinds of acknowledgment in a segment are of one moment: neither overtook the other.
@@ -94,12 +97,12 @@ impl<P: Platform> Connection<P> {
             if duplicate {
                 self.send.dupacks = self.send.dupacks.saturating_add(1);
                 if !self.sack_ok {
-                    self.on_duplicate(cx);
+                    self.on_duplicate(cx, prior_flight);
                 }
             }
         }
         if self.sack_ok && (self.send.sacked > 0 || self.send.recovery != Recovery::Open) {
-            self.detect_losses(cx);
+            self.detect_losses(cx, prior_flight);
         }
         self.steer(cx, &prior);
         if self.send.wnd > prior_wnd && prior_wnd == 0 {
@@ -258,7 +261,11 @@ impl<P: Platform> Connection<P> {
             .saturating_add(self.send.sacked)
             .saturating_sub(prior.sacked);
         let lost = self.send.rate.lost().wrapping_sub(prior.lost);
-        if delivered == 0 && lost == 0 {
+        let reduce = prior.echo
+            && self.send.recovery == Recovery::Open
+            && self.send.in_flight().saturating_add(acked) > 0
+            && self.ecn.on_echo(self.send.una);
+        if delivered == 0 && lost == 0 && !reduce {
             return;
         }
         let least = self.rtt.min().unwrap_or_default();
@@ -287,8 +294,13 @@ impl<P: Platform> Connection<P> {
             total: self.send.rate.delivered(),
             sample,
             too_much: self.send.rate.take_too_much(),
+            echo: prior.echo,
+            reduce,
         };
         self.cc.on_ack(&ack);
+        if reduce {
+            self.ecn.on_reduced(self.send.nxt);
+        }
         self.pacing.set_rate(self.cc.pacing_rate(srtt));
         if acked > 0 {
             self.grow_sndbuf(cx);
@@ -296,7 +308,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Without SACK: another duplicate ACK.
-    fn on_duplicate(&mut self, cx: &Cx<'_, P>) {
+    fn on_duplicate(&mut self, cx: &Cx<'_, P>, flight: u32) {
         let mss = self.mss();
         // Each one means that a segment left the network.
         let most = self.send.in_flight().saturating_sub(mss);
@@ -309,7 +321,7 @@ impl<P: Platform> Connection<P> {
                 self.send.sacked = mss.saturating_mul(3).min(self.send.in_flight());
                 self.send.mark_first_lost(mss);
                 cx.count(Mib::TCPRenoRecovery);
-                self.enter_recovery(cx);
+                self.enter_recovery(cx, flight);
             }
             // RFC 6582, 3.2, step 2.
             Recovery::Fast(_) => {
@@ -320,7 +332,8 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Searches for losses, and sees to the time at which more may be found.
-    pub(super) fn detect_losses(&mut self, cx: &Cx<'_, P>) {
+    /// `flight`: FlightSize before the ACK that asks.
+    pub(super) fn detect_losses(&mut self, cx: &Cx<'_, P>, flight: u32) {
         let moment = self.moment(cx);
         let losses = self.send.detect_lost(moment);
         match losses.look_at {
@@ -332,14 +345,16 @@ impl<P: Platform> Connection<P> {
         }
         if losses.fresh && self.send.recovery == Recovery::Open {
             cx.count(Mib::TCPSackRecovery);
-            self.enter_recovery(cx);
+            self.enter_recovery(cx, flight);
         }
     }
 
-    fn enter_recovery(&mut self, cx: &Cx<'_, P>) {
-        let (flight, mss) = (self.send.in_flight(), self.mss());
-        let (arrived, pipe) = (self.send.sacked, self.send.pipe());
-        self.cc.on_loss(flight, arrived, pipe, mss);
+    /// Fast recovery begins; `flight`: FlightSize before the ACK that says so.
+    fn enter_recovery(&mut self, cx: &Cx<'_, P>, flight: u32) {
+        let (pipe, mss) = (self.send.pipe(), self.mss());
+        let out = self.send.in_flight().saturating_sub(self.send.sacked);
+        self.cc.on_loss(flight, out, pipe, mss);
+        self.ecn.on_reduced(self.send.nxt);
         self.send.recovery = Recovery::Fast(self.send.nxt);
         self.send.force_one = true;
         self.send.tail_probe = None;
@@ -372,6 +387,7 @@ impl<P: Platform> Connection<P> {
             let (flight, mss) = (self.send.in_flight(), self.mss());
             if self.send.recovery == Recovery::Open {
                 self.cc.on_congestion(Cause::Loss, flight, mss);
+                self.ecn.on_reduced(self.send.nxt);
             }
         } else if seg.len() == 0 && ack == self.send.una && seg.header.options.sack.is_empty() {
             self.send.tail_probe = None;

@@ -58,7 +58,7 @@ impl<P: Platform> Connection<P> {
         buf: Option<P::RxBuf>,
     ) -> Disposition<P> {
         self.last_recv = cx.now;
-        let mut prior = self.prior();
+        let mut prior = self.prior(seg);
         self.update_send_window(seg);
         if self.send.in_flight() == 0 {
             self.retries = 0;
@@ -73,6 +73,7 @@ impl<P: Platform> Connection<P> {
         let Some(buf) = buf else {
             return Disposition::Done;
         };
+        self.note_mark(seg);
         match self.recv.store(seg.header.seq, buf) {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);

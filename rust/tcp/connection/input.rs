@@ -6,6 +6,7 @@ use super::{reset_for, CloseReason, Connection, Disposition, DropReason, Events}
 use crate::tcp::{
     config::Linger2,
     context::Cx,
+    ecn::Arrival,
     mib::Mib,
     platform::Platform,
     recv::{AckOwed, Stored},
@@ -247,6 +248,7 @@ impl<P: Platform> Connection<P> {
         }
         let mut outcome = Disposition::Done;
         if let Some(buf) = buf {
+            self.note_mark(seg);
             let seq = seg.header.seq.add(u32::from(seg.has(Flags::SYN)));
             let had_holes = self.recv.has_holes();
             let (stored, back) = self.recv.store(seq, buf);
@@ -278,6 +280,17 @@ impl<P: Platform> Connection<P> {
         }
         self.check_fin(has_fin);
         outcome
+    }
+
+    /// What acceptable data tells of marks on the way. To be called before the data is stored.
+    pub(super) fn note_mark(&mut self, seg: &Segment) {
+        let before = self.ecn.ack_flags();
+        if self.ecn.on_data(seg.header.flags, seg.codepoint) == Arrival::Changed {
+            if self.recv.nxt != self.recv.last_ack_sent {
+                self.first_ack = Some((self.recv.nxt, before));
+            }
+            self.recv.owed = AckOwed::Now;
+        }
     }
 
     /// RFC 2883: the next ACK tells the sender what came twice.

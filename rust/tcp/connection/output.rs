@@ -5,6 +5,8 @@
 use super::{Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
+    ecn,
+    handshake::wants_ecn,
     info::Limit,
     mib::Mib,
     platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegTree},
@@ -14,7 +16,7 @@ use crate::tcp::{
     state::ConnState,
     time::{Duration, Instant},
     timers::Timer,
-    wire::{Flags, Header, Options, Timestamps},
+    wire::{Codepoint, Flags, Header, Options, Timestamps},
 };
 
 /// How soon to try again after memory ran out.
@@ -42,7 +44,11 @@ impl<P: Platform> Connection<P> {
                 payload: None,
                 gso_size: 0,
                 departure: cx.now,
+                codepoint: Codepoint::NotEct,
             });
+        }
+        if let Some((ack, flags)) = self.first_ack.take() {
+            return Some(self.emit_first_ack(cx, ack, flags));
         }
         match self.state {
             ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {
@@ -63,9 +69,38 @@ impl<P: Platform> Connection<P> {
                 payload: None,
                 gso_size: 0,
                 departure: cx.now,
+                codepoint: Codepoint::NotEct,
             });
         }
         self.poll_ack(cx)
+    }
+
+    /// An ACK of what came before the mark changed: RFC 8257, 3.2. What the next header will say
+    /// (window, SACK) is not anticipated; the window's edge stays where it is.
+    fn emit_first_ack(&mut self, cx: &Cx<'_, P>, ack: SeqNum, flags: Flags) -> Transmit<'_, P> {
+        let header = Header {
+            seq: self.send.nxt,
+            ack,
+            flags: Flags::ACK.with(flags),
+            wnd: self.recv.repeat_window(ack),
+            urg: 0,
+            options: Options {
+                timestamps: self.ts.enabled.then(|| Timestamps {
+                    val: self.ts.val(cx.now),
+                    ecr: self.ts.recent,
+                }),
+                ..Options::default()
+            },
+        };
+        cx.count(Mib::OutSegs);
+        self.stats.went_out(false);
+        Transmit {
+            header,
+            payload: None,
+            gso_size: 0,
+            departure: cx.now,
+            codepoint: Codepoint::NotEct,
+        }
     }
 
     /// A pure ACK if one is owed now; otherwise sees to the delayed-ACK timer.
@@ -78,6 +113,7 @@ impl<P: Platform> Connection<P> {
                     payload: None,
                     gso_size: 0,
                     departure: cx.now,
+                    codepoint: Codepoint::NotEct,
                 })
             }
             AckOwed::Delayed => {
@@ -136,9 +172,10 @@ impl<P: Platform> Connection<P> {
                 SeqNum::default()
             },
             flags: if passive {
-                Flags::SYN.with(Flags::ACK)
+                Flags::SYN.with(Flags::ACK).with(self.ecn.syn_ack_flags())
             } else {
-                Flags::SYN
+                let asks = cx.net.ecn == ecn::Policy::Ask || wants_ecn(cx, &self.config);
+                Flags::SYN.with(self.ecn.syn_flags(asks, self.retries > 0))
             },
             wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
             urg: 0,
@@ -153,6 +190,7 @@ impl<P: Platform> Connection<P> {
             payload: None,
             gso_size: 0,
             departure: cx.now,
+            codepoint: Codepoint::NotEct,
         })
     }
 
@@ -189,10 +227,15 @@ impl<P: Platform> Connection<P> {
         }
         cx.count(Mib::OutSegs);
         self.stats.went_out(false);
+        let echo = if flags.contains(Flags::RST) {
+            Flags::default()
+        } else {
+            self.ecn.ack_flags()
+        };
         Header {
             seq,
             ack: self.recv.nxt,
-            flags,
+            flags: flags.with(echo),
             wnd,
             urg: 0,
             options,
@@ -412,6 +455,7 @@ impl<P: Platform> Connection<P> {
                     payload: None,
                     gso_size: 0,
                     departure: cx.now,
+                    codepoint: Codepoint::NotEct,
                 });
             }
             Next::Again(seq) => (seq, true),
@@ -441,7 +485,12 @@ impl<P: Platform> Connection<P> {
             self.send.retrans = self.send.retrans.saturating_add(len);
             self.send.force_one = false;
         }
-        let mut flags = Flags::ACK;
+        let (mark, codepoint) = if again {
+            (Flags::default(), Codepoint::NotEct)
+        } else {
+            self.ecn.mark_data()
+        };
+        let mut flags = Flags::ACK.with(mark);
         if meta.flags.has(SegFlags::PSH) {
             flags = flags.with(Flags::PSH);
         }
@@ -471,6 +520,7 @@ impl<P: Platform> Connection<P> {
             payload,
             gso_size,
             departure,
+            codepoint,
         })
     }
 

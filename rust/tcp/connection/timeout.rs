@@ -27,7 +27,7 @@ impl<P: Platform> Connection<P> {
             self.on_keepalive(cx);
         }
         if self.timers.take_expired(Timer::Reorder, cx.now) && self.send.in_flight() > 0 {
-            self.detect_losses(cx);
+            self.detect_losses(cx, self.send.in_flight());
         }
         if self.timers.take_expired(Timer::LossProbe, cx.now) {
             self.tail_due = self.send.recovery == Recovery::Open && self.send.in_flight() > 0;
@@ -80,6 +80,7 @@ impl<P: Platform> Connection<P> {
             let first = self.rtt.backoff() == 0;
             let in_flight = self.send.pipe();
             self.cc.on_rto(in_flight, self.mss(), first);
+            self.ecn.on_reduced(self.send.nxt);
             self.send.mark_all_lost();
             self.send.recovery = Recovery::Loss(self.send.nxt);
             self.send.dupacks = 0;

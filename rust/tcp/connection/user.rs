@@ -226,6 +226,7 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn set_congestion(&mut self, algorithm: Algorithm) {
         self.config.congestion = Some(algorithm);
         self.cc.switch(algorithm);
+        self.ecn.set_exact(algorithm.needs_ecn());
     }
 
     /// Who paces segments, and the most bytes a second (SO_MAX_PACING_RATE; `u64::MAX`: any). As
@@ -249,7 +250,7 @@ impl<P: Platform> Connection<P> {
             self.config.user_mss = old.user_mss;
         }
         if let Some(algorithm) = config.congestion {
-            self.cc.switch(algorithm);
+            self.set_congestion(algorithm);
         }
         if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
             self.touch_keepalive(cx);
@@ -360,7 +361,9 @@ impl<P: Platform> Connection<P> {
 
     /// The congestion state of a connection that starts now.
     pub(super) fn start_congestion(&mut self, cx: &Cx<'_, P>) {
-        self.cc = Congestion::new(self.congestion(cx.net), self.mss());
+        let algorithm = self.congestion(cx.net);
+        self.cc = Congestion::new(algorithm, self.mss());
+        self.ecn.set_exact(algorithm.needs_ecn());
     }
 }
 

@@ -195,6 +195,42 @@ impl Header {
     }
 }
 
+/// The ECN field of the IP header (RFC 3168, 5).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Codepoint {
+    /// The transport does not take part.
+    #[default]
+    NotEct,
+    /// ECT(1).
+    Ect1,
+    /// ECT(0).
+    Ect0,
+    /// Congestion experienced.
+    Ce,
+}
+
+impl Codepoint {
+    /// From the octet that also holds the DSCP.
+    pub(crate) const fn from_tos(tos: u8) -> Self {
+        match tos & 3 {
+            0 => Self::NotEct,
+            1 => Self::Ect1,
+            2 => Self::Ect0,
+            _ => Self::Ce,
+        }
+    }
+
+    /// The two bits.
+    pub(crate) const fn bits(self) -> u8 {
+        match self {
+            Self::NotEct => 0,
+            Self::Ect1 => 1,
+            Self::Ect0 => 2,
+            Self::Ce => 3,
+        }
+    }
+}
+
 /// A segment: a header and how much payload follows it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Segment {
@@ -202,6 +238,8 @@ pub(crate) struct Segment {
     pub(crate) header: Header,
     /// Bytes of payload. May exceed the MSS: receive offload joins segments.
     pub(crate) payload_len: u32,
+    /// The ECN field of its IP header.
+    pub(crate) codepoint: Codepoint,
 }
 
 impl Segment {

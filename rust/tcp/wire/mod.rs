@@ -5,5 +5,5 @@
 pub(crate) mod header;
 pub(crate) mod options;
 
-pub(crate) use header::{Flags, Header, Packet, Segment};
+pub(crate) use header::{Codepoint, Flags, Header, Packet, Segment};
 pub(crate) use options::{Options, SackBlocks, Timestamps};

@@ -6,6 +6,7 @@
 use crate::pair::{Bottleneck, Link, Pair};
 use crate::tcp::{
     congestion::Algorithm,
+    ecn::Policy,
     mib::Mib,
     state::ConnState,
     time::{Duration, Instant},
@@ -26,6 +27,7 @@ const LINK: Link = Link {
     joins: false,
     path_mss: 0,
     stall: 0,
+    mark: 0,
 };
 
 /// One flow.
@@ -47,7 +49,19 @@ struct Report {
 /// Runs a flow with each algorithm for that long; the first tenth does not count if there are
 /// several.
 fn run(algorithms: &[Algorithm], buffer: u64, seconds: u64, gso: bool) -> Report {
+    run_marking(algorithms, buffer, 0, seconds, gso)
+}
+
+/// As [`run`], with a queue that marks what takes part in ECN when it is longer than `mark_at`.
+fn run_marking(
+    algorithms: &[Algorithm],
+    buffer: u64,
+    mark_at: u64,
+    seconds: u64,
+    gso: bool,
+) -> Report {
     let queue = Rc::new(RefCell::new(Bottleneck::new(RATE, buffer)));
+    queue.borrow_mut().mark_at = mark_at;
     let start = Instant::from_nanos(50_000_000_000);
     let mut flows: Vec<Flow> = algorithms
         .iter()
@@ -58,6 +72,11 @@ fn run(algorithms: &[Algorithm], buffer: u64, seconds: u64, gso: bool) -> Report
             pair.bottleneck = Some(queue.clone());
             for end in &mut pair.ends {
                 end.net.congestion = *algorithm;
+                end.net.ecn = if mark_at > 0 {
+                    Policy::Ask
+                } else {
+                    Policy::Accept
+                };
                 end.rcvbuf = 4 << 20;
                 end.gso_max = if gso { 65_000 } else { 0 };
             }
@@ -142,4 +161,24 @@ fn rfc9406_slow_start_ends_before_the_queue_overflows() {
     let reno = run(&[Algorithm::Reno], 8 * BDP, 4, false);
     assert_eq!(cubic.drops, 0);
     assert!(reno.drops > 0 && cubic.utilisation > 0.95);
+}
+
+/// RFC 3168: with marks instead of losses nothing is dropped, and the link stays full.
+#[test]
+fn rfc3168_marks_replace_losses() {
+    for algorithm in [Algorithm::Reno, Algorithm::Cubic] {
+        let report = run_marking(&[algorithm], 4 * BDP, BDP, 20, true);
+        assert_eq!(report.drops, 0, "{algorithm:?}");
+        assert!(report.utilisation >= 0.9, "{algorithm:?}");
+    }
+}
+
+/// RFC 8257: DCTCP keeps the queue at the marking threshold: a sixth of the bandwidth-delay
+/// product is enough for a full link, while Reno would halve its window and leave it idle.
+#[test]
+fn rfc8257_short_queue_full_link() {
+    let dctcp = run_marking(&[Algorithm::Dctcp], 4 * BDP, BDP / 6, 20, false);
+    let reno = run_marking(&[Algorithm::Reno], 4 * BDP, BDP / 6, 20, false);
+    assert!(dctcp.utilisation >= 0.95 && dctcp.drops == 0);
+    assert!(reno.utilisation < dctcp.utilisation - 0.03);
 }

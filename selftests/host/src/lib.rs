@@ -15,6 +15,8 @@ pub mod sim;
 #[cfg(test)]
 mod bottleneck;
 #[cfg(test)]
+mod congestion;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod mechanisms;

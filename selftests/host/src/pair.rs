@@ -14,7 +14,7 @@ use crate::tcp::{
     state::ConnState,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
-    wire::{Flags, Header, Packet, Segment},
+    wire::{Codepoint, Flags, Header, Packet, Segment},
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -58,6 +58,8 @@ pub(crate) struct Link {
     /// The path takes segments of that many bytes (without the fixed headers) only; 0: of any size.
     /// Larger ones are answered by ICMP.
     pub(crate) path_mss: u16,
+    /// What takes part in ECN is marked.
+    pub(crate) mark: u64,
     /// Now and then everything stands still for up to 300 ms, and goes on in order.
     pub(crate) stall: u64,
 }
@@ -161,7 +163,7 @@ macro_rules! with_conn {
 }
 
 /// A segment on the wire.
-pub(crate) type Wire = (Vec<u8>, Vec<u8>);
+pub(crate) type Wire = (Vec<u8>, Vec<u8>, Codepoint);
 
 /// A queue that empties at a rate; what does not fit is dropped.
 pub(crate) struct Bottleneck {
@@ -169,8 +171,12 @@ pub(crate) struct Bottleneck {
     pub(crate) rate: u64,
     /// Bytes that fit.
     pub(crate) buffer: u64,
+    /// With more bytes than that in it, what takes part in ECN is marked; 0: never.
+    pub(crate) mark_at: u64,
     /// When the last byte in it will have left.
     free_at: Instant,
+    /// Bytes in it when the last segment was queued.
+    queued: u64,
     pub(crate) drops: u64,
     /// The longest queue, bytes.
     pub(crate) longest: u64,
@@ -181,10 +187,17 @@ impl Bottleneck {
         Self {
             rate,
             buffer,
+            mark_at: 0,
             free_at: Instant::default(),
+            queued: 0,
             drops: 0,
             longest: 0,
         }
+    }
+
+    /// Whether the segment that was just queued is to be marked.
+    fn marks(&self) -> bool {
+        self.mark_at > 0 && self.queued > self.mark_at
     }
 
     /// When `len` bytes that come now have left, if there is room for them.
@@ -196,6 +209,7 @@ impl Bottleneck {
             return None;
         }
         self.longest = self.longest.max(queued);
+        self.queued = queued;
         let takes = Duration::from_nanos(len as u64 * 1_000_000_000 / self.rate);
         self.free_at = self.free_at.max(now).add(takes);
         Some(self.free_at)
@@ -275,7 +289,14 @@ impl Pair {
         self.ends[i].block = Block::Listen;
     }
 
-    fn transmit(&mut self, i: usize, header: Header, payload: &[u8], gso: usize, at: Instant) {
+    fn transmit(
+        &mut self,
+        i: usize,
+        header: Header,
+        payload: &[u8],
+        gso: usize,
+        (at, codepoint): (Instant, Codepoint),
+    ) {
         let step = if gso == 0 { payload.len().max(1) } else { gso };
         let chunks: Vec<&[u8]> = if payload.is_empty() {
             vec![&[]]
@@ -286,12 +307,16 @@ impl Pair {
         let mut header = header;
         let flags = header.flags;
         for (n, chunk) in chunks.into_iter().enumerate() {
-            // What segmentation offload does: FIN and PSH on the last segment only.
+            // What segmentation offload does: FIN and PSH on the last segment only, CWR on the
+            // first.
             header.flags = if n + 1 < count {
                 flags.without(Flags::FIN.with(Flags::PSH))
             } else {
                 flags
             };
+            if n > 0 {
+                header.flags = header.flags.without(Flags::CWR);
+            }
             let mut bytes = vec![0; 60];
             let len = header.emit(1, 2, &mut bytes).expect("room");
             bytes.truncate(len);
@@ -302,7 +327,7 @@ impl Pair {
                 chunk.len(),
                 self.ends[i].mss
             );
-            self.put(i, (bytes, chunk.to_vec()), at);
+            self.put(i, (bytes, chunk.to_vec(), codepoint), at);
             header.seq = header.seq.add(chunk.len() as u32);
         }
     }
@@ -346,6 +371,10 @@ impl Pair {
             if self.rng.chance(link.reorder) {
                 delay = delay * 2 + self.rng.below(5_000);
             }
+            let mut wire = wire.clone();
+            if link.mark > 0 && wire.2 != Codepoint::NotEct && self.rng.chance(link.mark) {
+                wire.2 = Codepoint::Ce;
+            }
             self.serial += 1;
             if link.stall > 0 && self.rng.chance(link.stall) {
                 let still = Duration::from_micros(self.rng.below(300_000));
@@ -354,13 +383,17 @@ impl Pair {
             let mut at = self.now.max(leaves).max(self.frozen);
             if let (0, Some(bottleneck)) = (i, &self.bottleneck) {
                 let len = wire.0.len() + wire.1.len() + 20;
-                match bottleneck.borrow_mut().pass(at, len) {
+                let mut bottleneck = bottleneck.borrow_mut();
+                match bottleneck.pass(at, len) {
                     Some(left) => at = left,
                     None => continue,
                 }
+                if bottleneck.marks() && wire.2 != Codepoint::NotEct {
+                    wire.2 = Codepoint::Ce;
+                }
             }
             let at = at.add(Duration::from_micros(delay));
-            self.wire.insert((at, self.serial), (1 - i, wire.clone()));
+            self.wire.insert((at, self.serial), (1 - i, wire));
         }
     }
 
@@ -386,9 +419,9 @@ impl Pair {
                 .map(|b| b.bytes.clone())
                 .unwrap_or_default();
             let (header, gso) = (transmit.header, usize::from(transmit.gso_size));
-            let departure = transmit.departure;
+            let fate = (transmit.departure, transmit.codepoint);
             self.check_edge(i);
-            self.transmit(i, header, &payload, gso, departure);
+            self.transmit(i, header, &payload, gso, fate);
         }
         let now = self.now;
         let end = &mut self.ends[i];
@@ -434,6 +467,7 @@ impl Pair {
         let seg = Segment {
             header,
             payload_len: wire.1.len() as u32,
+            codepoint: wire.2,
         };
         let end = &mut self.ends[i];
         let cx = Cx {
@@ -455,7 +489,7 @@ impl Pair {
                 TimeWaitOn::NewConnection(_) | TimeWaitOn::Drop => {}
             }
             if let Some(header) = reply {
-                self.transmit(i, header, &[], 0, now);
+                self.transmit(i, header, &[], 0, (now, Codepoint::NotEct));
             }
             return;
         }
@@ -506,7 +540,7 @@ impl Pair {
             end.block = next;
         }
         if let Some(header) = reply {
-            self.transmit(i, header, &[], 0, now);
+            self.transmit(i, header, &[], 0, (now, Codepoint::NotEct));
         }
         if again {
             self.deliver(i, wire);
@@ -547,7 +581,7 @@ impl Pair {
             end.block = Block::Gone;
         }
         if let Some(header) = reply {
-            self.transmit(i, header, &[], 0, now);
+            self.transmit(i, header, &[], 0, (now, Codepoint::NotEct));
         }
         self.flush(i);
     }
@@ -618,11 +652,12 @@ impl Pair {
             && !value.1 .1.is_empty()
             && a.seq.add(wire.1.len() as u32) == b.seq
             && (a.ack, a.wnd, a.options) == (b.ack, b.wnd, b.options)
+            && wire.2 == value.1 .2
             && wire.1.len() + value.1 .1.len() <= 65_000;
         if !fits {
             return false;
         }
-        let (_, (bytes, payload)) = next.remove();
+        let (_, (bytes, payload, _)) = next.remove();
         wire.1.extend(payload);
         if b.flags.contains(Flags::PSH) {
             // Byte 13 holds the flags.

@@ -14,7 +14,7 @@ use crate::tcp::{
     seq::{SeqNum, SeqRange},
     state::ConnState,
     time::{Duration, Instant},
-    wire::{Flags, Header, Options, SackBlocks, Segment, Timestamps},
+    wire::{Codepoint, Flags, Header, Options, SackBlocks, Segment, Timestamps},
 };
 
 pub(crate) const SYN: Flags = Flags::SYN;
@@ -87,6 +87,10 @@ pub(crate) struct Raw {
     pub(crate) cuts: Vec<u16>,
     /// Memory that a received buffer takes beyond its payload.
     pub(crate) overhead: u32,
+    /// The ECN field of what the peer sends.
+    pub(crate) codepoint: Codepoint,
+    /// The ECN fields of the last answers.
+    pub(crate) codepoints: Vec<Codepoint>,
 }
 
 impl Raw {
@@ -109,6 +113,8 @@ impl Raw {
             echo: 0,
             cuts: Vec::new(),
             overhead: 256,
+            codepoint: Codepoint::NotEct,
+            codepoints: Vec::new(),
         }
     }
 
@@ -124,6 +130,7 @@ impl Raw {
         };
         command(&mut self.conn, &cx);
         self.headers.clear();
+        self.codepoints.clear();
         self.poll()
     }
 
@@ -144,6 +151,7 @@ impl Raw {
             if transmit.gso_size != 0 {
                 self.cuts.push(transmit.gso_size);
             }
+            self.codepoints.push(transmit.codepoint);
             outs.push(self.note(header, len));
         }
         self.events.set(self.conn.poll_events());
@@ -215,6 +223,7 @@ impl Raw {
         let seg = Segment {
             header,
             payload_len: len,
+            codepoint: self.codepoint,
         };
         let bytes = (0..len).map(|i| seq.wrapping_add(i) as u8).collect();
         let buf = (len > 0).then(|| Buf {
@@ -227,6 +236,7 @@ impl Raw {
             mib: &self.mib,
         };
         self.headers.clear();
+        self.codepoints.clear();
         let mut outs = Vec::new();
         if let Disposition::Reply(header, _, _) = self.conn.handle_segment(&cx, &seg, buf) {
             outs.push(self.note(header, 0));
@@ -269,6 +279,7 @@ impl Raw {
         let until = self.now.add(time);
         let mut outs = Vec::new();
         self.headers.clear();
+        self.codepoints.clear();
         while let Some(at) = self.conn.poll_timeout().filter(|at| *at <= until) {
             self.now = self.now.max(at);
             let cx = Cx {
@@ -344,14 +355,18 @@ impl Raw {
                 ..Default::default()
             },
         );
+        assert_eq!(raw.open(), [out(SYN, 0, 0, 0)]);
+        raw
+    }
+
+    /// Active open.
+    pub(crate) fn open(&mut self) -> Vec<Out> {
         let params = OpenParams {
             iss: OURS,
             ts_offset: 0,
             mss_route: 1460,
         };
-        let outs = raw.with(|conn, cx| conn.open_active(cx, params));
-        assert_eq!(outs, [out(SYN, 0, 0, 0)]);
-        raw
+        self.with(|conn, cx| conn.open_active(cx, params))
     }
 
     /// The options of the peer's SYN.

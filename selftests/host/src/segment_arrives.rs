@@ -23,6 +23,7 @@ fn segment(flags: Flags, seq: u32, ack: u32, len: u32) -> Segment {
             ..Header::default()
         },
         payload_len: len,
+        ..Segment::default()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::tcp::{
     congestion::Algorithm,
     connection::Events,
     context::Cx,
+    ecn::Policy,
     mib::Mib,
     pacing::Pacer,
     state::ConnState,
@@ -72,7 +73,14 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     let mut rng = Rng::new(seed ^ 0xabcd_ef01);
     let harsh = rng.below(4);
     let farthest = if rng.chance(400) { 5_000 } else { 100_000 };
+    // A generator of its own, so that what is added does not change all the rest of a seed.
+    let mut choice = Rng::new(seed ^ 0x00cc_00cc);
     let link = Link {
+        mark: if choice.chance(300) {
+            choice.below(300)
+        } else {
+            0
+        },
         delay_us: 10 + rng.below(farthest),
         jitter_us: if rng.chance(500) { rng.below(2_000) } else { 0 },
         loss: [0, 10, 50, 200][harsh as usize],
@@ -91,11 +99,11 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
-    // A generator of its own, so that a new algorithm does not change all the rest of a seed.
-    let mut choice = Rng::new(seed ^ 0x00cc_00cc);
     for end in &mut pair.ends {
         let n = choice.below(Algorithm::ALL.len() as u64) as usize;
         end.net.congestion = Algorithm::ALL[n];
+        end.net.ecn =
+            [Policy::Off, Policy::Ask, Policy::Accept, Policy::Ask][choice.below(4) as usize];
         end.pacing.0 =
             [Pacer::None, Pacer::None, Pacer::Timer, Pacer::Qdisc][choice.below(4) as usize];
         if choice.chance(100) {

@@ -39,6 +39,7 @@ fn seg(flags: Flags, seq: u32, ack: u32) -> Segment {
             ..Header::default()
         },
         payload_len: 0,
+        ..Segment::default()
     }
 }
 

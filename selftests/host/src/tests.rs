@@ -15,6 +15,7 @@ const CLEAN: Link = Link {
     joins: false,
     path_mss: 0,
     stall: 0,
+    mark: 0,
 };
 
 fn established() -> Pair {
@@ -333,7 +334,7 @@ fn rfc6582_and_rfc6675_a_single_loss_costs_no_timeout() {
 /// RFC 5961, 3.2: a RST in the window, but not at its edge, is challenged, not obeyed.
 #[test]
 fn rfc5961_3_2_inexact_rst_is_challenged() {
-    use crate::tcp::wire::{Flags, Header};
+    use crate::tcp::wire::{Codepoint, Flags, Header};
     let mut pair = established();
     let nxt = match &pair.ends[1].block {
         Block::Conn(conn) => conn.numbers().3,
@@ -348,7 +349,7 @@ fn rfc5961_3_2_inexact_rst_is_challenged() {
         let mut bytes = vec![0; 60];
         let len = header.emit(1, 2, &mut bytes).unwrap();
         bytes.truncate(len);
-        pair.deliver(1, (bytes, Vec::new()));
+        pair.deliver(1, (bytes, Vec::new(), Codepoint::NotEct));
         assert_eq!(
             pair.ends[1].state() == ConnState::Established,
             survives,

@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Congestion control on real queues: ECN in every pairing of the stacks, the namespace's choice
+# of the algorithm, pacing with fq and without.
+. selftests/lib/net.sh
+export PATH=$PWD/tools:$PATH
+ns_pair
+slow=1
+[ "$RUSTTCP_DEBUG" = 1 ] && slow=4
+port=7000
+
+# counter NS FILE NAME: the value of a counter in the format of /proc/net/netstat.
+counter() {
+	ip netns exec "$1" awk -v name="$3" '
+		{ if (NR % 2) split($0, keys); else { split($0, values)
+			for (i in keys) if (keys[i] == name) print values[i] } }' "$2"
+}
+
+# resent NS FAMILY: segments that a stack sent again.
+resent() {
+	if [ "$2" = rusttcp ]; then
+		counter "$1" /proc/net/rusttcp_stat RetransSegs
+	else
+		counter "$1" <(ip netns exec "$1" grep -A0 Tcp: /proc/net/snmp) RetransSegs
+	fi
+}
+
+# transfer SERVER CLIENT BYTES: from A to B.
+transfer() {
+	port=$((port + 1))
+	ip netns exec "$B" xfer server "$1" 10.0.0.2 $port "$3" &
+	local server=$!
+	wait_listen "$B" "$1" $port || return 1
+	ip netns exec "$A" timeout 60 xfer client "$2" 10.0.0.2 $port "$3" || { kill $server; return 1; }
+	wait $server
+}
+
+# marked SERVER CLIENT: one transfer; sets $marks, $again.
+marked() {
+	local before status
+	before=$(resent "$A" "$2")
+	marks=$(counter "$B" /proc/net/netstat InCEPkts)
+	transfer "$1" "$2" $((4000000 / slow))
+	status=$?
+	again=$(($(resent "$A" "$2") - before))
+	marks=$(($(counter "$B" /proc/net/netstat InCEPkts) - marks))
+	return $status
+}
+
+# ECN (RFC 3168): where 3 % would be lost they are marked. What carries no ECT (SYN, pure ACK) is
+# still dropped; a SYN that was lost is sent again without asking, so there are three tries.
+ip netns exec "$A" sysctl -qw net.ipv4.tcp_ecn=1
+tc -n "$A" qdisc replace dev va root netem loss 3% ecn delay 1ms
+for server in inet rusttcp; do
+	for client in inet rusttcp; do
+		for _ in 1 2 3; do
+			marked $server $client && [ "$again" = 0 ] && [ "$marks" -gt 0 ] && break
+		done
+		[ "$again" = 0 ] && [ "$marks" -gt 0 ]
+		ktap $? "ECN, $client to $server: $marks marked, $again sent again"
+	done
+done
+# A peer that is told not to: marks become losses.
+ip netns exec "$B" sysctl -qw net.ipv4.tcp_ecn=0
+for server in inet rusttcp; do
+	marked $server rusttcp && [ "$marks" = 0 ]
+	ktap $? "no ECN with a $server that has it off: $marks marked, $again sent again"
+done
+ip netns exec "$B" sysctl -qw net.ipv4.tcp_ecn=2
+ip netns exec "$A" sysctl -qw net.ipv4.tcp_ecn=2
+
+# The namespace's algorithm, through a queue of 50 ms behind 20 Mbit/s.
+tc -n "$A" qdisc replace dev va root netem rate 20mbit delay 10ms limit 85
+ip netns exec "$B" perf server rusttcp 10.0.0.2 6999 &
+wait_listen "$B" rusttcp 6999
+for algorithm in reno cubic dctcp bbr; do
+	# Only the first namespace may choose one that is restricted.
+	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic dctcp bbr" 2>/dev/null
+	ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=$algorithm
+	rate=$(ip netns exec "$A" timeout 60 perf bulk rusttcp 10.0.0.2 6999 3)
+	# Of 2,500,000, with headers and the start subtracted.
+	[ "${rate%.*}" -gt $((1800000 / slow)) ]
+	ktap $? "$algorithm through 20 Mbit/s: ${rate%.*} bytes/s"
+done
+ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=cubic
+
+# SO_MAX_PACING_RATE: 2 MB at 1 MB/s, by our timer and by fq.
+cat >/tmp/paced.py <<'PY'
+import socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, 47, 1000000)
+s.connect(("10.0.0.2", int(sys.argv[1])))
+start = time.monotonic()
+s.sendall(bytes(2000000))
+s.shutdown(socket.SHUT_WR)
+while s.recv(65536):
+    pass
+print(int((time.monotonic() - start) * 1000))
+PY
+for qdisc in "pfifo" "fq"; do
+	tc -n "$A" qdisc replace dev va root $qdisc
+	port=$((port + 1))
+	ip netns exec "$B" python3 -c "
+import socket
+l = socket.create_server(('10.0.0.2', $port))
+c = l.accept()[0]
+while c.recv(1 << 20): pass" &
+	wait_listen "$B" inet $port
+	ms=$(ip netns exec "$A" timeout 60 rusttcp-run python3 /tmp/paced.py $port)
+	[ "$ms" -ge 1900 ] && [ "$ms" -le $((2300 * slow)) ]
+	ktap $? "2 MB paced at 1 MB/s with $qdisc: $ms ms"
+done
+ktap_end
