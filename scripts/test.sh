@@ -72,14 +72,14 @@ case $what in all)
 esac
 case $what in all | vm)
 	start=$SECONDS
-	run_vm test 600
+	run_vm test 1200
 	echo "# test kernel: $((SECONDS - start)) s"
 	;;
 esac
 # The long half of the debug run is left to make test-debug.
 case $what in all)
 	start=$SECONDS
-	run_vm debug 1500 'sk_|portshare|unload'
+	run_vm debug 2000 'sk_|portshare|unload'
 	echo "# debug kernel, part: $((SECONDS - start)) s"
 	;;
 debug)

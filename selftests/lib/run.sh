@@ -12,8 +12,8 @@ bad=0
 debug=0
 grep -q debug /proc/version && debug=1
 export RUSTTCP_DEBUG=$debug
-limit=120
-[ $debug = 1 ] && limit=400
+limit=300
+[ $debug = 1 ] && limit=900
 # make test runs part of the suite on the debug kernel, make test-debug all of it.
 part=${RUSTTCP_PART:-}
 
