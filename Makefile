@@ -12,7 +12,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-vm test-debug \
-	bench layers lint fmt doc demo install clean help
+	bench layers lint fmt doc demo options install clean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -75,6 +75,11 @@ fmt: setup ## format the Rust sources as the kernel does
 
 doc: setup ## rustdoc of the core
 	@. scripts/env.sh; cargo doc --manifest-path selftests/host/Cargo.toml --no-deps --document-private-items
+
+options: all ## Documentation/options.rst, from what both stacks answer
+	@tools/vm -- build/prog/sk_opt --rst >build/options.rst 2>build/options.log </dev/null || \
+		{ tail -n 25 build/options.log >&2; exit 1; }
+	@sed -n '/^\.\. SPDX/,$$p' build/options.rst >Documentation/options.rst
 
 install: modules ## into /lib/modules of the running kernel's tree
 	@scripts/module.sh test modules_install

@@ -12,6 +12,7 @@
 #include <linux/ipv6.h>
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/net_tstamp.h>
 #include <linux/netdevice.h>
 #include <linux/poll.h>
 #include <linux/proc_fs.h>
@@ -78,6 +79,9 @@ const unsigned int RUST_CONST_HELPER_TCP_MIN_SNDBUF = SOCK_MIN_SNDBUF;
 const unsigned int RUST_CONST_HELPER_SKB_HEADROOM = MAX_TCP_HEADER;
 const unsigned int RUST_CONST_HELPER_SLAB_HWCACHE_ALIGN = SLAB_HWCACHE_ALIGN;
 const unsigned int RUST_CONST_HELPER_SKB_TRUESIZE_0 = SKB_TRUESIZE(0);
+
+const u32 RUST_CONST_HELPER_SOF_OPT_ID = SOF_TIMESTAMPING_OPT_ID;
+const u32 RUST_CONST_HELPER_SOF_OPT_ID_TCP = SOF_TIMESTAMPING_OPT_ID_TCP;
 
 /* What bindgen made of the layouts is checked against the compiler's own. */
 const unsigned long RUST_CONST_HELPER_SIZEOF_SOCKET_LOCK = sizeof(socket_lock_t);

@@ -228,3 +228,18 @@ const struct icmphdr *rusttcp_helper_icmp_hdr(const struct sk_buff *skb)
 {
 	return icmp_hdr(skb);
 }
+
+/* The headers of a received packet whose data starts at the TCP header. */
+unsigned int rusttcp_helper_skb_rx_headers(const struct sk_buff *skb, bool link,
+					   const void **start);
+unsigned int rusttcp_helper_skb_rx_headers(const struct sk_buff *skb, bool link,
+					   const void **start)
+{
+	const struct tcphdr *th = (const struct tcphdr *)skb->data;
+	const unsigned char *from = skb_network_header(skb);
+
+	if (link && skb_mac_header_was_set(skb))
+		from = skb_mac_header(skb);
+	*start = from;
+	return skb->data - from + th->doff * 4;
+}

@@ -2,6 +2,8 @@
 
 #include <linux/net.h>
 #include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/route.h>
 #include <net/sock.h>
 
 void rusttcp_helper_bh_lock_sock(struct sock *sk);
@@ -319,4 +321,69 @@ size_t rusttcp_helper_msg_data_left(const struct msghdr *msg);
 size_t rusttcp_helper_msg_data_left(const struct msghdr *msg)
 {
 	return msg_data_left(msg);
+}
+
+/* setsockopt() at SOL_SOCKET comes to us: what core code grants only to a tcp_sock is ours to do. */
+void rusttcp_helper_socket_set_custom_sockopt(struct socket *sock);
+void rusttcp_helper_socket_set_custom_sockopt(struct socket *sock)
+{
+	set_bit(SOCK_CUSTOM_SOCKOPT, &sock->flags);
+}
+
+void rusttcp_helper_sk_set_tskey(struct sock *sk, u32 key);
+void rusttcp_helper_sk_set_tskey(struct sock *sk, u32 key)
+{
+	atomic_set(&sk->sk_tskey, key);
+}
+
+bool rusttcp_helper_inet_recverr(const struct sock *sk);
+bool rusttcp_helper_inet_recverr(const struct sock *sk)
+{
+	return inet_test_bit(RECVERR, sk);
+}
+
+bool rusttcp_helper_sk_net_admin(const struct sock *sk);
+bool rusttcp_helper_sk_net_admin(const struct sock *sk)
+{
+	return ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN);
+}
+
+void rusttcp_helper_sk_incoming_cpu_update(struct sock *sk);
+void rusttcp_helper_sk_incoming_cpu_update(struct sock *sk)
+{
+	sk_incoming_cpu_update(sk);
+}
+
+bool rusttcp_helper_msg_wants_inq(const struct msghdr *msg);
+bool rusttcp_helper_msg_wants_inq(const struct msghdr *msg)
+{
+	return msg->msg_get_inq;
+}
+
+void rusttcp_helper_msg_set_inq(struct msghdr *msg, int inq);
+void rusttcp_helper_msg_set_inq(struct msghdr *msg, int inq)
+{
+	msg->msg_inq = inq;
+}
+
+void rusttcp_helper_sk_peek_offset_move(struct sock *sk, int by);
+void rusttcp_helper_sk_peek_offset_move(struct sock *sk, int by)
+{
+	if (by > 0)
+		sk_peek_offset_fwd(sk, by);
+	else
+		sk_peek_offset_bwd(sk, -by);
+}
+
+/* What IP_PKTOPTIONS tells of the packet that a connection began with. */
+void rusttcp_helper_inet_note_packet(struct sock *sk, const struct sk_buff *skb);
+void rusttcp_helper_inet_note_packet(struct sock *sk, const struct sk_buff *skb)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	if (skb->protocol != htons(ETH_P_IP))
+		return;
+	inet->mc_index = skb->skb_iif;
+	inet->mc_ttl = ip_hdr(skb)->ttl;
+	inet->rcv_tos = ip_hdr(skb)->tos;
 }

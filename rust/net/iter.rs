@@ -52,6 +52,32 @@ impl Message<'_> {
         unsafe { (*self.msg).msg_namelen = 0 };
     }
 
+    /// Adds a control message, if the caller has room for one (otherwise the message says so).
+    pub(crate) fn put_control(&mut self, level: i32, kind: i32, value: &[u8]) {
+        // SAFETY: Valid by the type invariants; `value` is valid for its length.
+        unsafe {
+            bindings::put_cmsg(
+                self.msg,
+                level,
+                kind,
+                c_int::try_from(value.len()).unwrap_or(0),
+                value.as_ptr().cast_mut().cast(),
+            );
+        }
+    }
+
+    /// Whether the caller (io_uring) asks how much is left.
+    pub(crate) fn wants_left(&self) -> bool {
+        // SAFETY: Valid by the type invariants.
+        unsafe { bindings::msg_wants_inq(self.msg) }
+    }
+
+    /// Tells how much is left.
+    pub(crate) fn set_left(&mut self, bytes: i32) {
+        // SAFETY: Valid by the type invariants.
+        unsafe { bindings::msg_set_inq(self.msg, bytes) };
+    }
+
     /// Copies `len` bytes of `skb` from `offset` on to the caller. EFAULT if not all could be.
     pub(crate) fn copy_out<C: ControlBlock>(
         &mut self,

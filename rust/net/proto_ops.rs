@@ -17,6 +17,10 @@ use super::{
         Protocol,
         Sock, //
     },
+    sockopt::{
+        OptIn,
+        OptOut, //
+    },
 };
 use core::{
     cell::UnsafeCell,
@@ -37,60 +41,6 @@ pub(crate) enum Which {
     Peer,
     /// The peer of a socket that was just accepted, whatever became of it since.
     Accepted,
-}
-
-/// The value of a setsockopt().
-pub(crate) struct OptIn {
-    value: bindings::sockptr_t,
-    len: usize,
-}
-
-impl OptIn {
-    /// The option as an int: EINVAL if it is shorter, EFAULT if it can't be read.
-    pub(crate) fn int(&self) -> Result<i32> {
-        if self.len < core::mem::size_of::<i32>() {
-            return Err(EINVAL);
-        }
-        let mut value = 0i32;
-        // SAFETY: The destination is valid for four bytes; a user pointer is checked.
-        let left = unsafe { bindings::copy_from_sockptr((&raw mut value).cast(), self.value, 4) };
-        if left != 0 {
-            return Err(EFAULT);
-        }
-        Ok(value)
-    }
-}
-
-/// Where a getsockopt() wants its value.
-pub(crate) struct OptOut {
-    value: *mut c_char,
-    len: *mut c_int,
-}
-
-impl OptOut {
-    /// Gives an int, or as much of it as the caller has room for.
-    pub(crate) fn int(self, value: i32) -> Result {
-        self.bytes(&value.to_ne_bytes())
-    }
-
-    /// Gives bytes, or as many of them as the caller has room for.
-    pub(crate) fn bytes(self, value: &[u8]) -> Result {
-        let mut room = 0;
-        // SAFETY: Both are user pointers, which the functions check.
-        unsafe {
-            if bindings::get_user_int(&mut room, self.len) != 0 {
-                return Err(EFAULT);
-            }
-            let room = usize::try_from(room).map_err(|_| EINVAL)?;
-            let len = room.min(value.len());
-            if bindings::put_user_int(len as c_int, self.len) != 0
-                || bindings::copy_to_user(self.value.cast(), value.as_ptr().cast(), len) != 0
-            {
-                return Err(EFAULT);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The calls of a stream socket. Context of all: process.
@@ -119,9 +69,9 @@ pub(crate) trait StreamOps: Protocol {
     fn sendmsg(sk: &Sock<Self>, msg: &mut Message<'_>, len: usize) -> Result<usize>;
     /// recvmsg() of up to `len` bytes.
     fn recvmsg(sk: &Sock<Self>, msg: &mut Message<'_>, len: usize, flags: u32) -> Result<usize>;
-    /// setsockopt() at a level other than SOL_SOCKET.
+    /// setsockopt().
     fn setsockopt(sk: &Sock<Self>, level: i32, name: i32, value: OptIn) -> Result;
-    /// getsockopt() at a level other than SOL_SOCKET.
+    /// getsockopt() at a level other than SOL_SOCKET, which the kernel answers itself.
     fn getsockopt(sk: &Sock<Self>, level: i32, name: i32, value: OptOut) -> Result;
 }
 
@@ -182,6 +132,7 @@ impl<T: StreamOps> FamilyRegistration<T> {
             sendmsg: Some(Self::sendmsg),
             recvmsg: Some(Self::recvmsg),
             mmap: Some(bindings::sock_no_mmap),
+            set_peek_off: Some(bindings::sk_set_peek_off),
             ..Default::default()
         };
         let family = bindings::net_proto_family {
@@ -259,6 +210,7 @@ impl<T: StreamOps> FamilyRegistration<T> {
                     kern != 0,
                 )?;
                 (*socket).ops = Self::ops();
+                bindings::socket_set_custom_sockopt(socket);
                 T::created(Self::sk(socket))
             })()
         })
@@ -327,6 +279,7 @@ impl<T: StreamOps> FamilyRegistration<T> {
                 Ok(child) => {
                     let mut guard = child.lock();
                     guard.graft(new);
+                    bindings::socket_set_custom_sockopt(new);
                     (*new).state = bindings::socket_state_SS_CONNECTED;
                     drop(guard);
                     // The reference is the new socket's now.
@@ -414,21 +367,11 @@ impl<T: StreamOps> FamilyRegistration<T> {
         value: bindings::sockptr_t,
         len: c_uint,
     ) -> c_int {
-        if level == bindings::SOL_IP as c_int {
-            // SAFETY: An `inet_sock` that is no `tcp_sock`: what SOL_IP needs.
-            return unsafe { bindings::ip_setsockopt((*socket).sk, level, name, value, len) };
-        }
-        let value = OptIn {
-            value,
-            len: len as usize,
-        };
-        // SAFETY: As above.
-        ret(T::setsockopt(
-            unsafe { Self::sk(socket) },
-            level,
-            name,
-            value,
-        ))
+        // SAFETY: As above; the arguments are the call's.
+        ret(unsafe {
+            let value = OptIn::from_raw(socket, level, name, value, len);
+            T::setsockopt(Self::sk(socket), level, name, value)
+        })
     }
 
     /// # Safety
@@ -441,19 +384,11 @@ impl<T: StreamOps> FamilyRegistration<T> {
         value: *mut c_char,
         len: *mut c_int,
     ) -> c_int {
-        if level == bindings::SOL_IP as c_int {
-            // SAFETY: As in `setsockopt`.
-            return unsafe {
-                bindings::ip_getsockopt((*socket).sk, level, name, value.cast(), len)
-            };
-        }
-        // SAFETY: As above.
-        ret(T::getsockopt(
-            unsafe { Self::sk(socket) },
-            level,
-            name,
-            OptOut { value, len },
-        ))
+        // SAFETY: As above; the arguments are the call's.
+        ret(unsafe {
+            let out = OptOut::from_raw(socket, level, name, value, len);
+            T::getsockopt(Self::sk(socket), level, name, out)
+        })
     }
 
     /// # Safety
@@ -523,6 +458,23 @@ pub(crate) mod abi {
     pub(crate) const MSG_MORE: u32 = b::MSG_MORE;
     pub(crate) const MSG_ERRQUEUE: u32 = b::MSG_ERRQUEUE;
 
+    pub(crate) const SOL_SOCKET: i32 = b::SOL_SOCKET as i32;
+    pub(crate) const SO_REUSEPORT: i32 = b::SO_REUSEPORT as i32;
+    pub(crate) const SO_ZEROCOPY: i32 = b::SO_ZEROCOPY as i32;
+    pub(crate) const SO_RCVLOWAT: i32 = b::SO_RCVLOWAT as i32;
+    pub(crate) const SO_SNDBUF: i32 = b::SO_SNDBUF as i32;
+    pub(crate) const SO_SNDBUFFORCE: i32 = b::SO_SNDBUFFORCE as i32;
+    pub(crate) const SO_ATTACH_FILTER: i32 = b::SO_ATTACH_FILTER as i32;
+    pub(crate) const SO_TIMESTAMPING_OLD: i32 = b::SO_TIMESTAMPING_OLD as i32;
+    pub(crate) const SO_TIMESTAMPING_NEW: i32 = b::SO_TIMESTAMPING_NEW as i32;
+    pub(crate) const SOF_TIMESTAMPING_OPT_ID: u32 = b::SOF_OPT_ID;
+    pub(crate) const SOF_TIMESTAMPING_OPT_ID_TCP: u32 = b::SOF_OPT_ID_TCP;
+
+    pub(crate) const SOL_IP: i32 = b::SOL_IP as i32;
+    pub(crate) const IP_RECVERR: i32 = b::IP_RECVERR as i32;
+    pub(crate) const IP_ADD_MEMBERSHIP: i32 = b::IP_ADD_MEMBERSHIP as i32;
+    pub(crate) const MCAST_MSFILTER: i32 = b::MCAST_MSFILTER as i32;
+
     pub(crate) const SOL_TCP: i32 = b::SOL_TCP as i32;
     pub(crate) const TCP_NODELAY: i32 = b::TCP_NODELAY as i32;
     pub(crate) const TCP_MAXSEG: i32 = b::TCP_MAXSEG as i32;
@@ -533,6 +485,31 @@ pub(crate) mod abi {
     pub(crate) const TCP_SYNCNT: i32 = b::TCP_SYNCNT as i32;
     pub(crate) const TCP_QUICKACK: i32 = b::TCP_QUICKACK as i32;
     pub(crate) const TCP_USER_TIMEOUT: i32 = b::TCP_USER_TIMEOUT as i32;
+    pub(crate) const TCP_LINGER2: i32 = b::TCP_LINGER2 as i32;
+    pub(crate) const TCP_DEFER_ACCEPT: i32 = b::TCP_DEFER_ACCEPT as i32;
+    pub(crate) const TCP_WINDOW_CLAMP: i32 = b::TCP_WINDOW_CLAMP as i32;
+    pub(crate) const TCP_INFO: i32 = b::TCP_INFO as i32;
+    pub(crate) const TCP_CONGESTION: i32 = b::TCP_CONGESTION as i32;
+    pub(crate) const TCP_THIN_LINEAR_TIMEOUTS: i32 = b::TCP_THIN_LINEAR_TIMEOUTS as i32;
+    pub(crate) const TCP_THIN_DUPACK: i32 = b::TCP_THIN_DUPACK as i32;
+    pub(crate) const TCP_REPAIR: i32 = b::TCP_REPAIR as i32;
+    pub(crate) const TCP_REPAIR_QUEUE: i32 = b::TCP_REPAIR_QUEUE as i32;
+    pub(crate) const TCP_QUEUE_SEQ: i32 = b::TCP_QUEUE_SEQ as i32;
+    pub(crate) const TCP_REPAIR_OPTIONS: i32 = b::TCP_REPAIR_OPTIONS as i32;
+    pub(crate) const TCP_REPAIR_WINDOW: i32 = b::TCP_REPAIR_WINDOW as i32;
+    pub(crate) const TCP_TIMESTAMP: i32 = b::TCP_TIMESTAMP as i32;
+    pub(crate) const TCP_NOTSENT_LOWAT: i32 = b::TCP_NOTSENT_LOWAT as i32;
+    pub(crate) const TCP_CC_INFO: i32 = b::TCP_CC_INFO as i32;
+    pub(crate) const TCP_SAVE_SYN: i32 = b::TCP_SAVE_SYN as i32;
+    pub(crate) const TCP_SAVED_SYN: i32 = b::TCP_SAVED_SYN as i32;
+    pub(crate) const TCP_ULP: i32 = b::TCP_ULP as i32;
+    pub(crate) const TCP_INQ: i32 = b::TCP_INQ as i32;
+    pub(crate) const TCP_IS_MPTCP: i32 = b::TCP_IS_MPTCP as i32;
+    pub(crate) const TCP_RTO_MAX_MS: i32 = b::TCP_RTO_MAX_MS as i32;
+    pub(crate) const TCP_RTO_MIN_US: i32 = b::TCP_RTO_MIN_US as i32;
+    pub(crate) const TCP_DELACK_MAX_US: i32 = b::TCP_DELACK_MAX_US as i32;
+    /// Ticks in a second.
+    pub(crate) const HZ: u32 = b::KERNEL_HZ;
 
     pub(crate) const FIONREAD: u32 = b::FIONREAD;
     pub(crate) const SIOCOUTQ: u32 = b::TIOCOUTQ;

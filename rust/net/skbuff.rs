@@ -239,6 +239,25 @@ impl<C: ControlBlock> SkBuff<C> {
         NonNull::new(copy).map(|skb| unsafe { SkBuff::from_raw(skb) })
     }
 
+    /// How many segments the packet was joined from.
+    pub(crate) fn segments(&self) -> u16 {
+        // SAFETY: Valid by the type invariants.
+        unsafe { bindings::skb_gso_segs(self.as_ptr()) }
+    }
+
+    /// The headers of a received packet whose data starts at its TCP header: from the network's
+    /// (or with `link` the link layer's) to the end of TCP's. `None` without memory.
+    pub(crate) fn headers(&self, link: bool) -> Option<KVec<u8>> {
+        // SAFETY: Valid by the type invariants; the receive path pulled these headers, so they are
+        // linear, and the helper gives where they start and how long they are.
+        let bytes = unsafe {
+            let mut start = core::ptr::null();
+            let len = bindings::skb_rx_headers(self.as_ptr(), link, &mut start);
+            core::slice::from_raw_parts(start.cast::<u8>(), len as usize)
+        };
+        copy_of(bytes, Gfp::ATOMIC)
+    }
+
     /// Frees the buffer and tells the drop monitor why.
     pub(crate) fn drop_with(self, reason: Drop) {
         // SAFETY: We own the reference.
@@ -260,6 +279,16 @@ impl<C: ControlBlock> SkBuff<C> {
             bindings::skb_orphan(self.as_ptr());
         }
     }
+}
+
+/// A copy of `bytes`, or nothing if memory ran out.
+pub(crate) fn copy_of(bytes: &[u8], gfp: Gfp) -> Option<KVec<u8>> {
+    let flags = gfp.flags();
+    let mut copy = KVec::with_capacity(bytes.len(), flags).ok()?;
+    for byte in bytes {
+        copy.push_within_capacity(*byte).ok()?;
+    }
+    Some(copy)
 }
 
 impl<C: ControlBlock> core::ops::Drop for SkBuff<C> {

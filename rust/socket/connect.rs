@@ -121,6 +121,7 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
                 local,
                 remote,
                 kind: Kind::Sock(sk.sk().into()),
+                saved_syn: None,
             },
             ConnState::Sock,
             Gfp::KERNEL,

@@ -51,6 +51,7 @@ pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint) -> Result {
 pub(super) fn name(sk: &TcpSock, which: Which) -> Result<Endpoint> {
     match which {
         Which::Local => Ok(sk.local()),
+        Which::Accepted if sk.remote().port == 0 => Err(ENOTCONN),
         Which::Accepted => Ok(sk.remote()),
         Which::Peer => {
             let state = sk.state();

@@ -62,11 +62,12 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         Gfp::KERNEL,
     )
     .ok_or(ENOMEM)?;
-    let config = *sk.peek().conn.config();
+    let (config, user) = (*sk.peek().conn.config(), sk.peek().user);
     {
         let mut queue = this.shared().accept.lock();
         queue.open = false;
         queue.config = config;
+        queue.user = user;
         queue.port = Some(hold.clone());
         let old = queue.resize(ring, limit);
         drop(queue);

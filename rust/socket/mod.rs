@@ -17,12 +17,14 @@ mod sockopt;
 use crate::net::{
     iter::Message,
     proto_ops::{
-        OptIn,
-        OptOut,
         StreamOps,
         Which, //
     },
-    sock::Endpoint, //
+    sock::Endpoint,
+    sockopt::{
+        OptIn,
+        OptOut, //
+    },
 };
 use crate::stack::sock::{
     RustTcp,

@@ -45,10 +45,32 @@ pub(super) fn recvmsg(
     let result = receive_loop(&mut guard, msg, len, flags, &mut copied);
     // Reading may have opened the window.
     egress::flush(&mut guard);
-    match result {
-        _ if copied > 0 => Ok(copied),
-        Ok(()) => Ok(0),
-        Err(e) => Err(e),
+    let copied = match result {
+        _ if copied > 0 => copied,
+        Ok(()) => 0,
+        Err(e) => return Err(e),
+    };
+    tell_left(&guard, msg);
+    Ok(copied)
+}
+
+/// How much is left, for who wants to know: at the end of the stream one, so that it is read.
+fn tell_left(sk: &LockedTcp<'_>, msg: &mut Message<'_>) {
+    let wants = msg.wants_left();
+    if !wants && !sk.peek().user.inq {
+        return;
+    }
+    let conn = &sk.peek().conn;
+    let left = match conn.recv_len() {
+        0 => u32::from(conn.peer_closed()),
+        left => left,
+    };
+    let left = i32::try_from(left).unwrap_or(i32::MAX);
+    if wants {
+        msg.set_left(left);
+    }
+    if sk.peek().user.inq {
+        msg.put_control(abi::SOL_TCP, abi::TCP_INQ, &left.to_ne_bytes());
     }
 }
 
@@ -57,6 +79,11 @@ fn end_of_data(sk: &LockedTcp<'_>) -> Option<Result> {
     if sk.peek().conn.recv_len() > 0 {
         return None;
     }
+    end_of_stream(sk)
+}
+
+/// Why nothing more will come.
+fn end_of_stream(sk: &LockedTcp<'_>) -> Option<Result> {
     if sk.sk().pending_error() != 0 {
         return Some(match sk.sk().take_error() {
             Err(e) => Err(e),
@@ -152,12 +179,14 @@ fn take(
             msg.copy_out(front, front.cb().offset, n)?;
         }
         with_cx(sk, |conn, cx| conn.consume(cx, n));
+        move_peek_offset(sk, n as usize, false);
         *copied = copied.wrapping_add(n as usize);
     }
     Ok(())
 }
 
-/// MSG_PEEK: copies without reading. With MSG_WAITALL it waits until all of it is there.
+/// MSG_PEEK: copies without reading, from SO_PEEK_OFF on. With MSG_WAITALL it waits until all of it
+/// is there.
 fn peek_at(
     sk: &mut SockGuard<'_, RustTcp>,
     msg: &mut Message<'_>,
@@ -167,12 +196,16 @@ fn peek_at(
     timeout: &mut c_long,
     copied: &mut usize,
 ) -> Result {
-    while (sk.peek().conn.recv_len() as usize) < target {
-        if sk.peek().conn.recv_len() > 0 && flags & abi::MSG_WAITALL == 0 {
+    let mut skip = sk.sk().peek_offset().unwrap_or(0);
+    let have = |sk: &LockedTcp<'_>| sk.peek().conn.recv_len().saturating_sub(skip);
+    while (have(sk) as usize) < target {
+        if have(sk) > 0 && flags & abi::MSG_WAITALL == 0 {
             break;
         }
-        if let Some(end) = end_of_data(sk) {
-            return end;
+        if have(sk) == 0 {
+            if let Some(end) = end_of_stream(sk) {
+                return end;
+            }
         }
         let closing =
             sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0 || sk.sk().state() == abi::TCP_CLOSE;
@@ -180,7 +213,7 @@ fn peek_at(
             break;
         }
         if *timeout == 0 {
-            if sk.peek().conn.recv_len() > 0 {
+            if have(sk) > 0 {
                 break;
             }
             return Err(EAGAIN);
@@ -198,13 +231,30 @@ fn peek_at(
         }
     }
     for buf in sk.data().conn.recv_list().iter() {
+        let here = Buffer::len(buf);
+        if skip >= here {
+            skip = skip.saturating_sub(here);
+            continue;
+        }
         let left = u32::try_from(len.wrapping_sub(*copied)).unwrap_or(u32::MAX);
-        let n = Buffer::len(buf).min(left);
+        let n = here.saturating_sub(skip).min(left);
         if n == 0 {
             break;
         }
-        msg.copy_out(buf, buf.cb().offset, n)?;
+        if flags & abi::MSG_TRUNC == 0 {
+            msg.copy_out(buf, buf.cb().offset.saturating_add(skip), n)?;
+        }
         *copied = copied.wrapping_add(n as usize);
+        skip = 0;
     }
+    move_peek_offset(sk, *copied, true);
     Ok(())
+}
+
+/// SO_PEEK_OFF follows what was peeked at, and what was read.
+fn move_peek_offset(sk: &mut SockGuard<'_, RustTcp>, bytes: usize, on: bool) {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    if bytes != 0 {
+        sk.move_peek_offset(if on { bytes } else { -bytes });
+    }
 }

@@ -7,7 +7,8 @@
 
 use super::sock::{
     PortHold,
-    TcpSock, //
+    TcpSock,
+    UserOptions, //
 };
 use crate::tcp::config::SocketConfig;
 use kernel::{
@@ -28,6 +29,8 @@ pub(crate) struct AcceptQueue {
     pub(crate) open: bool,
     /// The listener's options.
     pub(crate) config: SocketConfig,
+    /// The listener's options that the core does not know of.
+    pub(crate) user: UserOptions,
     /// The listener's port.
     pub(crate) port: Option<PortHold>,
 }

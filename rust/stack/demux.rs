@@ -21,7 +21,10 @@ use crate::tcp::{
     time_wait::TimeWait, //
 };
 use core::net::Ipv4Addr;
-use kernel::sync::aref::ARef;
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// What an entry stands for.
 pub(crate) enum Kind {
@@ -43,6 +46,8 @@ pub(crate) struct Conn {
     pub(crate) remote: Endpoint,
     /// What it is.
     pub(crate) kind: Kind,
+    /// A half-open connection's SYN, if its listener wants it kept.
+    pub(crate) saved_syn: Option<KVec<u8>>,
 }
 
 /// What a connection entry's lock guards.

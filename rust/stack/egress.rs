@@ -171,6 +171,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
             local,
             remote,
             kind: Kind::TimeWait,
+            saved_syn: None,
         },
         EntryState::TimeWait(tw),
         Gfp::ATOMIC,

@@ -45,6 +45,7 @@ use crate::net::{
     ip::Route,
     netns::Net,
     skbuff::{
+        copy_of,
         Drop as SkbDrop,
         Gfp,
         SkBuff, //
@@ -297,7 +298,7 @@ impl Rx<'_> {
         skb: SkBuff,
         cx: &Cx<'_, Kernel>,
     ) {
-        let (config, port) = {
+        let (config, user, port) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
                 drop(queue);
@@ -321,7 +322,7 @@ impl Rx<'_> {
                 skb.drop_with(SkbDrop::ListenOverflow);
                 return;
             }
-            (queue.config, queue.port.clone())
+            (queue.config, queue.user, queue.port.clone())
         };
         let Some(child) = listener.clone_child() else {
             self.state.mib.add(Mib::ListenDrops, 1);
@@ -334,12 +335,19 @@ impl Rx<'_> {
         };
         locked.set_local(self.local, self.local.addr);
         locked.set_remote(self.remote);
+        locked.note_first_packet(&skb);
         sock::init_child(locked, cx.net);
         let data = locked.data();
         data.conn = Connection::from_syn_rcvd(cx, config, entry);
         data.port = port;
         data.phase = Phase::Connected;
         data.hashed = true;
+        data.user = user;
+        data.saved_syn = node
+            .value()
+            .saved_syn
+            .as_ref()
+            .and_then(|syn| copy_of(syn, Gfp::ATOMIC));
         sock::sync_buffers(locked);
         let new = Node::new(
             node.hash(),
@@ -348,6 +356,7 @@ impl Rx<'_> {
                 local: self.local,
                 remote: self.remote,
                 kind: Kind::Sock(child.clone()),
+                saved_syn: None,
             },
             EntryState::Sock,
             Gfp::ATOMIC,
@@ -441,7 +450,7 @@ impl Rx<'_> {
         let seg = self.segment(&skb);
         match on_listen_segment(&seg) {
             OnListen::Syn => {
-                if self.half_open(listener, &seg, iss).is_none() {
+                if self.half_open(listener, &seg, &skb, iss).is_none() {
                     self.state.mib.add(Mib::ListenDrops, 1);
                     skb.drop_with(SkbDrop::ListenOverflow);
                     return;
@@ -457,14 +466,20 @@ impl Rx<'_> {
     }
 
     /// Makes the half-open entry for a SYN and answers it. `None`: no room.
-    fn half_open(&self, listener: &TcpSock, seg: &Segment, iss: Option<SeqNum>) -> Option<()> {
+    fn half_open(
+        &self,
+        listener: &TcpSock,
+        seg: &Segment,
+        skb: &SkBuff,
+        iss: Option<SeqNum>,
+    ) -> Option<()> {
         let net = net_config(self.flow.net);
         let cx: Cx<'_, Kernel> = Cx {
             now: now(),
             net: &net,
             mib: &self.state.mib,
         };
-        let config = {
+        let (config, user) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
                 return None;
@@ -473,7 +488,7 @@ impl Rx<'_> {
                 self.state.mib.add(Mib::ListenOverflows, 1);
                 return None;
             }
-            queue.config
+            (queue.config, queue.user)
         };
         let route = Route::lookup(
             self.flow.net,
@@ -501,6 +516,10 @@ impl Rx<'_> {
             local: self.local,
             remote: self.remote,
             kind: Kind::HalfOpen(listener.into()),
+            saved_syn: match user.save_syn {
+                0 => None,
+                how => skb.headers(how > 1),
+            },
         };
         let hash = self.state.hash(self.local, self.remote);
         let node = Node::new(hash, conn, EntryState::HalfOpen(entry), Gfp::ATOMIC)?;
@@ -554,6 +573,8 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         codepoint: Codepoint::from_tos(skb.ip_tos()),
     };
     sock::sync_buffers(sk);
+    sk.sk().note_cpu();
+    sk.data().conn.count_in(skb.segments(), payload_len);
     let buf = if payload_len > 0 {
         skb.advance(len);
         skb.detach();

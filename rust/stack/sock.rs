@@ -70,6 +70,15 @@ pub(crate) enum Phase {
     Listening,
 }
 
+/// Options that the core does not know of. A listener's children take them along.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct UserOptions {
+    /// TCP_INQ: reading tells how much is left.
+    pub(crate) inq: bool,
+    /// TCP_SAVE_SYN: keep the SYN's headers; 2: with the link layer's.
+    pub(crate) save_syn: u8,
+}
+
 /// The part under the socket lock.
 pub(crate) struct TcpLocked {
     /// The connection.
@@ -88,6 +97,10 @@ pub(crate) struct TcpLocked {
     pub(crate) armed: Option<Instant>,
     /// A connection was there: reading gives the end of the stream, not ENOTCONN.
     pub(crate) was_connected: bool,
+    /// Options that the core does not know of.
+    pub(crate) user: UserOptions,
+    /// The headers of the SYN that this connection began with, for TCP_SAVED_SYN.
+    pub(crate) saved_syn: Option<KVec<u8>>,
 }
 
 /// The part that needs no lock.
@@ -157,6 +170,8 @@ impl Protocol for RustTcp {
             hashed: false,
             armed: None,
             was_connected: false,
+            user: UserOptions::default(),
+            saved_syn: None,
         }
     }
 

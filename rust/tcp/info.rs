@@ -225,8 +225,12 @@ pub(crate) struct Info {
     pub(crate) rcv_ssthresh: u32,
     /// Retransmitted segments in all.
     pub(crate) total_retrans: u32,
-    /// The rate at which this window empties, bytes a second.
+    /// The rate at which the window is meant to be sent, bytes a second.
     pub(crate) pacing_rate: u64,
+    /// The rate at which data was delivered last, bytes a second; 0: not known.
+    pub(crate) delivery_rate: u64,
+    /// That rate was bounded by how much there was to send.
+    pub(crate) app_limited: bool,
     /// Sequence numbers acknowledged.
     pub(crate) bytes_acked: u64,
     /// Payload received in order.
@@ -291,13 +295,7 @@ impl<P: Platform> Connection<P> {
         let unacked = segments(send.in_flight(), mss).max(send.buffers());
         let sacked = segments(send.sacked, mss);
         let srtt = self.srtt().unwrap_or_default();
-        // Slow start may double the window in a round trip; later it needs a little room to grow.
-        let percent = if self.cwnd() < self.ssthresh() / 2 {
-            200
-        } else {
-            120
-        };
-        let window = u64::from(self.cwnd().max(send.in_flight()));
+        let (delivery_rate, app_limited) = self.delivery_rate();
         let probing = send.in_flight() == 0;
         Info {
             phase: match send.recovery {
@@ -334,11 +332,9 @@ impl<P: Platform> Connection<P> {
             rcv_space: self.recv.space(),
             rcv_ssthresh: self.recv.window_available(mss),
             total_retrans: stats.retrans,
-            pacing_rate: window
-                .saturating_mul(percent)
-                .saturating_mul(10_000_000)
-                .checked_div(srtt.as_nanos())
-                .unwrap_or(0),
+            pacing_rate: self.pacing_rate(),
+            delivery_rate,
+            app_limited,
             bytes_acked: stats.bytes_acked,
             bytes_received: self.recv.received,
             bytes_sent: stats.bytes_sent,

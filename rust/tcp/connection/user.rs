@@ -259,17 +259,19 @@ impl<P: Platform> Connection<P> {
 
     /// TCP_QUICKACK: `on` ends the mode in which ACKs wait for data to ride on, and sends what is
     /// owed; otherwise that mode begins. Neither lasts: the connection goes on learning
-    /// (RFC 9293, 3.8.6.3 leaves the choice to us).
-    pub(crate) fn set_quickack(&mut self, on: bool) {
+    /// (RFC 9293, 3.8.6.3 leaves the choice to us). Tells whether an ACK was owed.
+    pub(crate) fn set_quickack(&mut self, on: bool) -> bool {
         self.interactive = !on;
+        let owed = self.recv.owed == AckOwed::Delayed;
         if on {
             self.recv.quick = self.recv.quick.max(QUICK_ACKS);
-            if self.recv.owed == AckOwed::Delayed {
+            if owed {
                 self.recv.owed = AckOwed::Now;
             }
         } else {
             self.recv.quick = 0;
         }
+        owed
     }
 
     /// Whether ACKs do not wait for data to ride on.

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The arguments of setsockopt() and getsockopt(), and the kernel's own handlers of the levels that
+//! any socket has.
+//!
+//! C headers: [`include/linux/sockptr.h`](srctree/include/linux/sockptr.h),
+//! [`include/net/sock.h`](srctree/include/net/sock.h)
+
+use super::{
+    bindings,
+    skbuff::SkBuff,
+    sock::{
+        Locked,
+        Protocol,
+        Sock, //
+    },
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// `struct tcp_info`, as TCP_INFO gives it.
+pub(crate) type TcpInfo = bindings::tcp_info;
+
+/// What setsockopt() was called with.
+///
+/// # Invariants
+///
+/// `socket` is a socket with our operations, for the time of the call; `value` is what the call
+/// gave for `len` bytes.
+pub(crate) struct OptIn {
+    socket: *mut bindings::socket,
+    level: c_int,
+    name: c_int,
+    value: bindings::sockptr_t,
+    len: u32,
+}
+
+impl OptIn {
+    /// # Safety
+    ///
+    /// As the type's invariants.
+    pub(super) unsafe fn from_raw(
+        socket: *mut bindings::socket,
+        level: c_int,
+        name: c_int,
+        value: bindings::sockptr_t,
+        len: u32,
+    ) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self {
+            socket,
+            level,
+            name,
+            value,
+            len,
+        }
+    }
+
+    /// The option as an int: EINVAL if it is shorter, EFAULT if it can't be read.
+    pub(crate) fn int(&self) -> Result<i32> {
+        let mut value = [0; core::mem::size_of::<i32>()];
+        self.bytes(&mut value)?;
+        Ok(i32::from_ne_bytes(value))
+    }
+
+    /// The first bytes of the option: EINVAL if it has less, EFAULT if they can't be read.
+    pub(crate) fn bytes(&self, to: &mut [u8]) -> Result {
+        if (self.len as usize) < to.len() {
+            return Err(EINVAL);
+        }
+        // SAFETY: The destination is valid for its length; a user pointer is checked.
+        let left =
+            unsafe { bindings::copy_from_sockptr(to.as_mut_ptr().cast(), self.value, to.len()) };
+        if left != 0 {
+            return Err(EFAULT);
+        }
+        Ok(())
+    }
+
+    /// The option as a name, zero-terminated or as long as the option: its bytes up to the zero.
+    /// EINVAL if it is empty memory, EFAULT if it can't be read.
+    pub(crate) fn name<'a>(&self, to: &'a mut [u8]) -> Result<&'a [u8]> {
+        let len = to.len().min(self.len as usize);
+        if len == 0 {
+            return Err(EINVAL);
+        }
+        let to = to.get_mut(..len).ok_or(EINVAL)?;
+        self.bytes(to)?;
+        let end = to.iter().position(|byte| *byte == 0).unwrap_or(len);
+        to.get(..end).ok_or(EINVAL)
+    }
+
+    /// Lets the kernel handle an option of SOL_SOCKET or SOL_IP, as for any socket. The socket must
+    /// not be locked.
+    pub(crate) fn generic(self) -> Result {
+        // SAFETY: By the type invariants; the socket is an `inet_sock` that is no `tcp_sock`, which
+        // is what these two handlers need.
+        to_result(unsafe {
+            if self.level == bindings::SOL_SOCKET as c_int {
+                bindings::sock_setsockopt(self.socket, self.level, self.name, self.value, self.len)
+            } else {
+                bindings::ip_setsockopt(
+                    (*self.socket).sk,
+                    self.level,
+                    self.name,
+                    self.value,
+                    self.len,
+                )
+            }
+        })
+    }
+}
+
+/// Where a getsockopt() wants its value.
+///
+/// # Invariants
+///
+/// `socket` is as in [`OptIn`]; the pointers are what the call gave.
+pub(crate) struct OptOut {
+    socket: *mut bindings::socket,
+    level: c_int,
+    name: c_int,
+    value: *mut c_char,
+    len: *mut c_int,
+}
+
+impl OptOut {
+    /// # Safety
+    ///
+    /// As the type's invariants.
+    pub(super) unsafe fn from_raw(
+        socket: *mut bindings::socket,
+        level: c_int,
+        name: c_int,
+        value: *mut c_char,
+        len: *mut c_int,
+    ) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self {
+            socket,
+            level,
+            name,
+            value,
+            len,
+        }
+    }
+
+    /// Bytes that the caller has room for: EINVAL if that is negative.
+    pub(crate) fn room(&self) -> Result<usize> {
+        let mut room = 0;
+        // SAFETY: A user pointer, which the function checks.
+        if unsafe { bindings::get_user_int(&mut room, self.len) } != 0 {
+            return Err(EFAULT);
+        }
+        usize::try_from(room).map_err(|_| EINVAL)
+    }
+
+    /// Tells a length.
+    pub(crate) fn put_len(&self, len: usize) -> Result {
+        // SAFETY: A user pointer, which the function checks.
+        if unsafe { bindings::put_user_int(len as c_int, self.len) } != 0 {
+            return Err(EFAULT);
+        }
+        Ok(())
+    }
+
+    /// Gives an int, or as much of it as the caller has room for.
+    pub(crate) fn int(self, value: i32) -> Result {
+        self.bytes(&value.to_ne_bytes())
+    }
+
+    /// Gives bytes, or as many of them as the caller has room for.
+    pub(crate) fn bytes(self, value: &[u8]) -> Result {
+        let len = self.room()?.min(value.len());
+        self.put_len(len)?;
+        // SAFETY: A user pointer, which the function checks; `value` has `len` bytes.
+        if unsafe { bindings::copy_to_user(self.value.cast(), value.as_ptr().cast(), len) } != 0 {
+            return Err(EFAULT);
+        }
+        Ok(())
+    }
+
+    /// Gives TCP_INFO.
+    pub(crate) fn tcp_info(self, info: &TcpInfo) -> Result {
+        // SAFETY: A plain structure without padding but at its end, made by `Default` (zeroed)
+        // before its fields were set.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(
+                core::ptr::from_ref(info).cast::<u8>(),
+                core::mem::size_of::<TcpInfo>(),
+            )
+        };
+        self.bytes(bytes)
+    }
+
+    /// Lets the kernel handle an option of SOL_IP, as for any socket. The socket must not be
+    /// locked.
+    pub(crate) fn generic(self) -> Result {
+        // SAFETY: As for `OptIn::generic`.
+        to_result(unsafe {
+            bindings::ip_getsockopt(
+                (*self.socket).sk,
+                self.level,
+                self.name,
+                self.value.cast(),
+                self.len,
+            )
+        })
+    }
+}
+
+impl<P: Protocol> Locked<'_, P> {
+    /// Sets SO_REUSEPORT.
+    pub(crate) fn set_reuse_port(&mut self, on: bool) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe {
+            (*self.sk().as_ptr())
+                .__sk_common
+                .set_skc_reuseport(u8::from(on));
+        }
+    }
+
+    /// Sets SO_ZEROCOPY.
+    pub(crate) fn set_zerocopy(&mut self, on: bool) {
+        let flag = bindings::sock_flags_SOCK_ZEROCOPY as c_int;
+        // SAFETY: Valid, and the lock is held.
+        unsafe {
+            if on {
+                bindings::sock_set_flag(self.sk().as_ptr(), flag);
+            } else {
+                bindings::sock_reset_flag(self.sk().as_ptr(), flag);
+            }
+        }
+    }
+
+    /// Sets SO_RCVLOWAT, at least one.
+    pub(crate) fn set_rcvlowat(&mut self, bytes: u32) {
+        // SAFETY: Valid, and the lock is held; readers without it read a single word.
+        unsafe {
+            (*self.sk().as_ptr()).sk_rcvlowat = c_int::try_from(bytes.max(1)).unwrap_or(c_int::MAX);
+        }
+    }
+
+    /// Moves SO_PEEK_OFF, if it is set: on by what was peeked at, or back by what was read.
+    pub(crate) fn move_peek_offset(&mut self, by: i32) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::sk_peek_offset_move(self.sk().as_ptr(), by) };
+    }
+
+    /// Takes note of the packet that the connection began with, for IP_PKTOPTIONS.
+    pub(crate) fn note_first_packet(&mut self, skb: &SkBuff) {
+        // SAFETY: Valid, and the lock is held; a packet that came in has its IP header.
+        unsafe { bindings::inet_note_packet(self.sk().as_ptr(), skb.as_ptr()) };
+    }
+
+    /// Sets where SO_TIMESTAMPING's keys are counted from.
+    pub(crate) fn set_timestamp_key(&mut self, key: u32) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::sk_set_tskey(self.sk().as_ptr(), key) };
+    }
+}
+
+impl<P: Protocol> Sock<P> {
+    /// SO_REUSEPORT.
+    pub(crate) fn reuse_port(&self) -> bool {
+        // SAFETY: A bit field of a valid socket.
+        unsafe { (*self.as_ptr()).__sk_common.skc_reuseport() != 0 }
+    }
+
+    /// SO_PEEK_OFF: where MSG_PEEK begins; `None`: at the front.
+    pub(crate) fn peek_offset(&self) -> Option<u32> {
+        // SAFETY: A single word of a valid socket.
+        u32::try_from(unsafe { core::ptr::read_volatile(&raw const (*self.as_ptr()).sk_peek_off) })
+            .ok()
+    }
+
+    /// SO_ZEROCOPY.
+    pub(crate) fn zerocopy(&self) -> bool {
+        let flag = bindings::sock_flags_SOCK_ZEROCOPY as c_int;
+        // SAFETY: Valid.
+        unsafe { bindings::sock_flag(self.as_ptr(), flag) }
+    }
+
+    /// IP_RECVERR.
+    pub(crate) fn ip_recverr(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe { bindings::inet_recverr(self.as_ptr()) }
+    }
+
+    /// SO_TIMESTAMPING's flags.
+    pub(crate) fn timestamping(&self) -> u32 {
+        // SAFETY: A single word of a valid socket.
+        unsafe { (*self.as_ptr()).sk_tsflags }
+    }
+
+    /// Connections that wait for accept(), and the backlog, as `ss` shows them.
+    pub(crate) fn max_ack_backlog(&self) -> u32 {
+        // SAFETY: A single word of a valid socket.
+        unsafe { (*self.as_ptr()).sk_max_ack_backlog }
+    }
+
+    /// The socket is served on this CPU (SO_INCOMING_CPU).
+    #[inline]
+    pub(crate) fn note_cpu(&self) {
+        // SAFETY: Valid.
+        unsafe { bindings::sk_incoming_cpu_update(self.as_ptr()) };
+    }
+
+    /// Whether the caller may administer the network of the socket's namespace.
+    pub(crate) fn is_net_admin(&self) -> bool {
+        // SAFETY: Valid; asks about `current`.
+        unsafe { bindings::sk_net_admin(self.as_ptr()) }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! TCP_INFO: what the core knows of a connection, in the kernel's layout and units.
+
+use crate::net::{
+    proto_ops::abi,
+    sockopt::TcpInfo, //
+};
+use crate::stack::sock::{
+    with_cx,
+    TcpSock, //
+};
+use crate::tcp::{
+    info::{
+        Info,
+        Phase, //
+    },
+    time::Duration, //
+};
+
+/// TCPI_OPT_*.
+mod opt {
+    pub(super) const TIMESTAMPS: u8 = 1;
+    pub(super) const SACK: u8 = 2;
+    pub(super) const WSCALE: u8 = 4;
+}
+
+/// TCP_CA_*.
+fn ca_state(phase: Phase) -> u8 {
+    match phase {
+        Phase::Open => 0,
+        Phase::Disorder => 1,
+        Phase::Recovery => 3,
+        Phase::Loss => 4,
+    }
+}
+
+/// "Infinite", as Linux writes a threshold that was never set.
+const NO_THRESHOLD: u32 = 0x7fff_ffff;
+/// Segments that may overtake each other before a loss is suspected: Linux' figure. Losses are
+/// told by time here (RFC 8985), so it never changes.
+const REORDERING: u32 = 3;
+/// Bytes of IPv4 and TCP headers without options.
+const HEADERS: u32 = 40;
+
+fn us(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn ms(time: Duration) -> u32 {
+    u32::try_from(time.as_micros() / 1000).unwrap_or(u32::MAX)
+}
+
+/// TCP_INFO of a socket in any state.
+pub(super) fn tcp_info(sk: &TcpSock) -> TcpInfo {
+    let mut sk = sk.lock();
+    let this = sk.sk();
+    let mut to = TcpInfo {
+        tcpi_state: this.state(),
+        tcpi_max_pacing_rate: this.pacing().1,
+        tcpi_reordering: REORDERING,
+        ..TcpInfo::default()
+    };
+    let Some(info) = with_cx(&mut sk, |conn, cx| conn.info(cx)) else {
+        return to;
+    };
+    to.tcpi_snd_cwnd = info.cwnd;
+    // Without a round-trip time nothing is known of a rate.
+    to.tcpi_pacing_rate = if info.rtt == Duration::ZERO {
+        u64::MAX
+    } else {
+        info.pacing_rate
+    }
+    .min(to.tcpi_max_pacing_rate);
+    if to.tcpi_state == abi::TCP_LISTEN {
+        to.tcpi_unacked = this.shared().accept.lock().len();
+        to.tcpi_sacked = this.max_ack_backlog();
+    } else {
+        fill(&mut to, &info);
+    }
+    to
+}
+
+/// The rest of it, for a socket that does not listen.
+fn fill(to: &mut TcpInfo, info: &Info) {
+    to.tcpi_ca_state = ca_state(info.phase);
+    to.tcpi_retransmits = info.retransmits;
+    to.tcpi_probes = info.probes;
+    to.tcpi_backoff = info.backoff;
+    if info.timestamps {
+        to.tcpi_options |= opt::TIMESTAMPS;
+    }
+    if info.sack {
+        to.tcpi_options |= opt::SACK;
+    }
+    if let Some((theirs, ours)) = info.wscale {
+        to.tcpi_options |= opt::WSCALE;
+        to.set_tcpi_snd_wscale(theirs);
+        to.set_tcpi_rcv_wscale(ours);
+    }
+    to.tcpi_rto = us(info.rto);
+    to.tcpi_ato = us(info.ato);
+    to.tcpi_snd_mss = info.snd_mss;
+    to.tcpi_rcv_mss = info.rcv_mss;
+    to.tcpi_unacked = info.unacked;
+    to.tcpi_sacked = info.sacked;
+    to.tcpi_lost = info.lost;
+    to.tcpi_retrans = info.retrans;
+    to.tcpi_last_data_sent = ms(info.since_data_sent);
+    to.tcpi_last_data_recv = ms(info.since_data_recv);
+    to.tcpi_last_ack_recv = ms(info.since_recv);
+    to.tcpi_pmtu = u32::from(info.mss_route).saturating_add(HEADERS);
+    to.tcpi_rcv_ssthresh = info.rcv_ssthresh;
+    to.tcpi_rtt = us(info.rtt);
+    to.tcpi_rttvar = us(info.rttvar);
+    to.tcpi_snd_ssthresh = info.ssthresh.unwrap_or(NO_THRESHOLD);
+    to.tcpi_advmss = info.advmss;
+    // The receiver has no estimate of its own; both ends see the same path.
+    to.tcpi_rcv_rtt = us(info.rtt);
+    to.tcpi_rcv_space = info.rcv_space;
+    to.tcpi_total_retrans = info.total_retrans;
+    to.tcpi_bytes_acked = info.bytes_acked;
+    to.tcpi_bytes_received = info.bytes_received;
+    to.tcpi_segs_out = info.segs_out;
+    to.tcpi_segs_in = info.segs_in;
+    to.tcpi_notsent_bytes = info.notsent;
+    to.tcpi_min_rtt = info.min_rtt.map_or(u32::MAX, us);
+    to.tcpi_data_segs_in = info.data_segs_in;
+    to.tcpi_data_segs_out = info.data_segs_out;
+    to.tcpi_delivery_rate = info.delivery_rate;
+    to.set_tcpi_delivery_rate_app_limited(u8::from(info.app_limited));
+    to.tcpi_busy_time = info.busy.as_micros();
+    to.tcpi_rwnd_limited = info.rwnd_limited.as_micros();
+    to.tcpi_sndbuf_limited = info.sndbuf_limited.as_micros();
+    to.tcpi_delivered = info.delivered;
+    to.tcpi_bytes_sent = info.bytes_sent;
+    to.tcpi_bytes_retrans = info.bytes_retrans;
+    to.tcpi_dsack_dups = info.dsack_dups;
+    to.tcpi_reord_seen = u32::from(info.reordering_seen);
+    to.tcpi_rcv_ooopack = info.out_of_order;
+    to.tcpi_snd_wnd = info.snd_wnd;
+    to.tcpi_rcv_wnd = info.rcv_wnd;
+    to.tcpi_total_rto = info.total_rto;
+    to.tcpi_total_rto_recoveries = info.rto_rows;
+    to.tcpi_total_rto_time = ms(info.rto_time);
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every socket option that a stream socket may be asked for, put to both stacks: the
+ * default, setting and reading back, lengths and pointers that are wrong, what a
+ * listener's child inherits, and the same on a connected socket. The kernel's TCP
+ * says what is right; the few answers that differ are listed here with the reason.
+ *
+ * sk_opt --rst writes Documentation/options.rst.
+ */
+#include "common.h"
+#include <linux/filter.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <linux/net_tstamp.h>
+
+/* What an entry does not name is zero. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+/* Newer than the C library's headers. */
+enum {
+	TCP_TX_DELAY_ = 37, TCP_AO_ADD_KEY_ = 38, TCP_AO_DEL_KEY_, TCP_AO_INFO_, TCP_AO_GET_KEYS_,
+	TCP_AO_REPAIR_, TCP_IS_MPTCP_, TCP_RTO_MAX_MS_, TCP_RTO_MIN_US_, TCP_DELACK_MAX_US_,
+	SO_TXREHASH_ = 74, SO_RCVMARK_ = 75, SO_PASSPIDFD_ = 76, SO_PEERPIDFD_ = 77,
+	SO_RCVPRIORITY_ = 82, SO_RESERVE_MEM_ = 73, SO_BUF_LOCK_ = 72, SO_NETNS_COOKIE_ = 71,
+	SO_PREFER_BUSY_POLL_ = 69, SO_BUSY_POLL_BUDGET_ = 70, SO_DETACH_REUSEPORT_BPF_ = 68,
+	IP_LOCAL_PORT_RANGE_ = 51, IP_PROTOCOL_ = 52, IP_RECVERR_RFC4884_ = 26,
+};
+
+#define VOL	1	/* The value is the moment's: only success and length are compared. */
+#define NOSET	2	/* Setting it is not tried. */
+#define HERE	4	/* It differs, and `why` says how. */
+#define FRESH	8	/* Compared on fresh sockets and listeners only. */
+#define BIG	16	/* Longer than an int. */
+
+static struct timeval a_second = { 1, 0 };
+static struct linger some_linger = { 1, 3 };
+static struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, 0xffffffff) };
+static struct sock_fprog program = { 1, all };
+
+struct option {
+	int level, name;
+	const char *text;
+	int flags;
+	int values[5];
+	const void *blob;	/* What to set instead of ints. */
+	unsigned int blob_len;
+	const char *why;
+};
+
+#define S(name, flags, ...)	{ SOL_SOCKET, name, #name, flags, __VA_ARGS__ }
+#define I(name, flags, ...)	{ IPPROTO_IP, name, #name, flags, __VA_ARGS__ }
+#define T(name, flags, ...)	{ IPPROTO_TCP, name, #name, flags, __VA_ARGS__ }
+
+static const struct option options[] = {
+	S(SO_DEBUG, 0, { 0, 1 }), S(SO_REUSEADDR, 0, { 1, 7, 0 }),
+	S(SO_TYPE, 0, { 1 }),
+	S(SO_ERROR, 0, { 1 }), S(SO_DONTROUTE, 0, { 1, 0 }), S(SO_BROADCAST, 0, { 1, 0 }),
+	S(SO_SNDBUF, FRESH, { 1, 4096, 65536, 100000 }), S(SO_RCVBUF, FRESH, { 1, 4096, 65536, 100000 }),
+	S(SO_SNDBUFFORCE, 0, { 65536 }), S(SO_RCVBUFFORCE, 0, { 65536 }),
+	S(SO_KEEPALIVE, 0, { 1, 0 }), S(SO_OOBINLINE, 0, { 1, 0 }), S(SO_NO_CHECK, 0, { 1, 0 }),
+	S(SO_PRIORITY, 0, { 0, 5 }), S(SO_LINGER, BIG, { 0 }, &some_linger, sizeof(some_linger)),
+	S(SO_BSDCOMPAT, 0, { 1 }), S(SO_REUSEPORT, 0, { 1, 0 }), S(SO_PASSCRED, 0, { 1, 0 }),
+	S(SO_PEERCRED, BIG | NOSET), S(SO_RCVLOWAT, FRESH, { 1, 0, 100, 20000, -1 }),
+	S(SO_SNDLOWAT, 0, { 1 }),
+	S(SO_RCVTIMEO, BIG, { 0 }, &a_second, sizeof(a_second)),
+	S(SO_SNDTIMEO, BIG, { 0 }, &a_second, sizeof(a_second)),
+	S(SO_BINDTODEVICE, BIG, { 0 }, "lo", 3),
+	S(SO_ATTACH_FILTER, BIG, { 0 }, &program, sizeof(program)),
+	S(SO_DETACH_FILTER, 0, { 0 }), S(SO_LOCK_FILTER, 0, { 0 }),
+	S(SO_PEERNAME, BIG | NOSET), S(SO_TIMESTAMP, 0, { 1, 0 }), S(SO_TIMESTAMPNS, 0, { 1, 0 }),
+	S(SO_ACCEPTCONN, 0, { 1 }), S(SO_PEERSEC, BIG | NOSET), S(SO_PASSSEC, 0, { 0 }),
+	S(SO_MARK, 0, { 0, 77 }), S(SO_RCVMARK_, 0, { 1, 0 }),
+	S(SO_TIMESTAMPING, BIG, { 0, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE,
+		SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_SOFTWARE, 1 << 30 }),
+	S(SO_PROTOCOL, 0, { 6 }), S(SO_RXQ_OVFL, 0, { 1, 0 }),
+	S(SO_WIFI_STATUS, 0, { 0 }), S(SO_PEEK_OFF, 0, { 0, 5, -1, -7 }), S(SO_NOFCS, 0, { 0 }),
+	S(SO_SELECT_ERR_QUEUE, 0, { 1, 0 }), S(SO_BUSY_POLL, 0, { 0, 50, -1 }),
+	S(SO_PREFER_BUSY_POLL_, 0, { 1, 0 }), S(SO_BUSY_POLL_BUDGET_, 0, { 8, -1, 70000 }),
+	S(SO_MAX_PACING_RATE, BIG, { 1000000, -1 }), S(SO_BPF_EXTENSIONS, 0, { 0 }),
+	S(SO_INCOMING_CPU, VOL, { 0, 1 }), S(SO_ATTACH_BPF, 0, { -1 }),
+	S(SO_ATTACH_REUSEPORT_CBPF, BIG, { 0 }, &program, sizeof(program)),
+	S(SO_ATTACH_REUSEPORT_EBPF, 0, { -1 }), S(SO_DETACH_REUSEPORT_BPF_, 0, { 0 }),
+	S(SO_CNX_ADVICE, 0, { 1 }), S(SO_MEMINFO, BIG | VOL | NOSET), S(SO_INCOMING_NAPI_ID, 0, { 0 }),
+	S(SO_COOKIE, BIG | VOL, { 0 }), S(SO_PEERGROUPS, BIG | NOSET),
+	S(SO_ZEROCOPY, 0, { 1, 0, 2, -1 }), S(SO_NETNS_COOKIE_, BIG, { 0 }),
+	S(SO_BUF_LOCK_, 0, { 3, 0, 4 }), S(SO_PASSPIDFD_, 0, { 1 }), S(SO_PEERPIDFD_, NOSET),
+	S(SO_RCVPRIORITY_, 0, { 1, 0 }), S(SO_RESERVE_MEM_, 0, { 0, -1 }),
+	S(SO_TXTIME, BIG, { 0 }, "\0\0\0\0\0\0\0\0", 8),
+	S(SO_BINDTOIFINDEX, 0, { 1, 0, -1 }),
+	S(SO_TXREHASH_, HERE, { 1, 0, -1, 2 }, .why =
+	  "EOPNOTSUPP: core code reads it of a ``tcp_sock`` only"),
+	S(SO_DOMAIN, HERE, { 2 }, .why = "the family's own number; rusttcp-run makes it AF_INET"),
+	S(9999, 0, { 1 }),
+
+	I(IP_TOS, 0, { 0x10, 0x13, 256, -1, 0 }), I(IP_TTL, 0, { 1, 64, 255, 0, 256 }),
+	I(IP_MTU, VOL, { 1 }), I(IP_MTU_DISCOVER, 0, { 0, 1, 2, 3, 6 }), I(IP_RECVERR, 0, { 1, 0 }),
+	I(IP_RECVERR_RFC4884_, 0, { 1, 0, 2 }),
+	I(IP_TRANSPARENT, 0, { 1, 0 }), I(IP_FREEBIND, 0, { 1, 0 }),
+	I(IP_BIND_ADDRESS_NO_PORT, 0, { 1, 0 }),
+	I(IP_LOCAL_PORT_RANGE_, 0, { 0x9c4f9c40, 1, 0, 5 }), I(IP_MINTTL, 0, { 0, 255, 256 }),
+	I(IP_PKTINFO, 0, { 1, 0 }), I(IP_RECVTTL, 0, { 1, 0 }), I(IP_RECVTOS, 0, { 1, 0 }),
+	I(IP_RECVOPTS, 0, { 1, 0 }), I(IP_RETOPTS, 0, { 1, 0 }), I(IP_PASSSEC, 0, { 0 }),
+	I(IP_RECVORIGDSTADDR, 0, { 1, 0 }), I(IP_RECVFRAGSIZE, 0, { 1 }), I(IP_HDRINCL, 0, { 1 }),
+	I(IP_ROUTER_ALERT, 0, { 1 }), I(IP_NODEFRAG, 0, { 1 }), I(IP_UNICAST_IF, 0, { 0 }),
+	I(IP_OPTIONS, BIG, { 0 }, "", 0), I(IP_PROTOCOL_, VOL | NOSET),
+	I(IP_MULTICAST_TTL, 0, { 1 }), I(IP_MULTICAST_LOOP, 0, { 1, 0 }), I(IP_MULTICAST_IF, 0, { 0 }),
+	I(IP_MULTICAST_ALL, 0, { 1, 0 }),
+	I(IP_ADD_MEMBERSHIP, BIG, { 0 }, "\xe0\0\0\x63\x7f\0\0\x01", 8),
+	I(MCAST_JOIN_GROUP, HERE, { 0 }, .why = "EPROTO, as for IP_ADD_MEMBERSHIP"),
+	I(IP_XFRM_POLICY, 0, { 0 }), I(9999, 0, { 1 }),
+
+	T(TCP_NODELAY, 0, { 1, 5, 0 }), T(TCP_MAXSEG, FRESH, { 88, 1000, 32767, 87, 32768 }),
+	T(TCP_CORK, 0, { 1, 0 }), T(TCP_KEEPIDLE, 0, { 1, 32767, 0, 32768 }),
+	T(TCP_KEEPINTVL, 0, { 1, 32767, 0, 32768 }), T(TCP_KEEPCNT, 0, { 1, 127, 0, 128 }),
+	T(TCP_SYNCNT, 0, { 1, 127, 0, 128 }), T(TCP_LINGER2, 0, { 5, 0, -1, 300, 120 }),
+	T(TCP_DEFER_ACCEPT, 0, { 1, 3, 10, 0, 100000 }), T(TCP_WINDOW_CLAMP, FRESH, { 5000, 100, 0, -1 }),
+	T(TCP_INFO, BIG | VOL, { 0 }), T(TCP_QUICKACK, FRESH, { 0, 1, 2 }),
+	T(TCP_CONGESTION, BIG, { 0 }, "reno", 4), T(TCP_CONGESTION, BIG, { 0 }, "nosuch", 6),
+	T(TCP_MD5SIG, 0, { 0 }), T(TCP_COOKIE_TRANSACTIONS, 0, { 0 }),
+	T(TCP_THIN_LINEAR_TIMEOUTS, 0, { 1, 0, 2 }), T(TCP_THIN_DUPACK, 0, { 1, 0, 2 }),
+	T(TCP_USER_TIMEOUT, 0, { 1, 30000, 0, -1 }),
+	T(TCP_REPAIR, HERE, { 0, 1 }, .why = "EPERM: a connection can't be taken apart"),
+	T(TCP_REPAIR_QUEUE, 0, { 1 }), T(TCP_QUEUE_SEQ, FRESH, { 1 }), T(TCP_REPAIR_OPTIONS, 0, { 1 }),
+	T(TCP_REPAIR_WINDOW, 0, { 1 }),
+	T(TCP_FASTOPEN, HERE, { 5, 0, -1 }, .why = "ENOPROTOOPT: no RFC 7413 yet"),
+	T(TCP_FASTOPEN_CONNECT, HERE, { 1, 0, 2 }, .why = "ENOPROTOOPT: no RFC 7413 yet"),
+	T(TCP_FASTOPEN_KEY, HERE | BIG, { 1 }, .why = "ENOPROTOOPT: no RFC 7413 yet"),
+	T(TCP_FASTOPEN_NO_COOKIE, HERE, { 1, 0 }, .why = "ENOPROTOOPT: no RFC 7413 yet"),
+	T(TCP_TIMESTAMP, VOL, { 1 }), T(TCP_NOTSENT_LOWAT, 0, { 1, 16384, 0, -1 }),
+	T(TCP_CC_INFO, BIG, { 0 }), T(TCP_SAVE_SYN, 0, { 1, 2, 0, 3, -1 }), T(TCP_SAVED_SYN, BIG | VOL, { 0 }),
+	T(TCP_ULP, BIG, { 0 }, "nosuch", 6), T(TCP_MD5SIG_EXT, 0, { 0 }),
+	T(TCP_ZEROCOPY_RECEIVE, HERE | NOSET, .why = "ENOPROTOOPT: pages are not mapped"),
+	T(TCP_INQ, 0, { 1, 0, 2 }),
+	T(TCP_TX_DELAY_, HERE, { 1, 0 }, .why = "ENOPROTOOPT: use netem"),
+	T(TCP_AO_ADD_KEY_, 0, { 0 }), T(TCP_AO_DEL_KEY_, 0, { 0 }), T(TCP_AO_INFO_, 0, { 0 }),
+	T(TCP_AO_GET_KEYS_, NOSET), T(TCP_AO_REPAIR_, HERE, { 0 }, .why = "ENOPROTOOPT, as without CONFIG_TCP_AO"),
+	T(TCP_IS_MPTCP_, 0, { 0 }),
+	T(TCP_RTO_MAX_MS_, 0, { 1000, 120000, 999, 120001 }),
+	T(TCP_RTO_MIN_US_, 0, { 8000, 200000, 1000, 200001, 0 }),
+	T(TCP_DELACK_MAX_US_, 0, { 8000, 200000, 1000, 200001, 0 }),
+	T(9999, 0, { 1 }),
+};
+
+/* A protocol of what was asked and answered. */
+struct log {
+	char line[200][120];
+	int n;
+};
+
+static void add(struct log *log, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (log->n < 200)
+		vsnprintf(log->line[log->n++], sizeof(log->line[0]), format, args);
+	va_end(args);
+}
+
+static const char *error_of(int r)
+{
+	return r < 0 ? strerrorname_np(errno) : "0";
+}
+
+static void ask_get(struct log *log, int fd, const struct option *o, const char *what)
+{
+	unsigned char value[512] = { 0 };
+	socklen_t len = o->flags & BIG ? sizeof(value) : 4;
+	int r = getsockopt(fd, o->level, o->name, value, &len);
+	char hex[2 * 24 + 1] = "";
+
+	if (r == 0 && !(o->flags & VOL))
+		for (unsigned int i = 0; i < len && i < 24; i++)
+			sprintf(hex + 2 * i, "%02x", value[i]);
+	add(log, "%s: get %s, length %u, %s", what, error_of(r), r ? 0 : len, hex);
+}
+
+static void ask_set(struct log *log, int fd, const struct option *o, const char *what)
+{
+	if (o->flags & NOSET)
+		return;
+	if (o->blob) {
+		int r = setsockopt(fd, o->level, o->name, o->blob, o->blob_len);
+
+		add(log, "%s: set blob %s", what, error_of(r));
+		ask_get(log, fd, o, what);
+		return;
+	}
+	for (int i = 0; i < 5; i++) {
+		int v = o->values[i];
+
+		if (i && !v && (i > 3 || !o->values[i + 1]) && !o->values[i - 1])
+			break;
+		int r = setsockopt(fd, o->level, o->name, &v, sizeof(v));
+
+		add(log, "%s: set %d %s", what, v, error_of(r));
+		ask_get(log, fd, o, what);
+	}
+}
+
+static void ask_lengths(struct log *log, int fd, const struct option *o)
+{
+	char value[64] = { 0 };
+
+	for (int len = 0; len < 4; len++) {
+		socklen_t l = len;
+		int r = getsockopt(fd, o->level, o->name, value, &l);
+
+		add(log, "get with room for %d: %s, length %u", len, error_of(r), r ? 0 : l);
+		if (!(o->flags & NOSET)) {
+			r = setsockopt(fd, o->level, o->name, value, len);
+			add(log, "set with length %d: %s", len, error_of(r));
+		}
+	}
+	socklen_t l = (socklen_t)-1;
+	int r = getsockopt(fd, o->level, o->name, value, &l);
+
+	add(log, "get with room for -1: %s", error_of(r));
+	l = 4;
+	r = getsockopt(fd, o->level, o->name, (void *)1, &l);
+	add(log, "get to a bad pointer: %s", error_of(r));
+	r = getsockopt(fd, o->level, o->name, value, (void *)1);
+	add(log, "get with a bad length: %s", error_of(r));
+	if (!(o->flags & NOSET) && o->name != TCP_REPAIR_OPTIONS) {
+		r = setsockopt(fd, o->level, o->name, (void *)1, 4);
+		add(log, "set from a bad pointer: %s", error_of(r));
+		r = setsockopt(fd, o->level, o->name, value, -1);
+		add(log, "set with length -1: %s", error_of(r));
+	}
+}
+
+static void ask(struct log *log, const struct option *o)
+{
+	struct sockaddr_in sin;
+	int fd, listener, client, child;
+
+	log->n = 0;
+	fd = new_socket();
+	ask_get(log, fd, o, "fresh");
+	ask_set(log, fd, o, "fresh");
+	close(fd);
+	fd = new_socket();
+	ask_lengths(log, fd, o);
+	close(fd);
+	listener = new_listener(4, &sin);
+	ask_get(log, listener, o, "listener");
+	/* The first value, which the child then has. */
+	if (!(o->flags & NOSET)) {
+		int v = o->values[0];
+		int r = setsockopt(listener, o->level, o->name, o->blob ? o->blob : &v,
+				   o->blob ? o->blob_len : sizeof(v));
+
+		add(log, "listener: set %s", error_of(r));
+		ask_get(log, listener, o, "listener");
+	}
+	client = new_socket();
+	fcntl(client, F_SETFL, O_NONBLOCK);
+	if (o->level == IPPROTO_TCP && (o->name == TCP_DEFER_ACCEPT || o->name == TCP_AO_REPAIR_)) {
+		close(client);
+		close(listener);
+		return;
+	}
+	if (connect(client, SA(sin), sizeof(sin)) == 0 || poll_for(client, POLLOUT, 2000) > 0) {
+		fcntl(listener, F_SETFL, O_NONBLOCK);
+		if (poll_for(listener, POLLIN, 1000) > 0 && (child = accept(listener, NULL, NULL)) >= 0) {
+			if (!(o->flags & FRESH))
+				ask_get(log, child, o, "child");
+			close(child);
+		} else {
+			add(log, "no child");
+		}
+	} else {
+		add(log, "no connection");
+	}
+	if (!(o->flags & FRESH)) {
+		ask_get(log, client, o, "connected");
+		ask_set(log, client, o, "connected");
+	}
+	close(client);
+	close(listener);
+}
+
+static int differences(const struct log *a, const struct log *b, bool show)
+{
+	int n = 0;
+
+	for (int i = 0; i < a->n || i < b->n; i++) {
+		const char *x = i < a->n ? a->line[i] : "-", *y = i < b->n ? b->line[i] : "-";
+
+		if (strcmp(x, y)) {
+			n++;
+			if (show)
+				printf("# kernel   %s\n# rusttcp  %s\n", x, y);
+		}
+	}
+	return n;
+}
+
+static const char *level_of(const struct option *o)
+{
+	return o->level == SOL_SOCKET ? "SOL_SOCKET" : o->level == IPPROTO_IP ? "SOL_IP" : "SOL_TCP";
+}
+
+/* The name without the underscore that keeps it apart from the C library's. */
+static const char *name_of(const struct option *o)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "%s", o->text);
+	if (name[strlen(name) - 1] == '_')
+		name[strlen(name) - 1] = 0;
+	return name;
+}
+
+static void rst_head(void)
+{
+	printf(".. SPDX-License-Identifier: GPL-2.0\n"
+	       ".. Written by selftests/prog/sk_opt.c: make options. Do not edit.\n\n"
+	       "==============\nSocket options\n==============\n\n"
+	       "What both stacks answered when each option was read and set, on a fresh socket, on a\n"
+	       "listener, on the child that it accepted and on a connected socket, with right and with\n"
+	       "wrong lengths and pointers. *Same* means that all answers were those of the kernel's TCP.\n\n"
+	       ".. list-table::\n   :header-rows: 1\n\n   * - Level\n     - Option\n     - Default\n"
+	       "     - Answers\n     - Difference\n");
+}
+
+static void rst_row(const struct option *o, const struct log *log, int bad)
+{
+	const char *first = log->n ? log->line[0] : "";
+	const char *value = strrchr(first, ' ');
+	int fixed = 0;
+	char text[32] = "";
+	unsigned int b[4];
+
+	if (strstr(first, "get 0, length 4") && value && strlen(value) == 9 &&
+	    sscanf(value, " %2x%2x%2x%2x", b, b + 1, b + 2, b + 3) == 4)
+		snprintf(text, sizeof(text), "%d", fixed = (int)(b[0] | b[1] << 8 | b[2] << 16 | b[3] << 24));
+	else if (strstr(first, "get E"))
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(strstr(first, "get E") + 4, ","),
+			 strstr(first, "get E") + 4);
+	(void)fixed;
+	printf("   * - %s\n     - %s\n     - %s\n     - %d, %s\n     -%s%s\n", level_of(o), name_of(o), text,
+	       log->n, bad ? "not all the same" : "same", bad && o->why ? " " : "",
+	       bad && o->why ? o->why : "");
+}
+
+int main(int argc, char **argv)
+{
+	static struct log kernel, ours;
+	bool rst = argc > 1 && !strcmp(argv[1], "--rst");
+	int under_test;
+
+	if (rst) {
+		choose_family("rusttcp");
+		rst_head();
+	} else {
+		ktap_begin();
+	}
+	under_test = family;
+	for (unsigned int i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const struct option *o = &options[i];
+		int bad;
+		char name[100];
+
+		if (!strcmp(o->text, "9999") && rst)
+			continue;
+		family = AF_INET;
+		ask(&kernel, o);
+		family = under_test;
+		ask(&ours, o);
+		bad = differences(&kernel, &ours, !rst && !(o->flags & HERE));
+		if (rst) {
+			rst_row(o, &ours, bad);
+			continue;
+		}
+		snprintf(name, sizeof(name), "%s: %s", level_of(o), name_of(o));
+		/* A known difference has to be one, or the table is out of date. */
+		ktap(o->flags & HERE && family != AF_INET ? bad > 0 : bad == 0, name);
+	}
+	return rst ? 0 : ktap_end();
+}

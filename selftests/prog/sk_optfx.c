@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What socket options do, on either stack. */
+/* The kernel's struct tcp_info in place of the C library's, which is old. */
+#define _NETINET_TCP_H 1
+#include "common.h"
+#include <linux/tcp.h>
+
+enum { TCP_ESTABLISHED = 1, TCP_FIN_WAIT2 = 5, TCP_CLOSE = 7, TCP_CLOSE_WAIT, TCP_LISTEN = 10 };
+
+#define SOL_TCP 6
+
+static int set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static struct tcp_info info_of(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0);
+	return info;
+}
+
+static bool within(uint64_t value, uint64_t low, uint64_t high, const char *what)
+{
+	if (value < low || value > high)
+		printf("# %s: %llu is not in %llu..%llu\n", what, (unsigned long long)value,
+		       (unsigned long long)low, (unsigned long long)high);
+	return value >= low && value <= high;
+}
+
+#define in(field, low, high) ok &= within(i.field, low, high, #field)
+
+static void test_info(void)
+{
+	static char data[100000];
+	struct sockaddr_in sin;
+	struct tcp_info i;
+	int fds[2], fd, listener;
+	ssize_t n;
+	size_t got = 0;
+	bool ok = true;
+
+	fd = new_socket();
+	i = info_of(fd);
+	ktap(i.tcpi_state == TCP_CLOSE && i.tcpi_unacked == 0, "TCP_INFO: a fresh socket");
+	close(fd);
+	listener = new_listener(7, &sin);
+	fd = new_socket();
+	must(connect(fd, SA(sin), sizeof(sin)) == 0);
+	must(poll_for(listener, POLLIN, 1000) > 0);
+	i = info_of(listener);
+	ktap(i.tcpi_state == TCP_LISTEN && i.tcpi_unacked == 1 && i.tcpi_sacked == 7,
+	     "TCP_INFO: a listener tells its queue");
+	close(fd);
+	close(listener);
+
+	new_pair(fds);
+	must(write(fds[0], data, sizeof(data)) == sizeof(data));
+	while (got < sizeof(data) && (n = read(fds[1], data, sizeof(data))) > 0)
+		got += n;
+	must(got == sizeof(data));
+	must(until(info_of(fds[0]).tcpi_unacked == 0));
+	usleep(30000);
+	i = info_of(fds[0]);
+	in(tcpi_state, TCP_ESTABLISHED, TCP_ESTABLISHED);
+	in(tcpi_ca_state, 0, 0);
+	in(tcpi_options, TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE, 0xff);
+	in(tcpi_rto, 200000, 210000);
+	in(tcpi_snd_mss, 16384, 65483);
+	in(tcpi_advmss, 65483, 65496);
+	in(tcpi_pmtu, 65535, 65536);
+	in(tcpi_unacked, 0, 0);
+	in(tcpi_lost, 0, 0);
+	in(tcpi_retrans, 0, 0);
+	in(tcpi_last_data_sent, 25, 5000);
+	in(tcpi_last_ack_recv, 25, 5000);
+	in(tcpi_rtt, 1, 100000);
+	in(tcpi_rttvar, 1, 100000);
+	in(tcpi_min_rtt, 0, i.tcpi_rtt);
+	in(tcpi_snd_cwnd, 2, 1000);
+	in(tcpi_snd_ssthresh, 2, 0x7fffffff);
+	in(tcpi_bytes_acked, sizeof(data), sizeof(data) + 1);
+	in(tcpi_bytes_sent - i.tcpi_bytes_retrans, sizeof(data), sizeof(data));
+	in(tcpi_bytes_received, 0, 0);
+	in(tcpi_data_segs_out, 2, 50);
+	in(tcpi_segs_out, i.tcpi_data_segs_out + 2, i.tcpi_data_segs_out + 10);
+	in(tcpi_segs_in, 2, 50);
+	in(tcpi_data_segs_in, 0, 0);
+	in(tcpi_delivered, i.tcpi_data_segs_out, i.tcpi_data_segs_out + 1);
+	in(tcpi_notsent_bytes, 0, 0);
+	in(tcpi_snd_wnd, 1000, 10000000);
+	in(tcpi_delivery_rate, 100000, ~0ull);
+	in(tcpi_pacing_rate, 1000000, ~0ull);
+	in(tcpi_max_pacing_rate, ~0ull, ~0ull);
+	in(tcpi_busy_time, 1, 1000000);
+	ktap(ok, "TCP_INFO: the sender");
+	ok = true;
+	i = info_of(fds[1]);
+	in(tcpi_bytes_received, sizeof(data), sizeof(data));
+	in(tcpi_bytes_sent, 0, 0);
+	in(tcpi_data_segs_in, 2, 50);
+	in(tcpi_segs_in, i.tcpi_data_segs_in, i.tcpi_data_segs_in + 10);
+	in(tcpi_last_data_recv, 25, 5000);
+	in(tcpi_rcv_mss, 500, 65483);
+	in(tcpi_rcv_space, 1000, 10000000);
+	in(tcpi_rcv_ooopack, 0, 0);
+	ktap(ok, "TCP_INFO: the receiver");
+	/* A short structure, as old programs have it. */
+	struct tcp_info old;
+	socklen_t len = 104;
+
+	memset(&old, 0xee, sizeof(old));
+	must(getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &old, &len) == 0);
+	ktap(len == 104 && ((unsigned char *)&old)[104] == 0xee, "TCP_INFO: no more than asked for");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_limits_in_info(void)
+{
+	static char data[4000000];
+	struct tcp_info i;
+	int fds[2];
+
+	new_pair(fds);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	/* Nobody reads: the window shuts with data left to send. */
+	for (int k = 0; k < 50 && write(fds[0], data, sizeof(data)) != -1; k++)
+		;
+	usleep(100000);
+	while (write(fds[0], data, sizeof(data)) > 0)
+		;
+	usleep(200000);
+	i = info_of(fds[0]);
+	ktap(within(i.tcpi_rwnd_limited, 100000, 2000000, "rwnd_limited") &&
+	     i.tcpi_busy_time >= i.tcpi_rwnd_limited && i.tcpi_notsent_bytes > 0,
+	     "TCP_INFO: limited by the peer's window");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_inq(void)
+{
+	char buf[64], control[64];
+	struct iovec iov = { buf, 10 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+	int fds[2], inq = -1;
+
+	new_pair(fds);
+	must(set_int(fds[1], IPPROTO_TCP, TCP_INQ, 1) == 0);
+	must(write(fds[0], "0123456789abcdefghij", 20) == 20);
+	must(poll_for(fds[1], POLLIN, 1000) > 0);
+	for (int turn = 0; turn < 2; turn++) {
+		if (turn)
+			must(shutdown(fds[0], SHUT_WR) == 0 && poll_for(fds[1], POLLRDHUP, 1000) > 0);
+		msg.msg_controllen = sizeof(control);
+		must(recvmsg(fds[1], &msg, 0) == 10);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		inq = -1;
+		if (c && c->cmsg_level == SOL_TCP && c->cmsg_type == TCP_CM_INQ)
+			memcpy(&inq, CMSG_DATA(c), sizeof(inq));
+		expect(inq, turn ? 1 : 10, 0, turn ? "TCP_INQ: the end is left" : "TCP_INQ: what is left");
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_saved_syn(void)
+{
+	struct sockaddr_in sin, me;
+	int listener = new_socket(), c, s;
+	unsigned char syn[200];
+	socklen_t len = 10;
+
+	sin = at("127.0.0.1", 0);
+	must(bind(listener, SA(sin), sizeof(sin)) == 0 && listen(listener, 4) == 0);
+	must(set_int(listener, IPPROTO_TCP, TCP_SAVE_SYN, 1) == 0);
+	sin = local_of(listener);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	me = local_of(c);
+	s = accept(listener, NULL, NULL);
+	must(s >= 0);
+	expect(getsockopt(s, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len), -1, EINVAL, "TCP_SAVED_SYN: no room");
+	ktap(len >= 40 && len <= 120, "TCP_SAVED_SYN: tells how much it takes");
+	len = sizeof(syn);
+	expect(getsockopt(s, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len), 0, 0, "TCP_SAVED_SYN");
+	ktap(len >= 40 && syn[0] == 0x45 && syn[9] == 6 && !memcmp(syn + 12, &me.sin_addr, 4) &&
+	     !memcmp(syn + 20, &me.sin_port, 2) && (syn[33] & 0x12) == 2, "TCP_SAVED_SYN: is the SYN");
+	len = sizeof(syn);
+	must(getsockopt(s, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len) == 0);
+	expect(len, 0, 0, "TCP_SAVED_SYN: once");
+	close(s);
+	close(c);
+	close(listener);
+}
+
+static void test_defer_accept(void)
+{
+	struct sockaddr_in sin;
+	int listener = new_listener(4, &sin), c = new_socket();
+
+	must(set_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 3) == 0);
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	expect(poll_for(listener, POLLIN, 300), 0, 0, "TCP_DEFER_ACCEPT: not without data");
+	must(write(c, "x", 1) == 1);
+	expect(poll_for(listener, POLLIN, 1000), POLLIN, 0, "TCP_DEFER_ACCEPT: with data");
+	int s = accept(listener, NULL, NULL);
+	char byte = 0;
+
+	ktap(s >= 0 && read(s, &byte, 1) == 1 && byte == 'x', "TCP_DEFER_ACCEPT: the data is there");
+	close(s);
+	close(c);
+	/* A client that never sends gets in at last. */
+	must(set_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1) == 0);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	expect(poll_for(listener, POLLIN, 4000), POLLIN, 0, "TCP_DEFER_ACCEPT: not for ever");
+	close(c);
+	close(listener);
+}
+
+static void test_linger2(void)
+{
+	struct tcp_info i;
+	int fds[2];
+	char byte;
+
+	new_pair(fds);
+	must(set_int(fds[0], IPPROTO_TCP, TCP_LINGER2, -1) == 0);
+	must(shutdown(fds[0], SHUT_WR) == 0);
+	must(until(info_of(fds[0]).tcpi_state == TCP_FIN_WAIT2));
+	i = info_of(fds[1]);
+	must(i.tcpi_state == TCP_CLOSE_WAIT);
+	close(fds[0]);
+	must(until(info_of(fds[1]).tcpi_state == TCP_CLOSE));
+	must(read(fds[1], &byte, 1) <= 0);
+	ktap(true, "TCP_LINGER2: below zero an orphan is aborted");
+	close(fds[1]);
+}
+
+static void test_notsent_lowat(void)
+{
+	static char data[100000];
+	int fds[2], total = 0;
+	ssize_t n;
+
+	new_pair(fds);
+	must(set_int(fds[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 20000) == 0);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	while ((n = write(fds[0], data, sizeof(data))) > 0) {
+		total += n;
+		usleep(1000);
+	}
+	int notsent = info_of(fds[0]).tcpi_notsent_bytes;
+
+	ktap(within(notsent, 20000, 300000, "notsent"), "TCP_NOTSENT_LOWAT: no more is taken");
+	expect(poll_for(fds[0], POLLOUT, 0), 0, 0, "TCP_NOTSENT_LOWAT: not writable");
+	while (total > 0 && (n = read(fds[1], data, sizeof(data))) > 0) {
+		total -= n;
+		if (poll_for(fds[0], POLLOUT, 0) > 0)
+			break;
+	}
+	expect(poll_for(fds[0], POLLOUT, 2000), POLLOUT, 0, "TCP_NOTSENT_LOWAT: writable again");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_peek_off(void)
+{
+	char buf[32] = "";
+	int fds[2];
+
+	new_pair(fds);
+	must(set_int(fds[1], SOL_SOCKET, SO_PEEK_OFF, 2) == 0);
+	must(write(fds[0], "0123456789", 10) == 10);
+	must(poll_for(fds[1], POLLIN, 1000) > 0);
+	expect(recv(fds[1], buf, 3, MSG_PEEK), 3, 0, "SO_PEEK_OFF: peeks from there");
+	ktap(!memcmp(buf, "234", 3), "SO_PEEK_OFF: the right bytes");
+	expect(get_int(fds[1], SOL_SOCKET, SO_PEEK_OFF), 5, 0, "SO_PEEK_OFF: moves on");
+	expect(recv(fds[1], buf, 4, 0), 4, 0, "SO_PEEK_OFF: reading");
+	expect(get_int(fds[1], SOL_SOCKET, SO_PEEK_OFF), 1, 0, "SO_PEEK_OFF: moves back");
+	expect(recv(fds[1], buf, 32, MSG_PEEK), 5, 0, "SO_PEEK_OFF: the rest");
+	ktap(!memcmp(buf, "56789", 5), "SO_PEEK_OFF: the right rest");
+	expect(recv(fds[1], buf, 32, MSG_PEEK | MSG_DONTWAIT), -1, EAGAIN, "SO_PEEK_OFF: beyond the end");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_rcvlowat(void)
+{
+	char buf[100];
+	int fds[2];
+
+	new_pair(fds);
+	must(set_int(fds[1], SOL_SOCKET, SO_RCVLOWAT, 10) == 0);
+	must(write(fds[0], "01234", 5) == 5);
+	expect(poll_for(fds[1], POLLIN, 100), 0, 0, "SO_RCVLOWAT: too little");
+	must(set_int(fds[1], SOL_SOCKET, SO_RCVLOWAT, 5) == 0);
+	expect(poll_for(fds[1], POLLIN, 0), POLLIN, 0, "SO_RCVLOWAT: lowered");
+	must(set_int(fds[1], SOL_SOCKET, SO_RCVLOWAT, 10) == 0);
+	must(write(fds[0], "56789", 5) == 5);
+	expect(poll_for(fds[1], POLLIN, 1000), POLLIN, 0, "SO_RCVLOWAT: enough");
+	expect(recv(fds[1], buf, sizeof(buf), 0), 10, 0, "SO_RCVLOWAT: read");
+	/* Less than asked for, and less than that is there. */
+	must(write(fds[0], "01234", 5) == 5);
+	expect(recv(fds[1], buf, 3, 0), 3, 0, "SO_RCVLOWAT: a shorter read does not wait");
+	expect(recv(fds[1], buf, 20, MSG_DONTWAIT), 2, 0, "SO_RCVLOWAT: MSG_DONTWAIT takes what is there");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_window_clamp(void)
+{
+	int listener, c, s;
+	struct sockaddr_in sin;
+
+	listener = new_listener(2, &sin);
+	must(set_int(listener, IPPROTO_TCP, TCP_WINDOW_CLAMP, 20000) == 0);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	s = accept(listener, NULL, NULL);
+	must(s >= 0);
+	usleep(20000);
+	ktap(within(info_of(c).tcpi_snd_wnd, 10000, 20000, "snd_wnd"), "TCP_WINDOW_CLAMP: bounds the window");
+	close(s);
+	close(c);
+	close(listener);
+}
+
+static void test_quickack(void)
+{
+	char buf[100];
+	int fds[2];
+	uint32_t before;
+
+	new_pair(fds);
+	/* Delayed: an answer within the delay makes the connection interactive. */
+	for (int i = 0; i < 30; i++) {
+		must(write(fds[0], "ping", 4) == 4 && read(fds[1], buf, 100) > 0);
+		must(write(fds[1], "pong", 4) == 4 && read(fds[0], buf, 100) > 0);
+	}
+	must(set_int(fds[1], IPPROTO_TCP, TCP_QUICKACK, 0) == 0);
+	expect(get_int(fds[1], IPPROTO_TCP, TCP_QUICKACK), 0, 0, "TCP_QUICKACK: off");
+	usleep(300000);
+	before = info_of(fds[1]).tcpi_segs_out;
+	must(write(fds[0], "ping", 4) == 4);
+	must(read(fds[1], buf, 100) == 4);
+	usleep(5000);
+	uint32_t at_once = info_of(fds[1]).tcpi_segs_out - before;
+
+	must(set_int(fds[1], IPPROTO_TCP, TCP_QUICKACK, 1) == 0);
+	expect(get_int(fds[1], IPPROTO_TCP, TCP_QUICKACK), 1, 0, "TCP_QUICKACK: on");
+	usleep(5000);
+	ktap(at_once == 0 && info_of(fds[1]).tcpi_segs_out - before == 1,
+	     "TCP_QUICKACK: sends the ACK that was delayed");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_user_timeout_and_cork(void)
+{
+	char buf[100];
+	int fds[2];
+
+	new_pair(fds);
+	must(set_int(fds[0], IPPROTO_TCP, TCP_CORK, 1) == 0);
+	must(write(fds[0], "head", 4) == 4 && write(fds[0], "tail", 4) == 4);
+	expect(poll_for(fds[1], POLLIN, 50), 0, 0, "TCP_CORK: holds back");
+	must(set_int(fds[0], IPPROTO_TCP, TCP_CORK, 0) == 0);
+	must(poll_for(fds[1], POLLIN, 1000) > 0);
+	expect(read(fds[1], buf, 100), 8, 0, "TCP_CORK: goes as one");
+	must(set_int(fds[0], IPPROTO_TCP, TCP_CORK, 1) == 0);
+	must(write(fds[0], "late", 4) == 4);
+	expect(poll_for(fds[1], POLLIN, 1000), POLLIN, 0, "TCP_CORK: not for ever");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_cookie(void)
+{
+	uint64_t a = 0, b = 0, again = 0;
+	socklen_t len = 8;
+	int fds[2];
+
+	new_pair(fds);
+	must(getsockopt(fds[0], SOL_SOCKET, SO_COOKIE, &a, &len) == 0);
+	must(getsockopt(fds[0], SOL_SOCKET, SO_COOKIE, &again, &len) == 0);
+	must(getsockopt(fds[1], SOL_SOCKET, SO_COOKIE, &b, &len) == 0);
+	ktap(a && a == again && a != b, "SO_COOKIE: one for each socket");
+	ktap(get_int(fds[0], SOL_SOCKET, SO_INCOMING_CPU) >= 0, "SO_INCOMING_CPU: is known");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_congestion(void)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+	int fds[2];
+
+	new_pair(fds);
+	must(setsockopt(fds[0], IPPROTO_TCP, TCP_CONGESTION, "reno", 4) == 0);
+	must(getsockopt(fds[0], IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0);
+	ktap(len == 16 && !strcmp(name, "reno"), "TCP_CONGESTION: of a connection");
+	must(setsockopt(fds[0], IPPROTO_TCP, TCP_CONGESTION, "cubic", 6) == 0);
+	len = 3;
+	must(getsockopt(fds[0], IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0);
+	ktap(len == 3 && !memcmp(name, "cub", 3), "TCP_CONGESTION: cut short");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	ktap_begin();
+	test_info();
+	test_limits_in_info();
+	test_inq();
+	test_saved_syn();
+	test_defer_accept();
+	test_linger2();
+	test_notsent_lowat();
+	test_peek_off();
+	test_rcvlowat();
+	test_window_clamp();
+	test_quickack();
+	test_user_timeout_and_cork();
+	test_cookie();
+	test_congestion();
+	return ktap_end();
+}
