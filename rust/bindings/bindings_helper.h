@@ -47,6 +47,7 @@
 #include <net/route.h>
 #include <net/secure_seq.h>
 #include <net/sock.h>
+#include <net/sock_reuseport.h>
 #include <net/tcp.h>
 #include <net/tcp_states.h>
 

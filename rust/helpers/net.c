@@ -106,14 +106,6 @@ int rusttcp_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
 	return ip4_dst_hoplimit(dst);
 }
 
-void rusttcp_helper_inet_get_local_port_range(const struct net *net, int *low,
-					      int *high);
-void rusttcp_helper_inet_get_local_port_range(const struct net *net, int *low,
-					      int *high)
-{
-	inet_get_local_port_range(net, low, high);
-}
-
 /* inet_protos[] is an __rcu array; this module is its only writer after boot. */
 const struct net_protocol *
 rusttcp_helper_inet_protos_swap(int protocol, const struct net_protocol *new);

@@ -387,3 +387,25 @@ void rusttcp_helper_inet_note_packet(struct sock *sk, const struct sk_buff *skb)
 	inet->mc_ttl = ip_hdr(skb)->ttl;
 	inet->rcv_tos = ip_hdr(skb)->tos;
 }
+
+/* The options of one socket that count when another is bound in its place. */
+void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *from, bool share);
+void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *from, bool share)
+{
+	if (share) {
+		to->sk_reuse = from->sk_reuse;
+		to->sk_reuseport = from->sk_reuseport;
+	}
+	/* Ports are shared among the sockets of one user only. */
+	to->sk_uid = from->sk_uid;
+	to->sk_bound_dev_if = from->sk_bound_dev_if;
+	inet_assign_bit(FREEBIND, to, inet_test_bit(FREEBIND, from));
+	inet_assign_bit(TRANSPARENT, to, inet_test_bit(TRANSPARENT, from));
+	inet_sk(to)->local_port_range = READ_ONCE(inet_sk(from)->local_port_range);
+}
+
+bool rusttcp_helper_inet_bind_no_port(const struct sock *sk);
+bool rusttcp_helper_inet_bind_no_port(const struct sock *sk)
+{
+	return inet_test_bit(BIND_ADDRESS_NO_PORT, sk);
+}

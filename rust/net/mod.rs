@@ -20,6 +20,7 @@ pub(crate) mod netns;
 pub(crate) mod proc;
 pub(crate) mod proto_ops;
 pub(crate) mod reserve;
+pub(crate) mod reuseport;
 pub(crate) mod segcb;
 pub(crate) mod skbuff;
 pub(crate) mod sock;

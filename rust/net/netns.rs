@@ -47,15 +47,6 @@ impl Net {
         unsafe { bindings::somaxconn(self.as_ptr()) }
     }
 
-    /// `net.ipv4.ip_local_port_range`.
-    pub(crate) fn local_port_range(self) -> (u16, u16) {
-        let (mut low, mut high) = (0, 0);
-        // SAFETY: Alive by the type invariants; the results are valid for writing.
-        unsafe { bindings::inet_get_local_port_range(self.as_ptr(), &mut low, &mut high) };
-        let port = |p: c_int| u16::try_from(p).unwrap_or(u16::MAX);
-        (port(low), port(high))
-    }
-
     /// The state that [`PerNet::init`] made for this namespace.
     pub(crate) fn state<P: PerNet>(self) -> Option<&'static P> {
         // SAFETY: The namespace is alive and the registration of `P` wrote a valid pointer or

@@ -8,10 +8,11 @@
 
 use super::{
     bindings,
-    netns::Net,
     sock::{
         addr_to_be,
-        Endpoint, //
+        Endpoint,
+        Protocol,
+        Sock, //
     },
 };
 use core::{
@@ -90,20 +91,27 @@ pub(crate) fn flush() {
 }
 
 impl ReservationBox {
-    /// Reserves `local` (port 0: any) with the rules of bind(). Context: process.
-    pub(crate) fn bind(net: Net, local: Endpoint, reuse: bool, dev: c_int) -> Result<Self> {
-        match Self::try_bind(net, local, reuse, dev) {
+    /// Reserves `local` (port 0: any) with the rules of bind() and the options of `sk` that count
+    /// there. Context: process.
+    pub(crate) fn bind<P: Protocol>(sk: &Sock<P>, local: Endpoint) -> Result<Self> {
+        match Self::try_bind(sk, local, true) {
             // Perhaps taken by a reservation that is on its way back.
             Err(e) if e == EADDRINUSE && local.port != 0 => {
                 flush();
-                Self::try_bind(net, local, reuse, dev)
+                Self::try_bind(sk, local, true)
             }
             result => result,
         }
     }
 
-    /// As [`Self::bind`], without a second try.
-    pub(crate) fn try_bind(net: Net, local: Endpoint, reuse: bool, dev: c_int) -> Result<Self> {
+    /// As [`Self::bind`], without a second try; with `share` the socket's SO_REUSEADDR and
+    /// SO_REUSEPORT count.
+    pub(crate) fn try_bind<P: Protocol>(
+        sk: &Sock<P>,
+        local: Endpoint,
+        share: bool,
+    ) -> Result<Self> {
+        let net = sk.net();
         let mut socket: *mut bindings::socket = core::ptr::null_mut();
         // SAFETY: The namespace is alive; the result is a valid place.
         to_result(unsafe {
@@ -142,9 +150,7 @@ impl ReservationBox {
         };
         // SAFETY: A valid kernel socket, not yet bound; the address is valid for its length.
         unsafe {
-            let sk = (*socket.as_ptr()).sk;
-            (*sk).__sk_common.set_skc_reuse(u8::from(reuse));
-            (*sk).__sk_common.skc_bound_dev_if = dev;
+            bindings::sk_copy_bind_options((*socket.as_ptr()).sk, sk.as_ptr(), share);
             to_result(bindings::kernel_bind(
                 socket.as_ptr(),
                 (&raw mut addr).cast(),

@@ -276,11 +276,18 @@ impl<P: Protocol> Sock<P> {
             .ok()
     }
 
-    /// SO_ZEROCOPY.
-    pub(crate) fn zerocopy(&self) -> bool {
-        let flag = bindings::sock_flags_SOCK_ZEROCOPY as c_int;
+    /// The range of ephemeral ports: IP_LOCAL_PORT_RANGE within `net.ipv4.ip_local_port_range`.
+    pub(crate) fn local_port_range(&self) -> (u16, u16) {
+        let (mut low, mut high) = (0, 0);
         // SAFETY: Valid.
-        unsafe { bindings::sock_flag(self.as_ptr(), flag) }
+        unsafe { bindings::inet_sk_get_local_port_range(self.as_ptr(), &mut low, &mut high) };
+        (low as u16, high as u16)
+    }
+
+    /// IP_BIND_ADDRESS_NO_PORT.
+    pub(crate) fn bind_no_port(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe { bindings::inet_bind_no_port(self.as_ptr()) }
     }
 
     /// IP_RECVERR.

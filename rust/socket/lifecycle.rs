@@ -30,12 +30,17 @@ pub(super) fn bind(sk: &TcpSock, local: Endpoint) -> Result {
     if sk.peek().phase != Phase::Idle || sk.peek().port.is_some() {
         return Err(EINVAL);
     }
-    bind_locked(&mut sk, local)
+    bind_locked(&mut sk, local, true)
 }
 
-/// Binds a socket without a port.
-pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint) -> Result {
+/// Binds a socket without a port; `by_user`: for bind().
+pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint, by_user: bool) -> Result {
     let hold = ports::bind(sk, local)?;
+    if by_user && local.port == 0 && sk.sk().bind_no_port() {
+        // Only the address was asked for; connect() finds a port.
+        sk.set_local(local, local.addr);
+        return Ok(());
+    }
     let bound = Endpoint {
         addr: local.addr,
         port: hold.port(),

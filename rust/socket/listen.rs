@@ -49,7 +49,12 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         return Ok(());
     }
     if sk.peek().port.is_none() {
-        lifecycle::bind_locked(&mut sk, Endpoint::UNSPECIFIED)?;
+        // IP_BIND_ADDRESS_NO_PORT left the address.
+        let local = Endpoint {
+            addr: sk.sk().bound_addr(),
+            ..Endpoint::UNSPECIFIED
+        };
+        lifecycle::bind_locked(&mut sk, local, false)?;
     }
     let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
     let hold = sk.peek().port.clone().ok_or(EINVAL)?;
@@ -77,7 +82,13 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         .listeners
         .insert(node, |_| false, |_| {})
         .map_err(|_| EADDRINUSE)?;
-    if let Err(e) = hold.listen() {
+    let joined = if this.reuse_port() {
+        join_group(state, this)
+    } else {
+        Ok(())
+    };
+    if let Err(e) = joined.and_then(|()| hold.listen()) {
+        this.leave_group();
         state
             .listeners
             .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
@@ -88,6 +99,19 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
     sk.set_max_ack_backlog(limit);
     sk.set_state(abi::TCP_LISTEN);
     Ok(())
+}
+
+/// SO_REUSEPORT: with the other listeners at the same place, if there are any.
+fn join_group(state: &NetState, sk: &TcpSock) -> Result {
+    let other = {
+        let rcu = kernel::sync::rcu::read_lock();
+        let shares = |l: &Listener| !l.is_sock(sk) && l.sk.reuse_port() && l.is_at(sk);
+        state
+            .listeners
+            .find(Listener::hash(sk.local().port), &rcu, shares)
+            .map(|node| node.value().sk.clone())
+    };
+    sk.join_group(other.as_deref(), sk.bound_addr().is_unspecified())
 }
 
 /// Stops listening: connections that wait are reset, half-open ones forgotten.
@@ -102,6 +126,7 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
         state
             .listeners
             .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        this.leave_group();
         this.shared().accept.lock().open = false;
         if this.shared().half_open() > 0 {
             state.conns.retain_not(

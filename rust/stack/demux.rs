@@ -123,6 +123,13 @@ impl Listener {
     pub(crate) fn is_sock(&self, sk: &TcpSock) -> bool {
         core::ptr::eq(&*self.sk, sk)
     }
+
+    /// Whether this bound socket would listen at the same place.
+    pub(crate) fn is_at(&self, sk: &TcpSock) -> bool {
+        self.port == sk.local().port
+            && self.addr == sk.bound_addr()
+            && self.dev == sk.bound_dev_if()
+    }
 }
 
 impl Entry for Listener {

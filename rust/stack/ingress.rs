@@ -450,6 +450,13 @@ impl Rx<'_> {
         let seg = self.segment(&skb);
         match on_listen_segment(&seg) {
             OnListen::Syn => {
+                // Of several listeners with SO_REUSEPORT, one.
+                let listener = if listener.reuse_port() {
+                    let hash = self.state.hash(self.local, self.remote);
+                    listener.pick(hash, &skb, self.header_len(&skb))
+                } else {
+                    listener
+                };
                 if self.half_open(listener, &seg, &skb, iss).is_none() {
                     self.state.mib.add(Mib::ListenDrops, 1);
                     skb.drop_with(SkbDrop::ListenOverflow);

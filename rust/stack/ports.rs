@@ -27,10 +27,11 @@ use kernel::{
 /// Reserves what bind() asks for; port 0 means any. The kernel's own bind() decides.
 pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     let this = sk.sk();
-    if local.port != 0 && !this.reuse_addr() && is_waited_out(this, local) {
+    let shares = this.reuse_addr() || this.reuse_port();
+    if local.port != 0 && !shares && is_waited_out(this, local) {
         return Err(EADDRINUSE);
     }
-    let hold = ReservationBox::bind(this.net(), local, this.reuse_addr(), this.bound_dev_if())?;
+    let hold = ReservationBox::bind(this, local)?;
     Ok(Arc::new(hold, GFP_KERNEL)?)
 }
 
@@ -60,9 +61,8 @@ fn is_waited_out(sk: &TcpSock, local: Endpoint) -> bool {
 /// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3).
 pub(crate) fn ephemeral(sk: &LockedTcp<'_>, local: Endpoint, remote: Endpoint) -> Result<PortHold> {
     let this = sk.sk();
-    let net = this.net();
-    let state = NetState::of(net).ok_or(ENETDOWN)?;
-    let (low, high) = net.local_port_range();
+    let state = NetState::of(this.net()).ok_or(ENETDOWN)?;
+    let (low, high) = this.local_port_range();
     let (hash, _) = state.secret_hashes(local, remote);
     let step = state
         .port_step
@@ -83,7 +83,7 @@ pub(crate) fn ephemeral(sk: &LockedTcp<'_>, local: Endpoint, remote: Endpoint) -
         if waits {
             continue;
         }
-        match ReservationBox::try_bind(net, wanted, false, this.bound_dev_if()) {
+        match ReservationBox::try_bind(this, wanted, false) {
             Ok(hold) => return Ok(Arc::new(hold, GFP_KERNEL)?),
             Err(e) if e == EADDRINUSE => {}
             Err(e) => return Err(e),
