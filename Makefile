@@ -5,6 +5,7 @@
 
 SHELL := /bin/bash
 T ?=
+TIME ?=
 PROGS := $(patsubst selftests/prog/%.c,build/prog/%,$(wildcard selftests/prog/*.c))
 SAMPLES := $(patsubst samples/%.c,build/samples/%,$(wildcard samples/*.c))
 PRELOAD := $(if $(wildcard tools/preload/rusttcp_preload.c),build/librusttcp-preload.so)
@@ -12,7 +13,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-vm test-debug \
-	bench layers lint fmt doc demo options install clean help
+	fuzz bench layers lint fmt doc demo options install clean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -56,6 +57,9 @@ test-vm: all ## the suite in the VM (T=NAME: only what matches)
 
 test-debug: all module-debug ## the same under KASAN, lockdep, kmemleak
 	@scripts/test.sh debug $(T)
+
+fuzz: setup ## the core's fuzz targets, TIME=60 seconds each
+	@scripts/fuzz.sh $(or $(TIME),60)
 
 bench: all ## side by side with the kernel's TCP: bench/out/
 	@bench/run.sh

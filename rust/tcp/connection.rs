@@ -547,6 +547,18 @@ impl<P: Platform> Connection<P> {
         )
     }
 
+    /// The timer that is due first.
+    #[allow(dead_code)] // For the simulator and the fuzz targets.
+    pub(crate) fn next_timer(&self) -> Option<Timer> {
+        self.timers.first()
+    }
+
+    /// Whether the scoreboard's sums and marks agree.
+    #[allow(dead_code)] // For the simulator and the fuzz targets.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.send.is_consistent(self.sack_ok)
+    }
+
     /// Memory held by both halves.
     #[allow(dead_code)] // For the simulator.
     pub(crate) fn memory(&self) -> (u32, u32) {
@@ -640,7 +652,9 @@ impl<P: Platform> Connection<P> {
 
     /// Restarts the keepalive timer.
     fn touch_keepalive(&mut self, cx: &Cx<'_, P>) {
-        if self.config.keepalive && self.state.is_synchronized() {
+        // In TIME-WAIT nothing is left to be kept alive, and no timer of ours runs.
+        let lives = self.state.is_synchronized() && self.state != ConnState::TimeWait;
+        if self.config.keepalive && lives {
             let idle = nonzero_or(self.config.keepidle, cx.net.keepalive_time);
             self.timers.set(Timer::Keepalive, cx.now.add(idle));
         } else {

@@ -106,6 +106,16 @@ impl TimerTable {
         }
     }
 
+    /// Which timer is due first.
+    #[allow(dead_code)] // For the simulator and the fuzz targets.
+    pub(crate) fn first(&self) -> Option<Timer> {
+        let running = ALL
+            .iter()
+            .copied()
+            .filter(|timer| self.get(*timer).is_some());
+        running.min_by_key(|timer| self.get(*timer))
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         ALL.iter().filter_map(|timer| self.get(*timer)).min()

@@ -160,7 +160,15 @@ impl<P: Platform> Connection<P> {
             .recv
             .clamped(self.recv.rcvbuf.saturating_div(2))
             .min(u32::from(u16::MAX));
-        self.recv.adv = self.recv.nxt.add(wnd);
+        // A SYN sent again takes back nothing that was promised (RFC 9293, 3.8.6, SHLD-14),
+        // whatever happened to the buffer, and although its window can't be scaled.
+        let promised = if passive || self.retries > 0 {
+            self.recv.wnd()
+        } else {
+            0
+        };
+        let wnd = wnd.max(promised.min(u32::from(u16::MAX)));
+        self.recv.adv = self.recv.nxt.add(wnd.max(promised));
         if self.timers.get(Timer::Retransmit).is_none() {
             self.rearm_retransmit(cx);
         }
@@ -480,9 +488,12 @@ impl<P: Platform> Connection<P> {
             meta.flags.set(SegFlags::APP_LIMITED);
         }
         if again {
+            // A tail probe may repeat what was on its way again already.
+            if !meta.flags.has(SegFlags::RETRANS) {
+                self.send.retrans = self.send.retrans.saturating_add(len);
+            }
             meta.flags.set(SegFlags::RETRANS);
             meta.flags.set(SegFlags::EVER_RETRANS);
-            self.send.retrans = self.send.retrans.saturating_add(len);
             self.send.force_one = false;
         }
         let (mark, codepoint) = if again {

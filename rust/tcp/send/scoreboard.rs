@@ -275,6 +275,40 @@ impl<P: Platform> Send<P> {
         self.fin_lost = self.fin_sent;
     }
 
+    /// Whether the sums are what the marks say: for tests. `counts_sacked`: SACK is in use, so that
+    /// `sacked` is a sum and no estimate.
+    #[allow(dead_code)] // For the simulator and the fuzz targets.
+    pub(crate) fn is_consistent(&self, counts_sacked: bool) -> bool {
+        let (mut sacked, mut lost, mut retrans, mut buffers) = (0u32, 0u32, 0u32, 0u32);
+        let mut pos = None;
+        let mut next = self.rtx.first();
+        while let Some(buf) = next {
+            let (meta, len) = (*buf.meta(), buf.len());
+            if len == 0
+                || meta.end.distance_from(meta.seq) != len
+                || pos.is_some_and(|pos| pos != meta.seq)
+            {
+                return false;
+            }
+            for (flag, sum) in [
+                (SegFlags::SACKED, &mut sacked),
+                (SegFlags::LOST, &mut lost),
+                (SegFlags::RETRANS, &mut retrans),
+            ] {
+                if meta.flags.has(flag) {
+                    *sum = sum.saturating_add(len);
+                }
+            }
+            buffers = buffers.saturating_add(1);
+            pos = Some(meta.end);
+            next = self.rtx.at_or_after(meta.end);
+        }
+        (sacked == self.sacked || !counts_sacked)
+            && lost == self.lost
+            && retrans == self.retrans
+            && buffers == self.buffers
+    }
+
     /// The first buffer to retransmit.
     pub(crate) fn first_lost(&mut self) -> Option<SeqRange> {
         if self.lost == 0 {

@@ -128,29 +128,36 @@ impl Options {
         options
     }
 
-    /// Bytes on the wire: a multiple of 4.
-    pub(crate) fn len(&self) -> usize {
-        let mut len = 0usize;
-        if self.mss.is_some() {
-            len = len.saturating_add(4);
-        }
-        len = len.saturating_add(match (self.timestamps.is_some(), self.sack_permitted) {
-            (true, _) => 12,
+    /// Bytes of everything but SACK: a multiple of 4, at most 20.
+    fn fixed_len(&self) -> usize {
+        let mss = if self.mss.is_some() { 4usize } else { 0 };
+        let middle = match (self.timestamps.is_some(), self.sack_permitted) {
+            (true, _) => 12usize,
             (false, true) => 4,
             (false, false) => 0,
-        });
-        if self.wscale.is_some() {
-            len = len.saturating_add(4);
-        }
-        if !self.sack.is_empty() {
-            len = len
-                .saturating_add(4)
-                .saturating_add(self.sack.len().saturating_mul(8));
-        }
-        len.min(MAX_LEN)
+        };
+        let wscale = if self.wscale.is_some() { 4usize } else { 0 };
+        mss.saturating_add(middle).saturating_add(wscale)
+    }
+
+    /// How many of the SACK blocks fit beside the rest (RFC 2018, section 3): the first ones, which
+    /// are the most recent.
+    fn sack_fitting(&self) -> usize {
+        let room = MAX_LEN.saturating_sub(self.fixed_len()).saturating_sub(4);
+        self.sack.len().min(room / 8)
+    }
+
+    /// Bytes on the wire: a multiple of 4, at most 40.
+    pub(crate) fn len(&self) -> usize {
+        let sack = match self.sack_fitting() {
+            0 => 0,
+            blocks => blocks.saturating_mul(8).saturating_add(4),
+        };
+        self.fixed_len().saturating_add(sack)
     }
 
     /// Writes the options to `out`, which [`Self::len`] bytes fit into, each aligned to a word.
+    /// SACK blocks for which there is no room are left out.
     pub(crate) fn emit(&self, out: &mut [u8]) {
         let mut rest = out.iter_mut();
         let mut put = |bytes: &[u8]| {
@@ -180,13 +187,14 @@ impl Options {
         if let Some(shift) = self.wscale {
             put(&[kind::NOP, kind::WSCALE, 3, shift]);
         }
-        if !self.sack.is_empty() {
-            let len = u8::try_from(self.sack.len())
+        let blocks = self.sack_fitting();
+        if blocks > 0 {
+            let len = u8::try_from(blocks)
                 .unwrap_or(4)
                 .saturating_mul(8)
                 .saturating_add(2);
             put(&[kind::NOP, kind::NOP, kind::SACK, len]);
-            for block in self.sack.iter() {
+            for block in self.sack.iter().take(blocks) {
                 put(&block.start.raw().to_be_bytes());
                 put(&block.end.raw().to_be_bytes());
             }
@@ -225,6 +233,37 @@ mod tests {
                 ..Options::default()
             }
         );
+    }
+
+    /// RFC 2018, section 3: four blocks alone, three beside timestamps; nothing beyond 40 bytes.
+    #[test]
+    fn rfc2018_section_3_no_more_blocks_than_fit() {
+        for (mss, wscale, timestamps, fits) in [
+            (false, false, false, 4),
+            (false, false, true, 3),
+            (true, false, false, 4),
+            (true, true, false, 3),
+            (true, true, true, 2),
+        ] {
+            let mut options = Options {
+                mss: mss.then_some(1460),
+                wscale: wscale.then_some(7),
+                timestamps: timestamps.then(Timestamps::default),
+                ..Options::default()
+            };
+            for n in 0..4 {
+                let start = SeqNum::new(n * 100);
+                assert!(options.sack.push(SeqRange::new(start, start.add(10))));
+            }
+            assert!(options.len() <= 40 && options.len() % 4 == 0);
+            let mut out = [0u8; 64];
+            options.emit(&mut out[..]);
+            assert!(out[options.len()..].iter().all(|b| *b == 0), "past the end");
+            let again = Options::parse(&out[..options.len()]);
+            assert_eq!(again.sack.len(), fits);
+            assert!(again.sack.iter().eq(options.sack.iter().take(fits)));
+            assert_eq!((again.mss, again.wscale), (options.mss, options.wscale));
+        }
     }
 
     #[test]

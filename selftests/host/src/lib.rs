@@ -8,8 +8,10 @@
 #[path = "../../../rust/tcp/mod.rs"]
 pub(crate) mod tcp;
 
+pub mod fuzz;
 mod pair;
 mod platform;
+mod raw;
 pub mod sim;
 
 #[cfg(test)]
@@ -17,11 +19,11 @@ mod bottleneck;
 #[cfg(test)]
 mod congestion;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod mechanisms;
-#[cfg(test)]
-mod raw;
 #[cfg(test)]
 mod segment_arrives;
 #[cfg(test)]

@@ -91,6 +91,8 @@ pub(crate) struct Raw {
     pub(crate) codepoint: Codepoint,
     /// The ECN fields of the last answers.
     pub(crate) codepoints: Vec<Codepoint>,
+    /// Without header prediction.
+    pub(crate) slowly: bool,
 }
 
 impl Raw {
@@ -115,6 +117,7 @@ impl Raw {
             overhead: 256,
             codepoint: Codepoint::NotEct,
             codepoints: Vec::new(),
+            slowly: false,
         }
     }
 
@@ -238,7 +241,12 @@ impl Raw {
         self.headers.clear();
         self.codepoints.clear();
         let mut outs = Vec::new();
-        if let Disposition::Reply(header, _, _) = self.conn.handle_segment(&cx, &seg, buf) {
+        let done = if self.slowly {
+            self.conn.handle_segment_slowly(&cx, &seg, buf)
+        } else {
+            self.conn.handle_segment(&cx, &seg, buf)
+        };
+        if let Disposition::Reply(header, _, _) = done {
             outs.push(self.note(header, 0));
         }
         outs.extend(self.poll());

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the fuzz targets do with the bytes that they are given (`selftests/fuzz`, `make fuzz`).
+//!
+//! Everything is here, and free of the fuzzer, so that a plain test replays the corpus and every
+//! finding. Bytes are read front to back; when they run out the script ends.
+
+mod connection;
+mod network;
+
+pub use connection::connection;
+pub use network::pair;
+
+use crate::tcp::wire::{Options, Packet};
+
+/// The bytes that are left.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn u8(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        Some(u16::from_le_bytes([self.u8()?, self.u8()?]))
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        Some(u32::from(self.u16()?) | u32::from(self.u16()?) << 16)
+    }
+
+    /// One of `n`.
+    fn below(&mut self, n: u8) -> Option<u8> {
+        Some(self.u8()? % n)
+    }
+}
+
+/// Header and options: whatever the bytes, no panic; and what was understood can be written again
+/// and is then understood the same way.
+pub fn parse(data: &[u8]) {
+    let Ok(packet) = Packet::new(data) else {
+        return;
+    };
+    let header = packet.header();
+    let mut out = [0xa5u8; 80];
+    let len = header
+        .emit(packet.src_port(), packet.dst_port(), &mut out)
+        .expect("room for the longest header");
+    assert!((20..=60).contains(&len) && len % 4 == 0, "{len} bytes");
+    assert_eq!(len, header.len());
+    assert!(
+        out[len..].iter().all(|b| *b == 0xa5),
+        "written past the end"
+    );
+    let again = Packet::new(&out[..len]).expect("our own header");
+    assert_eq!(again.src_port(), packet.src_port());
+    assert_eq!(again.dst_port(), packet.dst_port());
+    let again = again.header();
+    // The alignment that we write with may leave no room for the last SACK blocks.
+    let (ours, theirs) = (again.options.sack, header.options.sack);
+    assert!(ours.len() <= theirs.len());
+    assert!(ours.iter().eq(theirs.iter().take(ours.len())));
+    assert!(
+        ours.len() == theirs.len() || len > 60 - 8,
+        "dropped too many"
+    );
+    let without_sack = |options: Options| Options {
+        sack: Default::default(),
+        ..options
+    };
+    assert_eq!(
+        without_sack(again.options),
+        without_sack(header.options),
+        "options"
+    );
+    assert_eq!(
+        (again.seq, again.ack, again.flags, again.wnd, again.urg),
+        (header.seq, header.ack, header.flags, header.wnd, header.urg)
+    );
+    // And whatever was written once is written the same way twice.
+    let mut twice = [0xa5u8; 80];
+    assert_eq!(
+        again.emit(packet.src_port(), packet.dst_port(), &mut twice),
+        Some(len)
+    );
+    assert_eq!(out, twice);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    fn replay(target: &str, run: fn(&[u8])) {
+        for folder in ["corpus", "findings"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../fuzz")
+                .join(folder)
+                .join(target);
+            let Ok(entries) = std::fs::read_dir(&path) else {
+                assert_eq!(folder, "findings", "no corpus in {path:?}");
+                continue;
+            };
+            let mut count = 0;
+            for entry in entries {
+                let file = entry.expect("an entry").path();
+                let data = std::fs::read(&file).expect("readable");
+                println!("{file:?}");
+                run(&data);
+                count += 1;
+            }
+            assert!(count > 0, "{path:?} is empty");
+        }
+    }
+
+    /// The corpus of the parser's target, and what it once found.
+    #[test]
+    fn corpus_of_parse_replays() {
+        replay("parse", super::parse);
+    }
+
+    /// The corpus of the single connection's target, and what it once found.
+    #[test]
+    fn corpus_of_connection_replays() {
+        replay("connection", super::connection);
+    }
+
+    /// The corpus of the hostile network's target, and what it once found.
+    #[test]
+    fn corpus_of_pair_replays() {
+        replay("pair", super::pair);
+    }
+
+    /// The targets on random bytes, for the time between two runs of the fuzzer.
+    #[test]
+    fn random_bytes_find_nothing() {
+        let mut rng = crate::pair::Rng::new(77);
+        for round in 0..1_500u32 {
+            let len = 8 + rng.below(600) as usize;
+            let data: Vec<u8> = (0..len).map(|_| (rng.next() >> 24) as u8).collect();
+            let run = std::panic::catch_unwind(|| {
+                super::parse(&data);
+                super::connection(&data);
+                super::pair(&data);
+            });
+            assert!(run.is_ok(), "round {round}: {data:?}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One connection in any state, fed arbitrary segments, user calls, ICMP errors and time.
+
+use super::Bytes;
+use crate::raw::*;
+use crate::tcp::{
+    config::SocketConfig,
+    congestion::Algorithm,
+    connection::IcmpError,
+    seq::{SeqNum, SeqRange},
+    state::ConnState,
+    time::Duration,
+    wire::{Flags, Options, Timestamps},
+};
+
+/// A number near one of the connection's own, or any.
+fn near(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<SeqNum> {
+    let (una, nxt, write, rcv, adv) = raw.conn.numbers();
+    let base = match bytes.below(6)? {
+        0 => una,
+        1 => nxt,
+        2 => write,
+        3 => rcv,
+        4 => adv,
+        _ => return Some(SeqNum::new(bytes.u32()?)),
+    };
+    Some(match bytes.below(4)? {
+        0 => base,
+        1 => base.add(u32::from(bytes.u8()?)),
+        2 => base.sub(u32::from(bytes.u8()?)),
+        _ => base.add(u32::from(bytes.u16()?)),
+    })
+}
+
+/// Flags, the usual ones more often.
+fn flags(bytes: &mut Bytes<'_>) -> Option<Flags> {
+    Some(match bytes.below(12)? {
+        0..=5 => ACK,
+        6 => PSH_ACK,
+        7 => FIN_ACK,
+        8 => SYN_ACK,
+        9 => SYN,
+        10 => RST_ACK,
+        _ => Flags::from_bits(bytes.u8()?),
+    })
+}
+
+fn options(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<Options> {
+    let what = bytes.u8()?;
+    let mut options = raw.options();
+    if what & 1 != 0 {
+        for _ in 0..1 + bytes.below(4)? {
+            let start = near(bytes, raw)?;
+            let end = if what & 2 != 0 {
+                near(bytes, raw)?
+            } else {
+                start.add(u32::from(bytes.u16()?))
+            };
+            options.sack.push(SeqRange::new(start, end));
+        }
+    }
+    match (what >> 2) & 7 {
+        0 => {
+            options.timestamps = Some(Timestamps {
+                val: bytes.u32()?,
+                ecr: bytes.u32()?,
+            });
+        }
+        1 => options.timestamps = None,
+        2 => {
+            if let Some(ts) = &mut options.timestamps {
+                ts.val = ts.val.wrapping_add(u32::from(bytes.u8()?));
+                ts.ecr = ts.ecr.wrapping_sub(u32::from(bytes.u8()?));
+            }
+        }
+        _ => {}
+    }
+    if what & 32 != 0 {
+        options.mss = Some(bytes.u16()?);
+        options.wscale = Some(bytes.u8()?);
+        options.sack_permitted = what & 64 != 0;
+    }
+    Some(options)
+}
+
+/// What has to hold after every step.
+fn check(raw: &Raw, outs: &[Out], edge: &mut Option<SeqNum>) {
+    // One event sends what the windows let go, and little else.
+    let segments = (raw.conn.unacked() / raw.conn.mss().max(1)) as usize;
+    assert!(
+        outs.len() <= 64 + 2 * segments,
+        "{} segments at once, {segments} wait",
+        outs.len()
+    );
+    assert!(raw.conn.is_consistent(), "the scoreboard's sums are wrong");
+    let (send, recv) = raw.conn.memory();
+    assert!(send < 8 << 20 && recv < 2 << 20, "memory: {send} {recv}");
+    let state = raw.state();
+    if matches!(state, ConnState::Closed | ConnState::TimeWait) {
+        let timer = raw.conn.next_timer();
+        assert_eq!(timer, None, "a timer in {state:?}");
+        return;
+    }
+    let (una, nxt, write, rcv, adv) = raw.conn.numbers();
+    assert!(
+        una.before_or_eq(nxt) && nxt.before_or_eq(write.add(1)),
+        "order"
+    );
+    if state != ConnState::SynSent {
+        assert!(rcv.before_or_eq(adv), "the window ends before it begins");
+        if let Some(old) = *edge {
+            assert!(
+                old.before_or_eq(adv),
+                "the right edge moved left in {state:?}"
+            );
+        }
+        *edge = Some(adv);
+    }
+    if una != nxt || raw.conn.unsent() > 0 {
+        assert!(raw.conn.poll_timeout().is_some(), "no timer and data waits");
+    }
+    assert!(raw.conn.cwnd() >= 1, "no window");
+}
+
+/// Runs the script that the bytes are.
+pub fn connection(data: &[u8]) {
+    let fast = run(data, false);
+    let slow = run(data, true);
+    // Header prediction is an optimisation.
+    if fast != slow {
+        let at = fast.iter().zip(&slow).position(|(a, b)| a != b);
+        panic!("header prediction changes something: {at:?}");
+    }
+}
+
+/// Runs the script and gives everything that was sent.
+fn run(data: &[u8], slowly: bool) -> Vec<Out> {
+    let mut sent = Vec::new();
+    let _ = script(&mut Bytes(data), slowly, &mut sent);
+    sent
+}
+
+fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()> {
+    let setup = bytes.u8()?;
+    let peer = Peer {
+        wnd: bytes.u16()?,
+        mss: bytes.u16()?,
+        sack: setup & 1 != 0,
+        wscale: (setup & 2 != 0).then_some(setup >> 4),
+        ts: (setup & 4 != 0).then_some(setup.into()),
+    };
+    let mut raw = match bytes.below(11)? {
+        0 => Raw::syn_sent(peer),
+        1 => Raw::syn_received(),
+        2 => Raw::fin_wait_1(),
+        3 => Raw::fin_wait_2(),
+        4 => Raw::close_wait(),
+        5 => Raw::closing(),
+        6 => Raw::last_ack(),
+        _ => Raw::established_with(peer),
+    };
+    raw.slowly = slowly;
+    let path = bytes.u8()?;
+    if path & 1 != 0 {
+        raw.conn.set_path(1460, 65_000);
+    }
+    if path & 2 != 0 {
+        raw.conn.set_buffers(1 << 20, 4_096, (true, path & 4 != 0));
+    }
+    let n = usize::from(path >> 4) % Algorithm::ALL.len();
+    let algorithm = Algorithm::ALL[n];
+    raw.net.orphan_retries = 3;
+    raw.net.retries2 = 5;
+    let mut edge = None;
+    let mut written = 0u32;
+    for _ in 0..400 {
+        let outs = match bytes.below(16)? {
+            0..=6 => {
+                let flags = flags(bytes)?;
+                let (seq, ack) = (near(bytes, &raw)?, near(bytes, &raw)?);
+                // Mostly in order, or hardly anything would get in.
+                let seq = if bytes.below(2)? == 0 {
+                    raw.conn.numbers().3
+                } else {
+                    seq
+                };
+                let options = options(bytes, &raw)?;
+                let len = match bytes.below(4)? {
+                    0 | 1 => 0,
+                    2 => u32::from(bytes.u8()?),
+                    _ => u32::from(bytes.u16()? & 0x1fff),
+                };
+                raw.peer.wnd = match bytes.below(4)? {
+                    0 => 0,
+                    1 => u16::from(bytes.u8()?),
+                    2 => bytes.u16()?,
+                    _ => raw.peer.wnd,
+                };
+                let (ours, theirs) = raw.zeros();
+                let (seq, ack) = (seq.distance_from(theirs), ack.distance_from(ours));
+                raw.feed_with(flags, seq, ack, len, options)
+            }
+            7 => {
+                // An honest ACK of everything, so that scripts get somewhere.
+                let ack = raw.conn.numbers().1.distance_from(raw.zeros().0);
+                let seq = raw.their_next();
+                raw.feed(ACK, seq, ack, 0)
+            }
+            8 => {
+                let len = u32::from(bytes.u16()?);
+                if written < 1 << 20 && raw.conn.send_check().is_ok() {
+                    written += len;
+                    raw.write(len as usize)
+                } else {
+                    Vec::new()
+                }
+            }
+            9 => raw.read(u32::from(bytes.u16()?)).1,
+            10 => raw.pass(Duration::from_millis(u64::from(bytes.u8()?))),
+            11 => {
+                // To the next timer.
+                let at = raw.conn.poll_timeout().unwrap_or(raw.now);
+                raw.pass(at.since(raw.now))
+            }
+            12 => {
+                let bits = bytes.u8()?;
+                raw.with(|conn, cx| {
+                    let config = SocketConfig {
+                        nodelay: bits & 1 != 0,
+                        cork: bits & 2 != 0,
+                        keepalive: bits & 4 != 0,
+                        thin_linear: bits & 8 != 0,
+                        congestion: (bits & 16 != 0).then_some(algorithm),
+                        user_timeout: Duration::from_millis(u64::from(bits >> 5) * 300),
+                        ..*conn.config()
+                    };
+                    conn.configure(cx, config);
+                })
+            }
+            13 => {
+                let (seq, mss) = (near(bytes, &raw)?, bytes.u16()?);
+                let error = [IcmpError::Host, IcmpError::Net, IcmpError::Refused]
+                    [usize::from(bytes.below(3)?)];
+                raw.with(|conn, cx| {
+                    if mss & 1 == 0 {
+                        conn.handle_mtu(cx, seq, mss);
+                    } else {
+                        conn.handle_icmp(seq, error);
+                    }
+                })
+            }
+            14 => match bytes.below(4)? {
+                0 => raw.close(),
+                1 => raw.shutdown(),
+                2 => raw.with(|conn, _| conn.shutdown_recv()),
+                _ => raw.with(|conn, cx| conn.abort(cx)),
+            },
+            _ => {
+                let more = bytes.u8()? & 1 != 0;
+                raw.with(|conn, _| conn.set_more(more))
+            }
+        };
+        check(&raw, &outs, &mut edge);
+        sent.extend(outs);
+    }
+    Some(())
+}
