@@ -255,7 +255,7 @@ mod tests {
                 let start = SeqNum::new(n * 100);
                 assert!(options.sack.push(SeqRange::new(start, start.add(10))));
             }
-            assert!(options.len() <= 40 && options.len() % 4 == 0);
+            assert!(options.len() <= 40 && options.len().is_multiple_of(4));
             let mut out = [0u8; 64];
             options.emit(&mut out[..]);
             assert!(out[options.len()..].iter().all(|b| *b == 0), "past the end");

@@ -9,18 +9,6 @@ use crate::tcp::{connection::Events, pacing::Pacer, state::ConnState, time::Dura
 use crate::with_conn;
 use crate::{platform::make_memory_scarce, tcp::context::Cx};
 
-/// A link that delivers at once and everything.
-const STILL: Link = Link {
-    delay_us: 0,
-    jitter_us: 0,
-    loss: 0,
-    reorder: 0,
-    duplicate: 0,
-    joins: false,
-    path_mss: 0,
-    stall: 0,
-};
-
 /// Byte `n` of each stream.
 fn byte(i: usize, n: usize) -> u8 {
     (n * 31 + n / 251 + i * 17) as u8
@@ -233,7 +221,7 @@ pub fn pair(data: &[u8]) {
 
 fn run(bytes: &mut Bytes<'_>) -> Option<()> {
     let seed = u64::from(bytes.u16()?);
-    let mut pair = Pair::new(seed, STILL);
+    let mut pair = Pair::new(seed, Link::default());
     for end in &mut pair.ends {
         let bits = bytes.u16()?;
         end.net.sack = bits & 1 != 0;
