@@ -13,7 +13,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-vm test-debug \
-	fuzz bench layers lint fmt doc demo options install clean help
+	fuzz bench layers lint fmt doc demo options install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -90,6 +90,10 @@ install: modules ## into /lib/modules of the running kernel's tree
 
 clean: ## what was built here (the cache stays)
 	rm -rf build
+
+distclean: clean ## and what was made for people to look at; the cache of kernels and tools stays
+	rm -rf demo/out bench/out
+	@echo "kernels, sources and tools are in $${RUSTTCP_CACHE:-$$HOME/.cache/rusttcp}; remove that by hand"
 
 help: ## this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -14,3 +14,9 @@ out=$RUSTTCP_TOP/build
 mkdir -p "$out"
 make --no-print-directory -C "${KDIR:-$RUSTTCP_CACHE/build/$name}" LLVM=-"$LLVM" M="$RUSTTCP_TOP" MO="$out" \
 	"${@:-modules}"
+# The module that shows that the tools notice what they look for.
+if [ $# = 0 ] && [ -z "${KDIR:-}" ]; then
+	mkdir -p "$out/complain"
+	make --no-print-directory -C "$RUSTTCP_CACHE/build/$name" LLVM=-"$LLVM" \
+		M="$RUSTTCP_TOP/selftests/complain" MO="$out/complain" modules
+fi

@@ -47,7 +47,10 @@ run_host() {
 
 # run_vm KERNEL TIMEOUT [PART]: the guest's suite, or what matches PART, in one boot.
 run_vm() {
-	local log status
+	local log status out=build
+	[ "$1" = test ] || out=build/$1
+	scripts/module.sh "$1" modules_install INSTALL_MOD_PATH="$PWD/$out/install" >/dev/null 2>&1
+	one "$1 kernel: make install" $?
 	log=$(mktemp)
 	tools/vm --kernel "$1" --timeout "$2" -- env RUSTTCP_PART="${3:-}" selftests/lib/run.sh "$only" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
@@ -68,6 +71,15 @@ esac
 case $what in all)
 	scripts/check_layers.sh
 	one "layers" $?
+	;;
+esac
+case $what in all)
+	start=$SECONDS
+	log=$(mktemp)
+	selftests/lib/vm-selftest.sh | tee "$log"
+	count "$log"
+	rm -f "$log"
+	echo "# tools/vm itself: $((SECONDS - start)) s"
 	;;
 esac
 case $what in all | vm)

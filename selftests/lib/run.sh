@@ -26,13 +26,13 @@ run() {
 	echo "# === $name"
 	timeout -k 5 "$limit" "$@" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
-	if [ $status = 124 ] || [ $status = 137 ]; then
+	if [ "$status" = 124 ] || [ "$status" = 137 ]; then
 		echo "not ok 0 - $name: no end after $limit s"
-	elif [ $status != 0 ] && ! grep -q '^not ok' "$log"; then
+	elif [ "$status" != 0 ] && ! grep -q '^not ok' "$log"; then
 		echo "not ok 0 - $name: exit status $status"
 	fi
 	rm -f "$log"
-	[ $status = 0 ] || bad=1
+	[ "$status" = 0 ] || bad=1
 	echo "# $name: $((SECONDS - start)) s"
 }
 
