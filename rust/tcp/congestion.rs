@@ -7,6 +7,7 @@
 //! ([`Controller`]); what all of them share (when to call which hook, the window in recovery) is
 //! here. Windows are in bytes.
 
+mod bbr;
 mod cubic;
 mod dctcp;
 mod hystart;
@@ -22,6 +23,7 @@ use super::{
     seq::SeqNum,
     time::{Duration, Instant},
 };
+use bbr::Bbr;
 use cubic::Cubic;
 use dctcp::Dctcp;
 use prr::Prr;
@@ -45,11 +47,13 @@ pub(crate) enum Algorithm {
     Cubic,
     /// DCTCP (RFC 8257).
     Dctcp,
+    /// BBR, version 3 (draft-ietf-ccwg-bbr).
+    Bbr,
 }
 
 impl Algorithm {
     /// All of them.
-    pub(crate) const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp];
+    pub(crate) const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp, Self::Bbr];
 
     /// Its name.
     pub(crate) const fn name(self) -> &'static [u8] {
@@ -57,12 +61,18 @@ impl Algorithm {
             Self::Reno => b"reno",
             Self::Cubic => b"cubic",
             Self::Dctcp => b"dctcp",
+            Self::Bbr => b"bbr",
         }
     }
 
     /// Whether it makes no sense without ECN: it is asked for, and echoed exactly.
     pub(crate) const fn needs_ecn(self) -> bool {
         matches!(self, Self::Dctcp)
+    }
+
+    /// Whether it sets a pace that has to be kept.
+    pub(crate) const fn needs_pacing(self) -> bool {
+        matches!(self, Self::Bbr)
     }
 
     /// The algorithm called `name`.
@@ -208,6 +218,16 @@ trait Controller {
     fn on_resume(&mut self, idle: Duration) {
         let _ = idle;
     }
+
+    /// Whether `observe` alone sets the window, in recovery and out of it.
+    fn owns_window(&self) -> bool {
+        false
+    }
+
+    /// The pace, bytes a second, if the controller sets one.
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The controllers.
@@ -216,6 +236,7 @@ enum Law {
     Reno(Reno),
     Cubic(Cubic),
     Dctcp(Dctcp),
+    Bbr(Bbr),
 }
 
 impl Law {
@@ -224,6 +245,7 @@ impl Law {
             Algorithm::Reno => Self::Reno(Reno::default()),
             Algorithm::Cubic => Self::Cubic(Cubic::default()),
             Algorithm::Dctcp => Self::Dctcp(Dctcp::default()),
+            Algorithm::Bbr => Self::Bbr(Bbr::default()),
         }
     }
 
@@ -232,6 +254,7 @@ impl Law {
             Self::Reno(_) => Algorithm::Reno,
             Self::Cubic(_) => Algorithm::Cubic,
             Self::Dctcp(_) => Algorithm::Dctcp,
+            Self::Bbr(_) => Algorithm::Bbr,
         }
     }
 
@@ -240,6 +263,16 @@ impl Law {
             Self::Reno(law) => law,
             Self::Cubic(law) => law,
             Self::Dctcp(law) => law,
+            Self::Bbr(law) => law,
+        }
+    }
+
+    fn rules(&self) -> &dyn Controller {
+        match self {
+            Self::Reno(law) => law,
+            Self::Cubic(law) => law,
+            Self::Dctcp(law) => law,
+            Self::Bbr(law) => law,
         }
     }
 }
@@ -308,6 +341,9 @@ impl Congestion {
     /// round-trip time, so that pacing is not what limits (twice that in slow start, where the
     /// window doubles).
     pub(crate) fn pacing_rate(&self, srtt: Duration) -> u64 {
+        if let Some(rate) = self.law.rules().pacing_rate() {
+            return rate;
+        }
         let Window { cwnd, ssthresh } = self.window;
         let percent = if cwnd < ssthresh / 2 { 200 } else { 120 };
         rate_of(u64::from(cwnd).saturating_mul(percent) / 100, srtt)
@@ -319,6 +355,9 @@ impl Congestion {
             self.validation.on_ack(ack);
         }
         self.law.hooks().observe(&mut self.window, ack);
+        if self.law.rules().owns_window() {
+            return;
+        }
         if ack.reduce {
             self.on_congestion(Cause::Mark, ack.pipe.saturating_add(ack.delivered), ack.mss);
             return;
@@ -381,6 +420,9 @@ impl Congestion {
 
     /// Congestion without (or before) recovery: the window goes down at once.
     pub(crate) fn on_congestion(&mut self, cause: Cause, flight: u32, mss: u32) {
+        if self.law.rules().owns_window() {
+            return;
+        }
         self.reduce(cause, flight, mss);
         self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
         self.before = None;
@@ -416,8 +458,10 @@ impl Congestion {
     /// Fast recovery is over (RFC 9937, 5: at its end the window is the threshold).
     pub(crate) fn on_recovered(&mut self) {
         self.prr = None;
-        self.window.cwnd = self.window.ssthresh;
         self.before = None;
+        if !self.law.rules().owns_window() {
+            self.window.cwnd = self.window.ssthresh;
+        }
     }
 
     /// Repair after a time-out is over.
@@ -439,13 +483,16 @@ impl Congestion {
     /// Nothing was out for that long, and now something will be.
     pub(crate) fn on_resume(&mut self, idle: Duration, mss: u32) {
         self.law.hooks().on_resume(idle);
-        if idle >= validation::NVP {
+        if idle >= validation::NVP && !self.law.rules().owns_window() {
             self.end_non_validated(mss);
         }
     }
 
     /// The connection idled for at least an RTO (RFC 5681, 4.1).
     pub(crate) fn on_idle_restart(&mut self, mss: u32) {
+        if self.law.rules().owns_window() {
+            return;
+        }
         let window = &mut self.window;
         window.ssthresh = window
             .ssthresh
@@ -483,8 +530,8 @@ mod tests {
 
     #[test]
     fn rfc5681_4_1_idle_restart() {
-        for alg in Algorithm::ALL {
-            let mut cc = Congestion::new(*alg, 1000);
+        for alg in [Algorithm::Reno, Algorithm::Cubic, Algorithm::Dctcp] {
+            let mut cc = Congestion::new(alg, 1000);
             cc.window.cwnd = 40_000;
             cc.window.ssthresh = 20_000;
             cc.on_idle_restart(1000);

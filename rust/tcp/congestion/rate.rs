@@ -92,7 +92,7 @@ pub(crate) struct Rate {
 }
 
 /// Whether the wrapping counter `a` is ahead of `b`.
-fn ahead(a: u32, b: u32) -> bool {
+pub(super) fn ahead(a: u32, b: u32) -> bool {
     let distance = a.wrapping_sub(b);
     distance != 0 && distance <= i32::MAX as u32
 }

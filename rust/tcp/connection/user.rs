@@ -226,7 +226,13 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn set_congestion(&mut self, algorithm: Algorithm) {
         self.config.congestion = Some(algorithm);
         self.cc.switch(algorithm);
+        self.adopt(algorithm);
+    }
+
+    /// What a congestion control asks of the rest of the connection.
+    fn adopt(&mut self, algorithm: Algorithm) {
         self.ecn.set_exact(algorithm.needs_ecn());
+        self.pacing.set_needed(algorithm.needs_pacing());
     }
 
     /// Who paces segments, and the most bytes a second (SO_MAX_PACING_RATE; `u64::MAX`: any). As
@@ -365,7 +371,7 @@ impl<P: Platform> Connection<P> {
     pub(super) fn start_congestion(&mut self, cx: &Cx<'_, P>) {
         let algorithm = self.congestion(cx.net);
         self.cc = Congestion::new(algorithm, self.mss());
-        self.ecn.set_exact(algorithm.needs_ecn());
+        self.adopt(algorithm);
     }
 }
 

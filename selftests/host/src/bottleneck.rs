@@ -46,20 +46,37 @@ struct Report {
     longest: u64,
 }
 
-/// Runs a flow with each algorithm for that long; the first tenth does not count if there are
-/// several.
-fn run(algorithms: &[Algorithm], buffer: u64, seconds: u64, gso: bool) -> Report {
-    run_marking(algorithms, buffer, 0, seconds, gso)
+/// A link and what is asked of it.
+#[derive(Clone, Copy)]
+struct Scenario {
+    /// Bytes that the queue takes.
+    buffer: u64,
+    /// With more bytes than that in the queue, what takes part in ECN is marked; 0: never.
+    mark_at: u64,
+    /// Segments lost at random, of 1,000.
+    loss: u64,
+    seconds: u64,
+    /// Super-segments.
+    gso: bool,
 }
 
-/// As [`run`], with a queue that marks what takes part in ECN when it is longer than `mark_at`.
-fn run_marking(
-    algorithms: &[Algorithm],
-    buffer: u64,
-    mark_at: u64,
-    seconds: u64,
-    gso: bool,
-) -> Report {
+const PLAIN: Scenario = Scenario {
+    buffer: BDP,
+    mark_at: 0,
+    loss: 0,
+    seconds: 20,
+    gso: true,
+};
+
+/// Runs a flow with each algorithm.
+fn run(algorithms: &[Algorithm], scenario: Scenario) -> Report {
+    let Scenario {
+        buffer,
+        mark_at,
+        loss,
+        seconds,
+        gso,
+    } = scenario;
     let queue = Rc::new(RefCell::new(Bottleneck::new(RATE, buffer)));
     queue.borrow_mut().mark_at = mark_at;
     let start = Instant::from_nanos(50_000_000_000);
@@ -67,7 +84,7 @@ fn run_marking(
         .iter()
         .enumerate()
         .map(|(n, algorithm)| {
-            let mut pair = Pair::new(77 + n as u64, LINK);
+            let mut pair = Pair::new(77 + n as u64, Link { loss, ..LINK });
             pair.now = start.add(Duration::from_millis(13 * n as u64));
             pair.bottleneck = Some(queue.clone());
             for end in &mut pair.ends {
@@ -139,26 +156,41 @@ fn jain(got: &[u64]) -> f64 {
 fn every_algorithm_fills_the_link() {
     for gso in [false, true] {
         for algorithm in Algorithm::ALL {
-            let report = run(&[*algorithm], BDP, 20, gso);
+            let report = run(&[*algorithm], Scenario { gso, ..PLAIN });
             assert!(report.utilisation >= 0.9, "{algorithm:?}");
             assert_eq!(report.timeouts, 0, "{algorithm:?}");
         }
     }
 }
 
-/// Two CUBIC flows share the link evenly.
+/// Two flows of a kind share the link evenly.
 #[test]
-fn two_cubic_flows_are_fair() {
-    let report = run(&[Algorithm::Cubic; 2], BDP, 40, true);
-    assert!(report.utilisation >= 0.9);
-    assert!(jain(&report.got) >= 0.95, "{}", jain(&report.got));
+fn two_flows_are_fair() {
+    for algorithm in [Algorithm::Cubic, Algorithm::Reno, Algorithm::Bbr] {
+        let report = run(
+            &[algorithm; 2],
+            Scenario {
+                seconds: 40,
+                ..PLAIN
+            },
+        );
+        assert!(report.utilisation >= 0.9, "{algorithm:?}");
+        let fairness = jain(&report.got);
+        assert!(fairness >= 0.95, "{algorithm:?}: {fairness}");
+    }
 }
 
 /// RFC 9406: HyStart++ keeps the first slow start from overflowing a deep queue.
 #[test]
 fn rfc9406_slow_start_ends_before_the_queue_overflows() {
-    let cubic = run(&[Algorithm::Cubic], 8 * BDP, 4, false);
-    let reno = run(&[Algorithm::Reno], 8 * BDP, 4, false);
+    let deep = Scenario {
+        buffer: 8 * BDP,
+        seconds: 4,
+        gso: false,
+        ..PLAIN
+    };
+    let cubic = run(&[Algorithm::Cubic], deep);
+    let reno = run(&[Algorithm::Reno], deep);
     assert_eq!(cubic.drops, 0);
     assert!(reno.drops > 0 && cubic.utilisation > 0.95);
 }
@@ -167,7 +199,14 @@ fn rfc9406_slow_start_ends_before_the_queue_overflows() {
 #[test]
 fn rfc3168_marks_replace_losses() {
     for algorithm in [Algorithm::Reno, Algorithm::Cubic] {
-        let report = run_marking(&[algorithm], 4 * BDP, BDP, 20, true);
+        let report = run(
+            &[algorithm],
+            Scenario {
+                buffer: 4 * BDP,
+                mark_at: BDP,
+                ..PLAIN
+            },
+        );
         assert_eq!(report.drops, 0, "{algorithm:?}");
         assert!(report.utilisation >= 0.9, "{algorithm:?}");
     }
@@ -177,8 +216,36 @@ fn rfc3168_marks_replace_losses() {
 /// product is enough for a full link, while Reno would halve its window and leave it idle.
 #[test]
 fn rfc8257_short_queue_full_link() {
-    let dctcp = run_marking(&[Algorithm::Dctcp], 4 * BDP, BDP / 6, 20, false);
-    let reno = run_marking(&[Algorithm::Reno], 4 * BDP, BDP / 6, 20, false);
+    let marking = Scenario {
+        buffer: 4 * BDP,
+        mark_at: BDP / 6,
+        gso: false,
+        ..PLAIN
+    };
+    let dctcp = run(&[Algorithm::Dctcp], marking);
+    let reno = run(&[Algorithm::Reno], marking);
     assert!(dctcp.utilisation >= 0.95 && dctcp.drops == 0);
     assert!(reno.utilisation < dctcp.utilisation - 0.03);
+}
+
+/// BBR (draft-ietf-ccwg-bbr, 1): a loss of 1 % that is not congestion costs little (what
+/// version 3 gives up for the sake of others), and a deep
+/// queue is not filled.
+#[test]
+fn bbr_neither_fears_loss_nor_fills_queues() {
+    let lossy = Scenario { loss: 10, ..PLAIN };
+    let bbr = run(&[Algorithm::Bbr], lossy);
+    let cubic = run(&[Algorithm::Cubic], lossy);
+    assert!(bbr.utilisation >= 0.8);
+    assert!(cubic.utilisation < 0.6);
+    let deep = run(
+        &[Algorithm::Bbr],
+        Scenario {
+            buffer: 16 * BDP,
+            ..PLAIN
+        },
+    );
+    assert!(deep.utilisation >= 0.9 && deep.drops == 0);
+    // STARTUP lets the queue grow to about twice the bandwidth-delay product.
+    assert!(deep.longest < 4 * BDP, "{}", deep.longest);
 }
