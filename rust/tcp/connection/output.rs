@@ -9,7 +9,7 @@ use crate::tcp::{
     handshake::wants_ecn,
     info::Limit,
     mib::Mib,
-    platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegTree},
+    platform::{Buffer, MibSink, NoMemory, Platform, SegFlags, SegList, SegTree},
     recv::AckOwed,
     send::{Recovery, TailProbe},
     seq::SeqNum,
@@ -514,6 +514,17 @@ impl<P: Platform> Connection<P> {
             self.send.nxt = fin_seq.add(1);
         }
         self.note_sent(cx, again);
+        // Super-segments count by the segments that they are cut into.
+        let more = len.div_ceil(mss.max(1)).saturating_sub(1);
+        cx.mib.add(Mib::OutSegs, u64::from(more));
+        if again {
+            cx.mib.add(Mib::RetransSegs, u64::from(more));
+        }
+        if again && seq == self.send.una {
+            // What is waited for now is the answer to this one (RFC 6298, 5.3 in spirit; Linux
+            // does so too): with a long queue it comes later than the old deadline.
+            self.rearm_retransmit(cx);
+        }
         if cx.now.since(self.last_data) < self.delack(cx) {
             self.interactive = true;
             self.recv.quick = 0;

@@ -195,6 +195,26 @@ fn rfc9406_slow_start_ends_before_the_queue_overflows() {
     assert!(reno.drops > 0 && cubic.utilisation > 0.95);
 }
 
+/// RFC 8985, 6.3: a lost retransmission is found by what was sent after it, and needs no time-out,
+/// though the queue holds more than the time-out's margin. Eight times the bandwidth-delay product
+/// is overrun by slow start, so that hundreds of segments are lost, retransmissions too.
+#[test]
+fn an_overrun_deep_queue_needs_no_timeout() {
+    for gso in [false, true] {
+        let report = run(
+            &[Algorithm::Reno],
+            Scenario {
+                buffer: 8 * BDP,
+                seconds: 5,
+                gso,
+                ..PLAIN
+            },
+        );
+        assert!(report.drops > 100);
+        assert_eq!(report.timeouts, 0);
+    }
+}
+
 /// RFC 3168: with marks instead of losses nothing is dropped, and the link stays full.
 #[test]
 fn rfc3168_marks_replace_losses() {
