@@ -243,3 +243,22 @@ unsigned int rusttcp_helper_skb_rx_headers(const struct sk_buff *skb, bool link,
 	*start = from;
 	return skb->data - from + th->doff * 4;
 }
+
+/* Somebody else may still write to the pages: whoever needs them steady has to copy. */
+void rusttcp_helper_skb_share_frags(struct sk_buff *skb);
+void rusttcp_helper_skb_share_frags(struct sk_buff *skb)
+{
+	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+}
+
+s64 rusttcp_helper_skb_time(const struct sk_buff *skb);
+s64 rusttcp_helper_skb_time(const struct sk_buff *skb)
+{
+	return ktime_to_ns(skb->tstamp);
+}
+
+void rusttcp_helper_skb_set_time(struct sk_buff *skb, s64 ns);
+void rusttcp_helper_skb_set_time(struct sk_buff *skb, s64 ns)
+{
+	skb->tstamp = ns_to_ktime(ns);
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/errqueue.h>
 #include <linux/net.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -408,4 +409,47 @@ bool rusttcp_helper_inet_bind_no_port(const struct sock *sk);
 bool rusttcp_helper_inet_bind_no_port(const struct sock *sk)
 {
 	return inet_test_bit(BIND_ADDRESS_NO_PORT, sk);
+}
+
+bool rusttcp_helper_socket_is_nonblock(const struct socket *sock);
+bool rusttcp_helper_socket_is_nonblock(const struct socket *sock)
+{
+	return sock->file && sock->file->f_flags & O_NONBLOCK;
+}
+
+/*
+ * MSG_ZEROCOPY of data that was copied: takes the next number and says at once that the
+ * memory is free again. The socket is owned.
+ */
+bool rusttcp_helper_sk_zerocopy_done(struct sock *sk, size_t size);
+bool rusttcp_helper_sk_zerocopy_done(struct sock *sk, size_t size)
+{
+	struct ubuf_info *uarg = msg_zerocopy_realloc(sk, size, NULL, false);
+
+	if (!uarg)
+		return false;
+	uarg_to_msgzc(uarg)->zerocopy = 0;
+	net_zcopy_put(uarg);
+	return true;
+}
+
+/* Checks the control messages of a call that sends. */
+int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg);
+int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg)
+{
+	struct sockcm_cookie sockc = { .tsflags = READ_ONCE(sk->sk_tsflags) };
+
+	return msg->msg_controllen ? sock_cmsg_send(sk, msg, &sockc) : 0;
+}
+
+const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb);
+const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb)
+{
+	return &SKB_EXT_ERR(skb)->ee;
+}
+
+bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk);
+bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_RCVTSTAMP) || READ_ONCE(sk->sk_tsflags);
 }

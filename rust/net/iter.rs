@@ -8,12 +8,16 @@ use super::{
     bindings,
     skbuff::{
         ControlBlock,
+        Gfp,
+        NoCb,
         SkBuff, //
     },
     sock::{
         addr_to_be,
         Endpoint,
+        Locked,
         Protocol,
+        Sock,
         Wire, //
     },
 };
@@ -44,6 +48,12 @@ impl Message<'_> {
     pub(crate) fn flags(&self) -> u32 {
         // SAFETY: Valid by the type invariants.
         unsafe { (*self.msg).msg_flags }
+    }
+
+    /// Sets MSG_* flags in what the caller gets.
+    fn add_flags(&mut self, flags: u32) {
+        // SAFETY: Valid by the type invariants.
+        unsafe { (*self.msg).msg_flags |= flags };
     }
 
     /// Says who sent (nobody: a stream has no message's sender).
@@ -102,6 +112,132 @@ impl Message<'_> {
     }
 }
 
+/// A pipe that splice() fills.
+///
+/// # Invariants
+///
+/// The pipe is valid and locked by the call.
+pub(crate) struct Pipe<'a> {
+    pipe: *mut bindings::pipe_inode_info,
+    flags: c_uint,
+    _call: core::marker::PhantomData<&'a mut ()>,
+}
+
+impl Pipe<'_> {
+    /// # Safety
+    ///
+    /// As the type's invariants.
+    pub(super) unsafe fn from_raw(pipe: *mut bindings::pipe_inode_info, flags: c_uint) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self {
+            pipe,
+            flags,
+            _call: core::marker::PhantomData,
+        }
+    }
+
+    /// Moves up to `len` bytes of `skb` from `offset` on into the pipe, pages and not bytes. EAGAIN
+    /// if it is full.
+    pub(crate) fn fill<P: Protocol, C: ControlBlock>(
+        &mut self,
+        sk: &Sock<P>,
+        skb: &SkBuff<C>,
+        offset: u32,
+        len: u32,
+    ) -> Result<u32> {
+        // SAFETY: All are valid; the function takes references to the pages.
+        let n = unsafe {
+            bindings::skb_splice_bits(
+                skb.as_ptr(),
+                sk.as_ptr(),
+                offset,
+                self.pipe,
+                len,
+                self.flags,
+            )
+        };
+        u32::try_from(n).map_err(|_| Error::from_errno(n))
+    }
+}
+
+impl<P: Protocol> Sock<P> {
+    /// The next message of the error queue: its data, and a control message that says what it is
+    /// about (no address: none of ours is about a packet). EAGAIN if there is none.
+    pub(crate) fn recv_error(&self, msg: &mut Message<'_>, len: usize) -> Result<usize> {
+        const ERR: usize = core::mem::size_of::<bindings::sock_extended_err>();
+        const OFFENDER: usize = core::mem::size_of::<bindings::sockaddr_in>();
+        // SAFETY: Valid; the queue has a lock of its own, and gives the buffer away.
+        let skb = unsafe { bindings::sock_dequeue_err_skb(self.as_ptr()) };
+        let skb = core::ptr::NonNull::new(skb).ok_or(EAGAIN)?;
+        // SAFETY: As above. The error is a plain structure in the buffer's control block, without
+        // padding, which `SkBuff<NoCb>` does not write.
+        let (skb, err) = unsafe {
+            let err = bindings::skb_ext_err(skb.as_ptr())
+                .cast::<[u8; ERR]>()
+                .read();
+            (SkBuff::<NoCb>::from_raw(skb), err)
+        };
+        let most = u32::try_from(len).unwrap_or(u32::MAX);
+        let n = skb.len().min(most);
+        if n < skb.len() {
+            msg.add_flags(bindings::MSG_TRUNC);
+        }
+        msg.copy_out(&skb, 0, n)?;
+        // SAFETY: All are valid.
+        unsafe { bindings::sock_recv_timestamp(msg.msg, self.as_ptr(), skb.as_ptr()) };
+        let mut control = [0u8; ERR + OFFENDER];
+        for (to, from) in control.iter_mut().zip(err) {
+            *to = from;
+        }
+        msg.put_control(
+            bindings::SOL_IP as i32,
+            bindings::IP_RECVERR as i32,
+            &control,
+        );
+        msg.add_flags(bindings::MSG_ERRQUEUE);
+        skb.consume();
+        Ok(n as usize)
+    }
+
+    /// Whether the user wants to know when data came (SO_TIMESTAMP, SO_TIMESTAMPING).
+    pub(crate) fn wants_rx_time(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe { bindings::sk_wants_rx_time(self.as_ptr()) }
+    }
+
+    /// Tells that the data came at `ns` (of the clock of received packets; 0: not known).
+    pub(crate) fn put_rx_time(&self, msg: &mut Message<'_>, ns: i64) {
+        // The kernel takes the time from a packet; the one it came with may be gone by now.
+        let Some(skb) = SkBuff::<NoCb>::new(0, Gfp::KERNEL) else {
+            return;
+        };
+        // SAFETY: All are valid, and the packet is ours.
+        unsafe {
+            bindings::skb_set_time(skb.as_ptr(), ns);
+            bindings::sock_recv_timestamp(msg.msg, self.as_ptr(), skb.as_ptr());
+        }
+    }
+
+    /// Checks the control messages of a call that sends.
+    pub(crate) fn check_control(&self, msg: &Message<'_>) -> Result {
+        // SAFETY: All are valid.
+        kernel::error::to_result(unsafe { bindings::sk_check_control(self.as_ptr(), msg.msg) })
+    }
+}
+
+impl<P: Protocol> Locked<'_, P> {
+    /// MSG_ZEROCOPY of `len` bytes that were copied: the completion is queued at once, and says so.
+    /// ENOBUFS if there is no memory for it. Context: process, socket owned.
+    pub(crate) fn zerocopy_done(&mut self, len: usize) -> Result {
+        // SAFETY: Valid and owned.
+        if unsafe { bindings::sk_zerocopy_done(self.sk().as_ptr(), len) } {
+            Ok(())
+        } else {
+            Err(ENOBUFS)
+        }
+    }
+}
+
 /// What appending to a buffer came to.
 pub(crate) enum Appended {
     /// So many bytes, and so much more true size.
@@ -111,6 +247,31 @@ pub(crate) enum Appended {
 }
 
 impl<P: Protocol> Wire<'_, P> {
+    /// Takes up to `most` bytes of the caller's pages to the end of `skb` without copying
+    /// (MSG_SPLICE_PAGES). The caller leaves them as they are.
+    pub(crate) fn append_pages<C: ControlBlock>(
+        &self,
+        msg: &mut Message<'_>,
+        skb: &mut SkBuff<C>,
+        most: u32,
+    ) -> Result<Appended> {
+        // SAFETY: The message and the buffer are ours; the function takes references to the pages.
+        let n = unsafe {
+            bindings::skb_splice_from_iter(
+                skb.as_ptr(),
+                &raw mut (*msg.msg).msg_iter,
+                most as isize,
+            )
+        };
+        if n == -(bindings::EMSGSIZE as isize) {
+            return Ok(Appended::Full);
+        }
+        let n = u32::try_from(n).map_err(|_| Error::from_errno(n as i32))?;
+        // SAFETY: The buffer is ours.
+        unsafe { bindings::skb_share_frags(skb.as_ptr()) };
+        Ok(Appended::Bytes(n))
+    }
+
     /// Copies up to `most` bytes from the caller to the end of `skb`. May sleep: the socket is
     /// owned by the task.
     pub(crate) fn append_from<C: ControlBlock>(

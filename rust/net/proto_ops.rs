@@ -9,7 +9,8 @@ use super::{
     iter::{
         read_sockaddr,
         write_sockaddr,
-        Message, //
+        Message,
+        Pipe, //
     },
     netns::Net,
     sock::{
@@ -69,6 +70,15 @@ pub(crate) trait StreamOps: Protocol {
     fn sendmsg(sk: &Sock<Self>, msg: &mut Message<'_>, len: usize) -> Result<usize>;
     /// recvmsg() of up to `len` bytes.
     fn recvmsg(sk: &Sock<Self>, msg: &mut Message<'_>, len: usize, flags: u32) -> Result<usize>;
+    /// splice() of up to `len` bytes into a pipe.
+    fn splice_read(
+        sk: &Sock<Self>,
+        pipe: &mut Pipe<'_>,
+        len: usize,
+        nonblock: bool,
+    ) -> Result<usize>;
+    /// The end of a sendfile() or splice() into the socket: nothing more will follow soon.
+    fn splice_eof(sk: &Sock<Self>);
     /// setsockopt().
     fn setsockopt(sk: &Sock<Self>, level: i32, name: i32, value: OptIn) -> Result;
     /// getsockopt() at a level other than SOL_SOCKET, which the kernel answers itself.
@@ -132,6 +142,8 @@ impl<T: StreamOps> FamilyRegistration<T> {
             sendmsg: Some(Self::sendmsg),
             recvmsg: Some(Self::recvmsg),
             mmap: Some(bindings::sock_no_mmap),
+            splice_read: Some(Self::splice_read),
+            splice_eof: Some(Self::splice_eof),
             set_peek_off: Some(bindings::sk_set_peek_off),
             ..Default::default()
         };
@@ -424,6 +436,41 @@ impl<T: StreamOps> FamilyRegistration<T> {
     }
 }
 
+impl<T: StreamOps> FamilyRegistration<T> {
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
+    unsafe extern "C" fn splice_read(
+        socket: *mut bindings::socket,
+        pos: *mut bindings::loff_t,
+        pipe: *mut bindings::pipe_inode_info,
+        len: usize,
+        flags: c_uint,
+    ) -> isize {
+        // SAFETY: The socket layer calls with a valid position, a locked pipe and a socket that
+        // has a file.
+        unsafe {
+            if *pos != 0 {
+                return ESPIPE.to_errno() as isize;
+            }
+            let nonblock = bindings::socket_is_nonblock(socket);
+            let mut pipe = Pipe::from_raw(pipe, flags);
+            match T::splice_read(Self::sk(socket), &mut pipe, len, nonblock) {
+                Ok(n) => isize::try_from(n).unwrap_or(isize::MAX),
+                Err(e) => e.to_errno() as isize,
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
+    unsafe extern "C" fn splice_eof(socket: *mut bindings::socket) {
+        // SAFETY: As above.
+        T::splice_eof(unsafe { Self::sk(socket) });
+    }
+}
+
 impl<T: StreamOps> Drop for FamilyRegistration<T> {
     fn drop(&mut self) {
         // SAFETY: Registered by the type invariants.
@@ -457,6 +504,10 @@ pub(crate) mod abi {
     pub(crate) const MSG_NOSIGNAL: u32 = b::MSG_NOSIGNAL;
     pub(crate) const MSG_MORE: u32 = b::MSG_MORE;
     pub(crate) const MSG_ERRQUEUE: u32 = b::MSG_ERRQUEUE;
+    pub(crate) const MSG_EOR: u32 = b::MSG_EOR;
+    pub(crate) const MSG_FASTOPEN: u32 = b::MSG_FASTOPEN;
+    pub(crate) const MSG_ZEROCOPY: u32 = b::MSG_ZEROCOPY;
+    pub(crate) const MSG_SPLICE_PAGES: u32 = b::MSG_SPLICE_PAGES;
 
     pub(crate) const SOL_SOCKET: i32 = b::SOL_SOCKET as i32;
     pub(crate) const SO_REUSEPORT: i32 = b::SO_REUSEPORT as i32;

@@ -239,6 +239,12 @@ impl<C: ControlBlock> SkBuff<C> {
         NonNull::new(copy).map(|skb| unsafe { SkBuff::from_raw(skb) })
     }
 
+    /// When the packet came, if somebody wanted that to be noted: of its clock, nanoseconds.
+    pub(crate) fn time(&self) -> i64 {
+        // SAFETY: Valid by the type invariants.
+        unsafe { bindings::skb_time(self.as_ptr()) }
+    }
+
     /// How many segments the packet was joined from.
     pub(crate) fn segments(&self) -> u16 {
         // SAFETY: Valid by the type invariants.

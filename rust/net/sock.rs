@@ -748,6 +748,14 @@ impl<'a, P: Protocol> Locked<'a, P> {
         }
     }
 
+    /// The connection was taken away by its user: calls that wait for it end.
+    pub(crate) fn note_disconnect(&mut self) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe {
+            (*self.sk.as_ptr()).sk_disconnects = (*self.sk.as_ptr()).sk_disconnects.wrapping_add(1)
+        };
+    }
+
     /// Sets the listen backlog that `ss` shows.
     pub(crate) fn set_max_ack_backlog(&mut self, backlog: u32) {
         // SAFETY: Valid, and the lock is held.
@@ -862,7 +870,12 @@ impl<'a, P: Protocol> SockGuard<'a, P> {
             } else {
                 bindings::add_wait_queue(queue, wait.get());
             }
+            let disconnects = (*sk).sk_disconnects;
             let end = loop {
+                if (*sk).sk_disconnects != disconnects {
+                    // What was waited for belongs to a connection that somebody took away.
+                    break WaitEnd::Interrupted(EPIPE);
+                }
                 if ready(&mut self.inner) {
                     break WaitEnd::Ready;
                 }

@@ -276,6 +276,13 @@ impl<P: Protocol> Sock<P> {
             .ok()
     }
 
+    /// SO_ZEROCOPY.
+    pub(crate) fn zerocopy(&self) -> bool {
+        let flag = bindings::sock_flags_SOCK_ZEROCOPY as c_int;
+        // SAFETY: Valid.
+        unsafe { bindings::sock_flag(self.as_ptr(), flag) }
+    }
+
     /// The range of ephemeral ports: IP_LOCAL_PORT_RANGE within `net.ipv4.ip_local_port_range`.
     pub(crate) fn local_port_range(&self) -> (u16, u16) {
         let (mut low, mut high) = (0, 0);

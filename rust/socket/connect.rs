@@ -164,6 +164,7 @@ pub(super) fn disconnect(sk: &TcpSock) -> Result {
         listen::stop(&mut sk);
     } else {
         let had_connection = sk.sk().state() != abi::TCP_CLOSE;
+        sk.note_disconnect();
         reset(&mut sk);
         if had_connection {
             // Whoever still waits in a call shall know.

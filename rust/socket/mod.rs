@@ -15,7 +15,10 @@ mod sendmsg;
 mod sockopt;
 
 use crate::net::{
-    iter::Message,
+    iter::{
+        Message,
+        Pipe, //
+    },
     proto_ops::{
         StreamOps,
         Which, //
@@ -86,6 +89,14 @@ impl StreamOps for RustTcp {
 
     fn recvmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize, flags: u32) -> Result<usize> {
         recvmsg::recvmsg(sk, msg, len, flags)
+    }
+
+    fn splice_read(sk: &TcpSock, pipe: &mut Pipe<'_>, len: usize, nonblock: bool) -> Result<usize> {
+        recvmsg::splice_read(sk, pipe, len, nonblock)
+    }
+
+    fn splice_eof(sk: &TcpSock) {
+        sendmsg::splice_eof(sk);
     }
 
     fn setsockopt(sk: &TcpSock, level: i32, name: i32, value: OptIn) -> Result {

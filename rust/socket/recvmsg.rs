@@ -3,7 +3,10 @@
 //! Receiving: bytes go straight from the packets' pages to the application.
 
 use crate::net::{
-    iter::Message,
+    iter::{
+        Message,
+        Pipe, //
+    },
     proto_ops::abi,
     sock::{
         SockGuard,
@@ -30,10 +33,10 @@ pub(super) fn recvmsg(
     len: usize,
     flags: u32,
 ) -> Result<usize> {
-    if flags & abi::MSG_ERRQUEUE != 0 {
-        return Err(EAGAIN);
-    }
     msg.no_name();
+    if flags & abi::MSG_ERRQUEUE != 0 {
+        return sk.recv_error(msg, len);
+    }
     let mut guard = sk.lock();
     if guard.peek().phase == Phase::Listening {
         return Err(ENOTCONN);
@@ -42,7 +45,8 @@ pub(super) fn recvmsg(
         return Err(EINVAL);
     }
     let mut copied = 0;
-    let result = receive_loop(&mut guard, msg, len, flags, &mut copied);
+    let mut came = 0;
+    let result = receive_loop(&mut guard, msg, len, flags, &mut copied, &mut came);
     // Reading may have opened the window.
     egress::flush(&mut guard);
     let copied = match result {
@@ -50,6 +54,9 @@ pub(super) fn recvmsg(
         Ok(()) => 0,
         Err(e) => return Err(e),
     };
+    if came != 0 && sk.wants_rx_time() {
+        sk.put_rx_time(msg, came);
+    }
     tell_left(&guard, msg);
     Ok(copied)
 }
@@ -109,6 +116,7 @@ fn receive_loop(
     len: usize,
     flags: u32,
     copied: &mut usize,
+    came: &mut i64,
 ) -> Result {
     let peek = flags & abi::MSG_PEEK != 0;
     let mut timeout = sk.sk().rcvtimeo(flags & abi::MSG_DONTWAIT != 0);
@@ -123,7 +131,7 @@ fn receive_loop(
             // Each look starts anew: what was copied before is overwritten by the same bytes.
             return peek_at(sk, msg, len, flags, target, &mut timeout, copied);
         }
-        take(sk, msg, len, flags, copied)?;
+        take(sk, msg, len, flags, copied, came)?;
         if *copied >= target || (len == 0 && sk.peek().conn.recv_len() > 0) {
             return Ok(());
         }
@@ -167,6 +175,7 @@ fn take(
     len: usize,
     flags: u32,
     copied: &mut usize,
+    came: &mut i64,
 ) -> Result {
     while *copied < len {
         let left = u32::try_from(len.wrapping_sub(*copied)).unwrap_or(u32::MAX);
@@ -178,6 +187,7 @@ fn take(
         if flags & abi::MSG_TRUNC == 0 {
             msg.copy_out(front, front.cb().offset, n)?;
         }
+        *came = front.time();
         with_cx(sk, |conn, cx| conn.consume(cx, n));
         move_peek_offset(sk, n as usize, false);
         *copied = copied.wrapping_add(n as usize);
@@ -257,4 +267,61 @@ fn move_peek_offset(sk: &mut SockGuard<'_, RustTcp>, bytes: usize, on: bool) {
     if bytes != 0 {
         sk.move_peek_offset(if on { bytes } else { -bytes });
     }
+}
+
+/// splice() from the socket: pages move, bytes stay where they are.
+pub(super) fn splice_read(
+    sk: &TcpSock,
+    pipe: &mut Pipe<'_>,
+    len: usize,
+    nonblock: bool,
+) -> Result<usize> {
+    let mut guard = sk.lock();
+    if guard.peek().phase == Phase::Listening {
+        return Err(ENOTCONN);
+    }
+    let mut timeout = sk.rcvtimeo(nonblock);
+    let mut moved = 0;
+    let result = splice_loop(&mut guard, pipe, len, &mut timeout, &mut moved);
+    egress::flush(&mut guard);
+    match result {
+        _ if moved > 0 => Ok(moved),
+        Ok(()) => Ok(0),
+        Err(e) => Err(e),
+    }
+}
+
+fn splice_loop(
+    sk: &mut SockGuard<'_, RustTcp>,
+    pipe: &mut Pipe<'_>,
+    len: usize,
+    timeout: &mut c_long,
+    moved: &mut usize,
+) -> Result {
+    while *moved < len {
+        let this = sk.sk();
+        let left = u32::try_from(len.wrapping_sub(*moved)).unwrap_or(u32::MAX);
+        if let Some(front) = sk.data().conn.recv_list().front() {
+            let n = Buffer::len(front).min(left);
+            let n = pipe.fill(this, front, front.cb().offset, n)?;
+            if n == 0 {
+                return Err(EAGAIN);
+            }
+            with_cx(sk, |conn, cx| conn.consume(cx, n));
+            move_peek_offset(sk, n as usize, false);
+            *moved = moved.wrapping_add(n as usize);
+            continue;
+        }
+        if *moved > 0 {
+            break;
+        }
+        if let Some(end) = end_of_data(sk) {
+            return end;
+        }
+        if *timeout == 0 {
+            return Err(EAGAIN);
+        }
+        wait(sk, timeout)?;
+    }
+    Ok(())
 }

@@ -17,7 +17,8 @@ use crate::net::{
     },
     sock::{
         SockGuard,
-        WaitEnd, //
+        WaitEnd,
+        Wire, //
     },
 };
 use crate::stack::{
@@ -35,6 +36,10 @@ use kernel::prelude::*;
 /// sendmsg() and its kin.
 pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result<usize> {
     let flags = msg.flags();
+    if flags & abi::MSG_FASTOPEN != 0 {
+        // As where it is switched off: programs connect() then.
+        return Err(EOPNOTSUPP);
+    }
     let mut guard = sk.lock();
     sync_buffers(&mut guard);
     let mut sent = 0;
@@ -46,7 +51,14 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
         if !more {
             conn.mark_push();
         }
+        if flags & abi::MSG_EOR != 0 {
+            conn.mark_end();
+        }
         egress::flush(&mut guard);
+        if flags & abi::MSG_ZEROCOPY != 0 && sk.zerocopy() {
+            // The data is ours by now.
+            guard.zerocopy_done(sent)?;
+        }
         return Ok(sent);
     }
     match result {
@@ -83,6 +95,7 @@ fn send_loop(
             },
         }
     }
+    sk.sk().check_control(msg)?;
     while *sent < len {
         if let Err(error) = check(sk) {
             return Err(error.unwrap_or(EPIPE));
@@ -131,7 +144,7 @@ fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> 
     {
         let (wire, data) = sk.parts();
         if let Some((buf, room)) = data.conn.tail_room() {
-            match wire.append_from(msg, buf, room.min(most))? {
+            match append_to(&wire, msg, buf, room.min(most))? {
                 Appended::Bytes(n) => {
                     let cb = buf.cb_mut();
                     cb.len = cb.len.wrapping_add(n);
@@ -151,7 +164,7 @@ fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> 
     let (wire, data) = sk.parts();
     let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
     let goal = data.conn.size_goal();
-    match wire.append_from(msg, &mut buf, goal.min(most))? {
+    match append_to(&wire, msg, &mut buf, goal.min(most))? {
         Appended::Bytes(n) => {
             buf.cb_mut().len = n;
             data.conn.queue(buf);
@@ -159,4 +172,27 @@ fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> 
         }
         Appended::Full => Err(ENOMEM),
     }
+}
+
+/// By reference where the caller's pages may be kept, else by copying.
+fn append_to(
+    wire: &Wire<'_, RustTcp>,
+    msg: &mut Message<'_>,
+    buf: &mut SegBuf,
+    most: u32,
+) -> Result<Appended> {
+    if msg.flags() & abi::MSG_SPLICE_PAGES != 0 {
+        wire.append_pages(msg, buf, most)
+    } else {
+        wire.append_from(msg, buf, most)
+    }
+}
+
+/// The end of a sendfile() or splice(): what MSG_MORE held back goes.
+pub(super) fn splice_eof(sk: &TcpSock) {
+    let mut sk = sk.lock();
+    let conn = &mut sk.data().conn;
+    conn.set_more(false);
+    conn.mark_push();
+    egress::flush(&mut sk);
 }

@@ -78,6 +78,9 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn tail_room(&mut self) -> Option<(&mut P::TxBuf, u32)> {
         let goal = self.size_goal();
         let buf = self.send.unsent.back_mut()?;
+        if buf.meta().flags.has(SegFlags::END) {
+            return None;
+        }
         let room = goal.saturating_sub(buf.len());
         (room > 0).then_some((buf, room))
     }
@@ -113,6 +116,14 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn mark_push(&mut self) {
         if let Some(buf) = self.send.unsent.back_mut() {
             buf.meta_mut().flags.set(SegFlags::PSH);
+        }
+    }
+
+    /// The last byte queued is the end of a record (MSG_EOR): what follows goes in a segment of its
+    /// own.
+    pub(crate) fn mark_end(&mut self) {
+        if let Some(buf) = self.send.unsent.back_mut() {
+            buf.meta_mut().flags.set(SegFlags::END);
         }
     }
 
