@@ -61,6 +61,7 @@ use crate::tcp::{
     },
     context::Cx,
     handshake::{
+        cookie,
         on_listen_segment,
         OnListen,
         SynParams,
@@ -75,6 +76,7 @@ use crate::tcp::{
     time_wait::TimeWaitOn,
     wire::{
         Codepoint,
+        Flags,
         Header,
         Packet,
         Segment, //
@@ -242,7 +244,7 @@ impl Rx<'_> {
     }
 
     fn reply(&self, header: &Header) {
-        if header.flags.contains(crate::tcp::wire::Flags::RST) {
+        if header.flags.contains(Flags::RST) {
             self.state.mib.add(Mib::OutRsts, 1);
         }
         self.state.mib.add(Mib::OutSegs, 1);
@@ -270,7 +272,7 @@ impl Rx<'_> {
             _ => return,
         };
         match outcome {
-            SynRcvdOn::Establish => self.establish(node, listener, &entry, skb, &cx),
+            SynRcvdOn::Establish => self.establish(Some(node), listener, &entry, skb, &cx),
             SynRcvdOn::Reply(header, reason) => {
                 self.reply(&header);
                 skb.drop_with(drop_reason(reason));
@@ -289,20 +291,22 @@ impl Rx<'_> {
             .remove(node.hash(), |c| core::ptr::eq(c, node.value()))
     }
 
-    /// The last ACK of the handshake: the half-open entry becomes a socket in the accept queue.
+    /// The last ACK of the handshake: the half-open entry, or what a cookie brought back where
+    /// there is no `node`, becomes a socket in the accept queue.
     fn establish(
         &self,
-        node: &Node<Conn>,
+        node: Option<&Node<Conn>>,
         listener: &TcpSock,
         entry: &SynRcvd,
         skb: SkBuff,
         cx: &Cx<'_, Kernel>,
     ) {
+        let remove = || node.is_none_or(|node| self.remove(node));
         let (config, user, port) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
                 drop(queue);
-                self.remove(node);
+                remove();
                 if let Some(header) = crate::tcp::connection::reset_for(&self.segment(&skb)) {
                     self.reply(&header);
                 }
@@ -313,7 +317,7 @@ impl Rx<'_> {
                 drop(queue);
                 self.state.mib.add(Mib::AcceptOverflows, 1);
                 if cx.net.abort_on_overflow {
-                    self.remove(node);
+                    remove();
                     if let Some(header) = crate::tcp::connection::reset_for(&self.segment(&skb)) {
                         self.reply(&header);
                     }
@@ -344,13 +348,12 @@ impl Rx<'_> {
         data.hashed = true;
         data.user = user;
         data.saved_syn = node
-            .value()
-            .saved_syn
-            .as_ref()
+            .and_then(|node| node.value().saved_syn.as_ref())
             .and_then(|syn| copy_of(syn, Gfp::ATOMIC));
         sock::sync_buffers(locked);
+        let hash = self.state.hash(self.local, self.remote);
         let new = Node::new(
-            node.hash(),
+            hash,
             Conn {
                 net: self.flow.net,
                 local: self.local,
@@ -361,11 +364,15 @@ impl Rx<'_> {
             EntryState::Sock,
             Gfp::ATOMIC,
         );
-        let replaced = new.is_some_and(|new| {
-            let same = |c: &Conn| core::ptr::eq(c, node.value());
-            self.state
-                .conns
-                .replace(node.hash(), same, Some(new), |_| {})
+        let replaced = new.is_some_and(|new| match node {
+            Some(node) => {
+                let same = |c: &Conn| core::ptr::eq(c, node.value());
+                self.state.conns.replace(hash, same, Some(new), |_| {})
+            }
+            None => {
+                let taken = |c: &Conn| c.is(self.local, self.remote);
+                self.state.conns.insert(new, taken, |_| {}).is_ok()
+            }
         });
         if !replaced {
             // Another CPU was faster with the same ACK, or there is no memory.
@@ -448,15 +455,15 @@ impl Rx<'_> {
     /// A segment for a listener. `iss`: where to number from, if TIME-WAIT decided that.
     fn to_listener(&self, listener: &TcpSock, skb: SkBuff, iss: Option<SeqNum>) {
         let seg = self.segment(&skb);
+        // Of several listeners with SO_REUSEPORT, one; a SYN and its cookie find the same.
+        let listener = if listener.reuse_port() {
+            let hash = self.state.hash(self.local, self.remote);
+            listener.pick(hash, &skb, self.header_len(&skb))
+        } else {
+            listener
+        };
         match on_listen_segment(&seg) {
             OnListen::Syn => {
-                // Of several listeners with SO_REUSEPORT, one.
-                let listener = if listener.reuse_port() {
-                    let hash = self.state.hash(self.local, self.remote);
-                    listener.pick(hash, &skb, self.header_len(&skb))
-                } else {
-                    listener
-                };
                 if self.half_open(listener, &seg, &skb, iss).is_none() {
                     self.state.mib.add(Mib::ListenDrops, 1);
                     skb.drop_with(SkbDrop::ListenOverflow);
@@ -465,6 +472,9 @@ impl Rx<'_> {
                 skb.consume();
             }
             OnListen::Reset(header) => {
+                if seg.has(Flags::ACK) && listener.shared().cookies_out(now()) {
+                    return self.cookie(listener, &seg, skb, &header);
+                }
                 self.reply(&header);
                 skb.drop_with(SkbDrop::Protocol);
             }
@@ -472,7 +482,58 @@ impl Rx<'_> {
         }
     }
 
-    /// Makes the half-open entry for a SYN and answers it. `None`: no room.
+    /// An ACK at a listener that has cookies out: the last one of a handshake if it brings one
+    /// back, else refused with `reset`.
+    fn cookie(&self, listener: &TcpSock, seg: &Segment, skb: SkBuff, reset: &Header) {
+        let net = net_config(self.flow.net);
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &net,
+            mib: &self.state.mib,
+        };
+        let config = listener.shared().accept.lock().config;
+        let keyed = self.state.cookie_hash(self.local, self.remote);
+        let entry = self
+            .syn_params(listener, &cx, None)
+            .and_then(|(params, _)| cookie::accept(&cx, &config, seg, params, &keyed));
+        match entry {
+            Some(entry) => {
+                self.state.mib.add(Mib::SyncookiesRecv, 1);
+                self.establish(None, listener, &entry, skb, &cx);
+            }
+            None => {
+                self.state.mib.add(Mib::SyncookiesFailed, 1);
+                self.reply(reset);
+                skb.drop_with(SkbDrop::Protocol);
+            }
+        }
+    }
+
+    /// What our side brings to a half-open connection, and the route to the peer.
+    fn syn_params(
+        &self,
+        listener: &TcpSock,
+        cx: &Cx<'_, Kernel>,
+        iss: Option<SeqNum>,
+    ) -> Option<(SynParams, Route)> {
+        let route = Route::lookup(
+            self.flow.net,
+            self.local,
+            self.remote,
+            listener.bound_dev_if(),
+        )?;
+        let (seq_hash, ts_hash) = self.state.secret_hashes(self.local, self.remote);
+        let params = SynParams {
+            iss: iss.unwrap_or_else(|| isn(seq_hash, cx.now)),
+            ts_offset: ts_hash,
+            mss_route: route.path().mss,
+            rcvbuf: listener.rcvbuf(),
+        };
+        Some((params, route))
+    }
+
+    /// Makes the half-open entry for a SYN and answers it; without an entry, by a cookie, if there
+    /// is no room for one. `None`: nothing was sent.
     fn half_open(
         &self,
         listener: &TcpSock,
@@ -486,7 +547,7 @@ impl Rx<'_> {
             net: &net,
             mib: &self.state.mib,
         };
-        let (config, user) = {
+        let (config, user, backlog) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
                 return None;
@@ -495,25 +556,31 @@ impl Rx<'_> {
                 self.state.mib.add(Mib::ListenOverflows, 1);
                 return None;
             }
-            (queue.config, queue.user)
+            (queue.config, queue.user, queue.limit().saturating_add(1))
         };
-        let route = Route::lookup(
-            self.flow.net,
-            self.local,
-            self.remote,
-            listener.bound_dev_if(),
-        )?;
-        if !listener.shared().half_open_begins(net.max_syn_backlog) {
-            self.state.mib.add(Mib::ListenOverflows, 1);
-            return None;
+        let (params, route) = self.syn_params(listener, &cx, iss)?;
+        // As Linux: as many half-open as listen(n) has room for, n + 1, and without cookies some of
+        // tcp_max_syn_backlog is kept for peers that proved themselves, whom we don't remember.
+        let most = match net.syncookies {
+            // Who comes back from TIME-WAIT is nobody new.
+            _ if iss.is_some() => u32::MAX,
+            0 => backlog.min(net.max_syn_backlog.saturating_mul(3).saturating_div(4)),
+            1 => backlog,
+            _ => 0,
+        };
+        if !listener.shared().half_open_begins(most) {
+            if net.syncookies == 0 {
+                self.state.mib.add(Mib::ListenOverflows, 1);
+                return None;
+            }
+            let keyed = self.state.cookie_hash(self.local, self.remote);
+            let header = cookie::answer(&cx, &config, seg, params, &keyed);
+            listener.shared().cookie_sent(cx.now);
+            self.state.mib.add(Mib::SyncookiesSent, 1);
+            self.state.mib.add(Mib::OutSegs, 1);
+            send_along(route, self.flow.net, self.local, self.remote, &header);
+            return Some(());
         }
-        let (seq_hash, ts_hash) = self.state.secret_hashes(self.local, self.remote);
-        let params = SynParams {
-            iss: iss.unwrap_or_else(|| isn(seq_hash, cx.now)),
-            ts_offset: ts_hash,
-            mss_route: route.path().mss,
-            rcvbuf: listener.rcvbuf(),
-        };
         let entry = SynRcvd::new(&cx, &config, seg, params);
         let header = entry.syn_ack(cx.now);
         let delay = entry.deadline().since(cx.now).as_millis_ceil();

@@ -18,6 +18,7 @@ use crate::tcp::{
     config::NetConfig,
     congestion::Algorithm,
     ecn::Policy,
+    handshake::cookie::Keyed,
     mib::Mib,
     platform::MibSink,
     time::Duration, //
@@ -68,6 +69,8 @@ pub(crate) struct NetState {
     hash_key: SipKey,
     /// Keys sequence numbers, timestamps and ports.
     secret: SipKey,
+    /// Keys SYN cookies.
+    cookie_key: SipKey,
     /// Advances the search for ephemeral ports (RFC 6056, algorithm 5's increment).
     pub(crate) port_step: Atomic<u32>,
 }
@@ -104,6 +107,28 @@ impl NetState {
         let hash = self.secret.hash(a, b, c);
         (hash as u32, (hash >> 32) as u32)
     }
+
+    /// The hash that proves that a SYN cookie for these endpoints is ours.
+    pub(crate) fn cookie_hash(&self, local: Endpoint, remote: Endpoint) -> CookieHash<'_> {
+        let (a, b, c) = Self::words(local, remote);
+        CookieHash {
+            key: &self.cookie_key,
+            ends: self.cookie_key.hash(a, b, c),
+        }
+    }
+}
+
+/// A keyed hash over the endpoints of a connection, and what else a cookie holds.
+pub(crate) struct CookieHash<'a> {
+    key: &'a SipKey,
+    ends: u64,
+}
+
+impl Keyed for CookieHash<'_> {
+    fn hash(&self, a: u32, b: u32) -> u32 {
+        let (low, high) = (self.ends as u32, (self.ends >> 32) as u32);
+        self.key.hash(low ^ a, high, b) as u32
+    }
 }
 
 impl PerNet for NetState {
@@ -117,6 +142,7 @@ impl PerNet for NetState {
                 mib: Counters::new(),
                 hash_key: SipKey::random(),
                 secret: SipKey::random(),
+                cookie_key: SipKey::random(),
                 port_step: Atomic::new(crate::net::clock::random_u32()),
             }),
             GFP_KERNEL,
@@ -151,6 +177,8 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         window_scaling: s.window_scaling,
         timestamps: s.timestamps,
         max_syn_backlog: s.max_syn_backlog,
+        syncookies: s.syncookies,
+        invalid_ratelimit: Duration::from_millis(s.invalid_ratelimit_ms),
         rmem: s.rmem,
         wmem: s.wmem,
         moderate_rcvbuf: s.moderate_rcvbuf,

@@ -111,6 +111,8 @@ pub(crate) struct TcpShared {
     pub(crate) accept: BhSpinLock<AcceptQueue>,
     /// Half-open connections of a listener.
     half_open: Atomic<u32>,
+    /// When the last SYN was answered with a cookie, in seconds, or zero.
+    cookies_at: Atomic<u32>,
     /// Unread bytes, for poll() and /proc; written by the lock's holder.
     pub(crate) readable: Atomic<u32>,
     /// Bytes not acknowledged, for /proc; written by the lock's holder.
@@ -138,6 +140,18 @@ impl TcpShared {
         self.half_open.fetch_sub(1, Relaxed);
     }
 
+    /// A SYN is answered with a cookie.
+    pub(crate) fn cookie_sent(&self, now: Instant) {
+        self.cookies_at
+            .store((now.as_nanos() / 1_000_000_000) as u32, Relaxed);
+    }
+
+    /// Whether a cookie that is still good may be out.
+    pub(crate) fn cookies_out(&self, now: Instant) -> bool {
+        let at = self.cookies_at.load(Relaxed);
+        at != 0 && ((now.as_nanos() / 1_000_000_000) as u32).wrapping_sub(at) <= 128
+    }
+
     /// How many half-open connections there are.
     pub(crate) fn half_open(&self) -> u32 {
         self.half_open.load(Relaxed)
@@ -152,6 +166,7 @@ impl Protocol for RustTcp {
         pin_init!(TcpShared {
             accept <- new_bh_spinlock!(AcceptQueue::default(), "TcpShared::accept"),
             half_open: Atomic::new(0),
+            cookies_at: Atomic::new(0),
             readable: Atomic::new(0),
             unacked: Atomic::new(0),
             writable: Atomic::new(true),

@@ -31,6 +31,11 @@ pub(crate) struct NetConfig {
     pub(crate) timestamps: bool,
     /// Half-open entries per listener.
     pub(crate) max_syn_backlog: u32,
+    /// The least time between two answers to what moves nothing: challenge ACKs and ACKs of
+    /// duplicates (RFC 5961, section 7).
+    pub(crate) invalid_ratelimit: Duration,
+    /// SYN cookies: 0 never, 1 while the half-open queue is full, 2 always.
+    pub(crate) syncookies: u8,
     /// Receive buffer: least, initial, most; bytes.
     pub(crate) rmem: [u32; 3],
     /// Send buffer: least, initial, most; bytes.
@@ -72,6 +77,8 @@ impl Default for NetConfig {
             window_scaling: true,
             timestamps: true,
             max_syn_backlog: 1024,
+            invalid_ratelimit: Duration::from_millis(500),
+            syncookies: 1,
             rmem: [4096, 131_072, 6_291_456],
             wmem: [4096, 16_384, 4_194_304],
             moderate_rcvbuf: true,

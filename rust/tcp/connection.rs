@@ -642,7 +642,7 @@ impl<P: Platform> Connection<P> {
     /// RFC 5961, section 7, and the like for duplicates: an ACK, unless one went out just now.
     fn challenge(&mut self, cx: &Cx<'_, P>) {
         if self.last_challenge == Instant::default()
-            || cx.now.since(self.last_challenge) >= CHALLENGE_INTERVAL
+            || cx.now.since(self.last_challenge) >= cx.net.invalid_ratelimit
         {
             self.last_challenge = cx.now;
             self.recv.owed = AckOwed::Now;
@@ -662,10 +662,6 @@ impl<P: Platform> Connection<P> {
         }
     }
 }
-
-/// The least time between two answers to what moves nothing: challenge ACKs and ACKs of duplicates
-/// (RFC 5961, section 7; Linux's tcp_invalid_ratelimit).
-pub(crate) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// `value` unless it is zero.
 fn nonzero_or(value: Duration, default: Duration) -> Duration {

@@ -6,9 +6,11 @@
 //! A half-open connection is not a [`Connection`](super::connection::Connection): all that it has
 //! to remember fits in [`SynRcvd`], so that a flood of SYNs costs little memory.
 
+pub(crate) mod cookie;
+
 use super::{
     config::SocketConfig,
-    connection::{reset_for, DropReason, Timestamping, CHALLENGE_INTERVAL, DEFAULT_MSS},
+    connection::{reset_for, DropReason, Timestamping, DEFAULT_MSS},
     context::Cx,
     ecn::{self, Ecn},
     mib::Mib,
@@ -252,12 +254,12 @@ impl SynRcvd {
         if seg.has(Flags::SYN) && !seg.intersects_rst_ack() && seq == self.irs {
             // Which of the SYN-ACKs gets acknowledged can't be told any more: no RTT from it (Karn).
             self.sent_at = Instant::default();
-            return self.limited(cx.now, DropReason::Duplicate, Self::syn_ack);
+            return self.limited(cx, DropReason::Duplicate, Self::syn_ack);
         }
         if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
             if self.ts.is_old(ts.val, cx.now) && !seg.has(Flags::RST) {
                 cx.count(Mib::PAWSEstab);
-                return self.limited(cx.now, DropReason::Paws, Self::ack_now);
+                return self.limited(cx, DropReason::Paws, Self::ack_now);
             }
         }
         if seg.end().before(nxt) || seq.after(adv) {
@@ -265,7 +267,7 @@ impl SynRcvd {
             return if seg.has(Flags::RST) {
                 SynRcvdOn::Drop(DropReason::OutOfWindow)
             } else {
-                self.limited(cx.now, DropReason::OutOfWindow, Self::ack_now)
+                self.limited(cx, DropReason::OutOfWindow, Self::ack_now)
             };
         }
         if seg.has(Flags::RST) {
@@ -273,11 +275,11 @@ impl SynRcvd {
                 cx.count(Mib::AttemptFails);
                 SynRcvdOn::Remove
             } else {
-                self.limited(cx.now, DropReason::Challenge, Self::ack_now)
+                self.limited(cx, DropReason::Challenge, Self::ack_now)
             };
         }
         if seg.has(Flags::SYN) {
-            return self.limited(cx.now, DropReason::Challenge, Self::ack_now);
+            return self.limited(cx, DropReason::Challenge, Self::ack_now);
         }
         if !seg.has(Flags::ACK) {
             return SynRcvdOn::Drop(DropReason::NoAck);
@@ -298,18 +300,19 @@ impl SynRcvd {
 
     /// An answer to what moves nothing, unless one went out just now (RFC 5961, section 7): nobody
     /// shall make us send as fast as they do.
-    fn limited(
+    fn limited<P: Platform>(
         &mut self,
-        now: Instant,
+        cx: &Cx<'_, P>,
         reason: DropReason,
         header: fn(&Self, Instant) -> Header,
     ) -> SynRcvdOn {
-        if self.last_reply != Instant::default() && now.since(self.last_reply) < CHALLENGE_INTERVAL
+        if self.last_reply != Instant::default()
+            && cx.now.since(self.last_reply) < cx.net.invalid_ratelimit
         {
             return SynRcvdOn::Drop(reason);
         }
-        self.last_reply = now;
-        SynRcvdOn::Reply(header(self, now), reason)
+        self.last_reply = cx.now;
+        SynRcvdOn::Reply(header(self, cx.now), reason)
     }
 
     /// An ACK of what came so far.

@@ -43,6 +43,12 @@ mib! {
     ListenOverflows,
     /// SYNs dropped for any reason.
     ListenDrops,
+    /// SYNs answered with a cookie.
+    SyncookiesSent,
+    /// Valid cookies that came back.
+    SyncookiesRecv,
+    /// ACKs at a listener, while cookies were out, that brought none.
+    SyncookiesFailed,
     /// Final ACKs dropped because the accept queue was full.
     AcceptOverflows,
     /// TIME-WAIT entries made.

@@ -4,7 +4,7 @@
 //! entry that answers late segments (RFC 9293, section 3.10.7.4; RFC 1337; RFC 6191).
 
 use super::{
-    connection::{Timestamping, CHALLENGE_INTERVAL},
+    connection::Timestamping,
     context::Cx,
     mib::Mib,
     platform::Platform,
@@ -97,13 +97,14 @@ impl TimeWait {
     }
 
     /// An ACK, unless one went out just now: two TIME-WAITs must not talk for ever.
-    fn limited_ack(&mut self, now: Instant) -> TimeWaitOn {
-        if self.last_reply != Instant::default() && now.since(self.last_reply) < CHALLENGE_INTERVAL
+    fn limited_ack<P: Platform>(&mut self, cx: &Cx<'_, P>) -> TimeWaitOn {
+        if self.last_reply != Instant::default()
+            && cx.now.since(self.last_reply) < cx.net.invalid_ratelimit
         {
             return TimeWaitOn::Drop;
         }
-        self.last_reply = now;
-        TimeWaitOn::Reply(self.ack(now))
+        self.last_reply = cx.now;
+        TimeWaitOn::Reply(self.ack(cx.now))
     }
 
     /// A segment arrived.
@@ -141,11 +142,11 @@ impl TimeWait {
                 let iss = self.snd_nxt.add(65_535).add(2);
                 return TimeWaitOn::NewConnection(iss);
             }
-            return self.limited_ack(cx.now);
+            return self.limited_ack(cx);
         }
         if old {
             cx.count(Mib::PAWSEstab);
-            return self.limited_ack(cx.now);
+            return self.limited_ack(cx);
         }
         if seg.has(Flags::FIN) && seg.end() == self.rcv_nxt {
             // The peer missed our last ACK.
@@ -153,7 +154,7 @@ impl TimeWait {
             return TimeWaitOn::Reply(self.ack(cx.now));
         }
         if seg.len() > 0 || seg.header.seq != self.rcv_nxt {
-            return self.limited_ack(cx.now);
+            return self.limited_ack(cx);
         }
         TimeWaitOn::Drop
     }
@@ -177,18 +178,18 @@ impl TimeWait {
             return if seg.has(Flags::RST) {
                 TimeWaitOn::Drop
             } else {
-                self.limited_ack(cx.now)
+                self.limited_ack(cx)
             };
         }
         if seg.has(Flags::RST) {
             return if seg.header.seq == self.rcv_nxt {
                 TimeWaitOn::Remove(None)
             } else {
-                self.limited_ack(cx.now)
+                self.limited_ack(cx)
             };
         }
         if seg.has(Flags::SYN) {
-            return self.limited_ack(cx.now);
+            return self.limited_ack(cx);
         }
         if !seg.has(Flags::ACK) {
             return TimeWaitOn::Drop;

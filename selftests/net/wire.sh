@@ -5,12 +5,12 @@
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
 for family in inet rusttcp; do
-	for what in states badinput; do
+	for what in states badinput flood; do
 		log=$(mktemp)
 		RUSTTCP_FAMILY=$family unshare -n bash -c \
 			"ip link set lo up; cd selftests/wire && exec /usr/bin/python3 -B $what.py" >"$log" 2>&1
 		status=$?
-		# One numbering for all four.
+		# One numbering for all six.
 		while read -r line; do
 			case $line in
 			"ok "*) ktap 0 "$what: ${line#ok * - }" ;;
