@@ -7,6 +7,8 @@ use crate::tcp::seq::SeqNum;
 
 /// One, for DCTCP.Alpha.
 const ONE: u32 = 1 << 20;
+/// Twice that.
+const TWO: u64 = 2 << 20;
 /// g = 1/16 (RFC 8257, 4.2).
 const GAIN_SHIFT: u32 = 4;
 
@@ -75,8 +77,7 @@ impl Controller for Dctcp {
         if cause != Cause::Mark {
             return half;
         }
-        let less = u64::from(window.cwnd).saturating_mul(u64::from(self.alpha))
-            / u64::from(ONE.saturating_mul(2));
+        let less = u64::from(window.cwnd).saturating_mul(u64::from(self.alpha)) / TWO;
         window
             .cwnd
             .saturating_sub(u32::try_from(less).unwrap_or(u32::MAX))

@@ -70,6 +70,8 @@ pub(crate) struct TooMuch {
 
 /// One lost part in this many is acceptable (BBR.LossThresh = 2%).
 pub(crate) const LOSS_PART: u32 = 50;
+/// The parts that are not lost then.
+const OTHER_PARTS: u64 = LOSS_PART as u64 - 1;
 
 /// The estimator.
 #[derive(Clone, Copy, Default, Debug)]
@@ -169,8 +171,7 @@ impl Rate {
         let lost_before = lost.saturating_sub(len);
         let part = (before / LOSS_PART).saturating_sub(lost_before);
         // (thresh * before - lost_before) / (1 - thresh)
-        let prefix = u64::from(part).saturating_mul(u64::from(LOSS_PART))
-            / u64::from(LOSS_PART.saturating_sub(1));
+        let prefix = u64::from(part).saturating_mul(u64::from(LOSS_PART)) / OTHER_PARTS;
         self.too_much = Some(TooMuch {
             in_flight: before.saturating_add(u32::try_from(prefix).unwrap_or(0)),
             app_limited,

@@ -13,6 +13,8 @@ use crate::tcp::{
 pub(super) const NVP: Duration = Duration::from_secs(300);
 /// The sampling period is divided into that many parts (RFC 7661, 4.2).
 const BINS: usize = 3;
+/// The same, to divide by.
+const PARTS: u64 = BINS as u64;
 
 /// What was in use lately.
 #[derive(Clone, Copy, Default, Debug)]
@@ -35,7 +37,7 @@ impl Validation {
     pub(super) fn on_ack(&mut self, ack: &Ack) {
         let period =
             Duration::from_nanos(ack.srtt.as_nanos().saturating_mul(3)).max(Duration::from_secs(1));
-        let part = Duration::from_nanos(period.as_nanos() / BINS as u64);
+        let part = Duration::from_nanos(period.as_nanos() / PARTS);
         if ack.now.since(self.bin_start) >= part {
             let [a, b, _] = self.bins;
             // After a long silence nothing of it is left.

@@ -515,7 +515,7 @@ impl<P: Platform> Connection<P> {
         }
         self.note_sent(cx, again);
         // Super-segments count by the segments that they are cut into.
-        let more = len.div_ceil(mss.max(1)).saturating_sub(1);
+        let more = len.saturating_sub(1).checked_div(mss).unwrap_or(0);
         cx.mib.add(Mib::OutSegs, u64::from(more));
         if again {
             cx.mib.add(Mib::RetransSegs, u64::from(more));
