@@ -12,8 +12,8 @@ PRELOAD := $(if $(wildcard tools/preload/rusttcp_preload.c),build/librusttcp-pre
 CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
-.PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-vm test-debug \
-	fuzz bench layers lint fmt doc demo options install clean distclean help
+.PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
+	test-debug fuzz bench layers lint fmt doc demo options install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -54,6 +54,9 @@ test-host: setup ## the core's tests and simulation
 
 test-vm: all ## the suite in the VM (T=NAME: only what matches)
 	@scripts/test.sh vm $(T)
+
+test-tools: all ## layer rules, tools/vm: that they notice what they are for
+	@scripts/test.sh tools
 
 test-debug: all module-debug ## the same under KASAN, lockdep, kmemleak
 	@scripts/test.sh debug $(T)

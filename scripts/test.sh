@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test.sh all|host|vm|debug [T=NAME]: runs tests and ends with "N passed, N failed".
+# test.sh all|host|tools|vm|debug [NAME]: runs tests and ends with "N passed, N failed".
 set -u
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -45,6 +45,19 @@ run_host() {
 	rm -f "$log"
 }
 
+# run_script WHAT COMMAND...: a KTAP script on this machine.
+run_script() {
+	local what=$1 log status
+	shift
+	log=$(mktemp)
+	"$@" 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	count "$log"
+	grep -q '^1\.\.' "$log" && { [ "$status" = 0 ] || grep -q '^not ok' "$log"; }
+	one "$what: ran to its end" $?
+	rm -f "$log"
+}
+
 # run_vm KERNEL TIMEOUT [PART]: the guest's suite, or what matches PART, in one boot.
 run_vm() {
 	local log status out=build
@@ -68,17 +81,14 @@ case $what in all | host)
 	echo "# host tests: $((SECONDS - start)) s"
 	;;
 esac
-case $what in all)
+case $what in all | tools)
+	start=$SECONDS
 	scripts/check_layers.sh
 	one "layers" $?
-	;;
-esac
-case $what in all)
+	run_script "layers can fail" selftests/lib/layers-selftest.sh
+	echo "# layers: $((SECONDS - start)) s"
 	start=$SECONDS
-	log=$(mktemp)
-	selftests/lib/vm-selftest.sh | tee "$log"
-	count "$log"
-	rm -f "$log"
+	run_script "tools/vm" selftests/lib/vm-selftest.sh
 	echo "# tools/vm itself: $((SECONDS - start)) s"
 	;;
 esac
