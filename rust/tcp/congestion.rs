@@ -291,8 +291,10 @@ fn least(mss: u32) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Congestion {
     window: Window,
-    /// The window before the current row of reductions.
+    /// The window before the current row of reductions, or before the last one if that is over.
     before: Option<Window>,
+    /// That row is over: what it did may still turn out to be a mistake (RFC 3708).
+    over: bool,
     /// Fast recovery.
     prr: Option<Prr>,
     validation: Validation,
@@ -308,6 +310,7 @@ impl Congestion {
                 ssthresh: NO_THRESHOLD,
             },
             before: None,
+            over: false,
             prr: None,
             validation: Validation::default(),
             law: Law::new(algorithm),
@@ -438,8 +441,9 @@ impl Congestion {
     }
 
     fn reduce(&mut self, cause: Cause, flight: u32, mss: u32) {
-        if self.before.is_none() {
+        if self.before.is_none() || self.over {
             self.before = Some(self.window);
+            self.over = false;
         }
         // RFC 7661, 4.4.1: a window that was not in use does not count.
         let used = self.validation.pipe_ack().unwrap_or(0).max(flight);
@@ -458,7 +462,7 @@ impl Congestion {
     /// Fast recovery is over (RFC 9937, 5: at its end the window is the threshold).
     pub(crate) fn on_recovered(&mut self) {
         self.prr = None;
-        self.before = None;
+        self.over = true;
         if !self.law.rules().owns_window() {
             self.window.cwnd = self.window.ssthresh;
         }
@@ -466,7 +470,7 @@ impl Congestion {
 
     /// Repair after a time-out is over.
     pub(crate) fn on_repaired(&mut self) {
-        self.before = None;
+        self.over = true;
     }
 
     /// The reductions since the last recovery (or the one that goes on) were a mistake: the

@@ -13,6 +13,7 @@ mod input;
 mod output;
 mod syn_sent;
 mod timeout;
+mod undo;
 mod user;
 
 pub(crate) use user::window_scale;

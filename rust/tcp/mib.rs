@@ -107,4 +107,14 @@ mib! {
     TCPLossProbeRecovery,
     /// Segments with an ACK that needed no decision (header prediction).
     TCPHPAcks,
+    /// Time-outs that F-RTO showed to be mistakes (RFC 5682).
+    TCPSpuriousRTOs,
+    /// Time-outs that timestamps showed to be mistakes (RFC 3522).
+    TCPLossUndo,
+    /// Fast recoveries that timestamps showed to be mistakes (RFC 3522).
+    TCPFullUndo,
+    /// Recoveries that the peer's reports of duplicates showed to be mistakes (RFC 3708).
+    TCPDSACKUndo,
+    /// Peers that dropped what they had reported as received (RFC 2018, section 8).
+    TCPSACKReneging,
 }

@@ -3,6 +3,10 @@
 //! RACK (RFC 8985): losses are told by time. Data counts as lost once something sent later has
 //! arrived and the data has had time enough to arrive out of order.
 
+mod undo;
+
+pub(crate) use undo::{Undo, Verdict};
+
 use super::{
     seq::SeqNum,
     time::{Duration, Instant},

@@ -38,6 +38,14 @@ impl RttEstimator {
         self.min = if self.min == 0 { r } else { self.min.min(r) };
     }
 
+    /// A time-out was a mistake, and this sample says how long the path takes at times: the next one
+    /// shall come later. RFC 4015, section 3.3.
+    pub(crate) fn after_spurious(&mut self, rtt: Duration) {
+        let r = rtt.as_nanos();
+        self.srtt = self.srtt.max(r);
+        self.rttvar = self.rttvar.max(r / 2);
+    }
+
     /// The smoothed round-trip time, if there was a sample.
     pub(crate) fn srtt(&self) -> Option<Duration> {
         (self.srtt != 0).then_some(Duration::from_nanos(self.srtt))

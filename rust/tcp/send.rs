@@ -7,12 +7,12 @@
 
 mod scoreboard;
 
-pub(crate) use scoreboard::Moment;
+pub(crate) use scoreboard::{Moment, LOOKS_IN_VAIN};
 
 use super::{
     congestion::Rate,
     platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegMeta, SegTree, TxBuffer},
-    recovery::Rack,
+    recovery::{Rack, Undo},
     seq::{SeqNum, SeqRange},
     time::Instant,
 };
@@ -93,6 +93,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) force_one: bool,
     /// Loss detection by time.
     pub(crate) rack: Rack,
+    /// Whether the latest recovery was a mistake.
+    pub(crate) undo: Undo,
     /// The delivery rate.
     pub(crate) rate: Rate,
     /// When the whole tree was last looked through for losses.
@@ -133,6 +135,7 @@ impl<P: Platform> Send<P> {
             recovery: Recovery::Open,
             force_one: false,
             rack: Rack::default(),
+            undo: Undo::default(),
             rate: Rate::default(),
             scanned_at: Instant::default(),
             tail_probe: None,

@@ -9,29 +9,29 @@ use crate::tcp::{
     context::Cx,
     mib::Mib,
     platform::{MibSink, Platform},
-    send::{Moment, Recovery},
+    send::{Moment, Recovery, LOOKS_IN_VAIN},
     seq::{SeqNum, SeqRange},
     time::{Duration, Instant},
     timers::Timer,
-    wire::{Flags, Segment},
+    wire::{Flags, SackBlocks, Segment},
 };
 
 /// What the SACK option of an ACK said.
 #[derive(Clone, Copy, Default, Debug)]
-struct Sacked {
+pub(super) struct Sacked {
     /// Bytes reported for the first time.
-    newly: u32,
+    pub(super) newly: u32,
     /// The peer reported a duplicate (RFC 2883).
-    duplicate: bool,
+    pub(super) duplicate: bool,
 }
 
 /// The sending half before an ACK changed it, and what the ACK measured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
-    una: SeqNum,
+    pub(super) una: SeqNum,
     /// Sequence numbers out.
     flight: u32,
-    recovery: Recovery,
+    pub(super) recovery: Recovery,
     /// Bytes reported as arrived beyond SND.UNA.
     sacked: u32,
     /// C.lost.
@@ -39,7 +39,7 @@ pub(super) struct Prior {
     /// The ACK has ECE.
     echo: bool,
     /// The round-trip time that the ACK measured, if it did.
-    rtt: Option<Duration>,
+    pub(super) rtt: Option<Duration>,
 }
 
 impl<P: Platform> Connection<P> {
@@ -101,6 +101,7 @@ impl<P: Platform> Connection<P> {
                 }
             }
         }
+        self.judge_recovery(cx, seg, &prior, sacked);
         if self.sack_ok && (self.send.sacked > 0 || self.send.recovery != Recovery::Open) {
             self.detect_losses(cx, prior_flight);
         }
@@ -173,6 +174,8 @@ impl<P: Platform> Connection<P> {
         let mut sacked = Sacked::default();
         let second = blocks.iter().nth(1);
         let mut is_first = true;
+        let mut looks = LOOKS_IN_VAIN;
+        let mut seen = SackBlocks::default();
         for block in blocks.iter() {
             let first = core::mem::take(&mut is_first);
             if !block.start.before(block.end) || block.end.after(nxt) {
@@ -184,16 +187,17 @@ impl<P: Platform> Connection<P> {
                 cx.count(Mib::TCPDSACKRecv);
                 self.stats.dsacks = self.stats.dsacks.wrapping_add(1);
                 sacked.duplicate = true;
+                self.send.undo.on_duplicate(block);
                 self.send.rack.on_dsack(una, nxt);
                 continue;
             }
             if block.start.after_or_eq(una.latest(ack)) {
-                sacked.newly = sacked
-                    .newly
-                    .saturating_add(self.send.mark_sacked(block, moment));
+                let (newly, reached) = self.send.mark_sacked(block, moment, &mut looks);
+                sacked.newly = sacked.newly.saturating_add(newly);
+                seen.push(SeqRange::new(block.start, reached));
             }
         }
-        self.send.note_blocks(blocks.iter());
+        self.send.note_blocks(seen.iter());
         sacked
     }
 
@@ -354,6 +358,7 @@ impl<P: Platform> Connection<P> {
         let (pipe, mss) = (self.send.pipe(), self.mss());
         let out = self.send.in_flight().saturating_sub(self.send.sacked);
         self.cc.on_loss(flight, out, pipe, mss);
+        self.send.undo.begin(self.send.una);
         self.ecn.on_reduced(self.send.nxt);
         self.send.recovery = Recovery::Fast(self.send.nxt);
         self.send.force_one = true;
@@ -362,10 +367,11 @@ impl<P: Platform> Connection<P> {
         cx.count(Mib::TCPFastRetrans);
     }
 
-    fn end_recovery(&mut self) {
+    pub(super) fn end_recovery(&mut self) {
         self.send.recovery = Recovery::Open;
         self.send.force_one = false;
         self.send.rack.on_recovered();
+        self.send.undo.on_recovered();
     }
 
     /// RFC 8985, 7.4.2: what an ACK says about a tail probe that is out.

@@ -12,7 +12,7 @@ use crate::tcp::{
     platform::{Buffer, MibSink, NoMemory, Platform, SegFlags, SegList, SegTree},
     recv::AckOwed,
     send::{Recovery, TailProbe},
-    seq::SeqNum,
+    seq::{SeqNum, SeqRange},
     state::ConnState,
     time::{Duration, Instant},
     timers::Timer,
@@ -267,6 +267,18 @@ impl<P: Platform> Connection<P> {
             self.timers.set(Timer::Pace, at);
             return Ok(None);
         }
+        if let Some(left) = self.send.undo.wants_new() {
+            // RFC 5682, step 2b: new data tells whether the time-out was a mistake.
+            if left > 0 {
+                if let Some(next) = self.next_fresh(cx)? {
+                    return Ok(Some(next));
+                }
+                self.send.undo.on_new(0);
+            }
+            if self.send.undo.wants_new().is_some() {
+                return Ok(None);
+            }
+        }
         if let Some(next) = self.next_again()? {
             return Ok(Some(next));
         }
@@ -368,7 +380,10 @@ impl<P: Platform> Connection<P> {
         }
         let cwnd_room = self.cc.cwnd().saturating_sub(self.send.pipe());
         let wnd_room = self.send.window_left();
-        let room = cwnd_room.min(wnd_room).min(self.burst(mss));
+        let mut room = cwnd_room.min(wnd_room).min(self.burst(mss));
+        if let Some(left) = self.send.undo.wants_new() {
+            room = room.min(mss.saturating_mul(u32::from(left)));
+        }
         self.cwnd_limited = cwnd_room < len && cwnd_room <= wnd_room;
         if room < len && self.is_worth_waiting(cwnd_room.min(wnd_room)) {
             return Ok(None);
@@ -456,6 +471,7 @@ impl<P: Platform> Connection<P> {
                 self.send.fin_sent = true;
                 self.send.fin_lost = false;
                 self.send.nxt = fin_seq.add(1);
+                self.note_for_undo(cx, SeqRange::new(fin_seq, self.send.nxt), mss, again);
                 self.note_sent(cx, again);
                 let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK));
                 return Some(Transmit {
@@ -496,23 +512,26 @@ impl<P: Platform> Connection<P> {
             meta.flags.set(SegFlags::EVER_RETRANS);
             self.send.force_one = false;
         }
+        let range = SeqRange::new(meta.seq, meta.end);
+        let push = meta.flags.has(SegFlags::PSH);
         let (mark, codepoint) = if again {
             (Flags::default(), Codepoint::NotEct)
         } else {
             self.ecn.mark_data()
         };
         let mut flags = Flags::ACK.with(mark);
-        if meta.flags.has(SegFlags::PSH) {
+        if push {
             flags = flags.with(Flags::PSH);
         }
         // The FIN rides on the last data, now if it may, and again whenever that is resent.
-        let is_last = meta.end == fin_seq;
+        let is_last = range.end == fin_seq;
         if is_last && self.fin_queued && self.state.fin_queued() && (!again || self.send.fin_sent) {
             flags = flags.with(Flags::FIN);
             self.send.fin_sent = true;
             self.send.fin_lost = false;
             self.send.nxt = fin_seq.add(1);
         }
+        self.note_for_undo(cx, range, mss, again);
         self.note_sent(cx, again);
         // Super-segments count by the segments that they are cut into.
         let more = len.saturating_sub(1).checked_div(mss).unwrap_or(0);
@@ -544,6 +563,17 @@ impl<P: Platform> Connection<P> {
             departure,
             codepoint,
         })
+    }
+
+    /// What goes out decides whether a recovery can be told to be a mistake.
+    fn note_for_undo(&mut self, cx: &Cx<'_, P>, range: SeqRange, mss: u32, again: bool) {
+        if !again {
+            let segments = range.len().div_ceil(mss.max(1));
+            self.send.undo.on_new(segments);
+        } else if self.send.recovery != Recovery::Open {
+            let tsval = self.ts.enabled.then(|| self.ts.val(cx.now));
+            self.send.undo.on_resent(range, tsval);
+        }
     }
 
     /// Something that has to be acknowledged goes out.

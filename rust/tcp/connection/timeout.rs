@@ -81,7 +81,11 @@ impl<P: Platform> Connection<P> {
             let in_flight = self.send.pipe();
             self.cc.on_rto(in_flight, self.mss(), first);
             self.ecn.on_reduced(self.send.nxt);
-            self.send.mark_all_lost();
+            if self.send.mark_all_lost() {
+                cx.count(Mib::TCPSACKReneging);
+            }
+            let begins = first && self.send.recovery == Recovery::Open;
+            self.send.undo.begin_timeout(self.send.una, begins);
             self.send.recovery = Recovery::Loss(self.send.nxt);
             self.send.dupacks = 0;
             self.send.force_one = true;

@@ -372,7 +372,7 @@ impl<P: Platform> Connection<P> {
         self.update_mss();
         if self.send.in_flight() > 0 && self.state.is_synchronized() {
             // Not a sign of congestion: the window stays (RFC 1191, section 6.4).
-            self.send.mark_all_lost();
+            let _ = self.send.mark_all_lost();
             self.send.force_one = true;
             self.rearm_retransmit(cx);
         }

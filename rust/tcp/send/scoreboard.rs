@@ -17,6 +17,8 @@ use crate::tcp::{
 
 /// A tree with more buffers than this is not searched at every ACK.
 const SEARCH_FREELY: u32 = 192;
+/// How many buffers one ACK may have looked at in vain, that is, which were marked already.
+pub(crate) const LOOKS_IN_VAIN: u32 = 256;
 
 /// The moment of an ACK: what the scoreboard needs to judge delays.
 #[derive(Clone, Copy, Debug)]
@@ -102,15 +104,22 @@ impl<P: Platform> Send<P> {
         self.buffers < segments.saturating_mul(2).saturating_add(64)
     }
 
-    /// Marks what a SACK block covers; tells how many bytes are newly covered. RFC 6675, Update().
-    pub(crate) fn mark_sacked(&mut self, block: SeqRange, at: Moment) -> u32 {
+    /// Marks what a SACK block covers; tells how many bytes are newly covered, and how far it got:
+    /// once `looks` are used up, what is left of the block has to wait for another ACK. RFC 6675,
+    /// Update().
+    pub(crate) fn mark_sacked(
+        &mut self,
+        block: SeqRange,
+        at: Moment,
+        looks: &mut u32,
+    ) -> (u32, SeqNum) {
         // What the last ACK reported is marked already: begin where this block is longer.
         let known = self
             .seen
             .iter()
             .find(|old| old.start == block.start && old.len() > 0);
         let mut pos = match known {
-            Some(old) if old.end.after_or_eq(block.end) => return 0,
+            Some(old) if old.end.after_or_eq(block.end) => return (0, block.end),
             Some(old) => old.end,
             None => block.start,
         };
@@ -120,15 +129,22 @@ impl<P: Platform> Send<P> {
             }
         }
         let mut newly = 0u32;
+        let mut reached = block.end;
         while let Some(buf) = self.rtx.at_or_after_mut(pos) {
             let meta = *buf.meta();
             if meta.end.after(block.end) {
                 break;
             }
-            pos = meta.end;
             if meta.seq.before(block.start) || meta.flags.has(SegFlags::SACKED) {
+                let Some(left) = looks.checked_sub(1) else {
+                    reached = pos;
+                    break;
+                };
+                *looks = left;
+                pos = meta.end;
                 continue;
             }
+            pos = meta.end;
             let len = buf.len();
             let flags = &mut buf.meta_mut().flags;
             flags.clear(SegFlags::LOST);
@@ -145,10 +161,10 @@ impl<P: Platform> Send<P> {
             self.high_sacked = self.high_sacked.latest(meta.end);
         }
         self.sacked = self.sacked.saturating_add(newly);
-        newly
+        (newly, reached)
     }
 
-    /// Remembers the blocks of an ACK.
+    /// Remembers the blocks of an ACK, as far as they were looked at.
     pub(crate) fn note_blocks(&mut self, blocks: impl Iterator<Item = SeqRange>) {
         let mut seen = [SeqRange::default(); 4];
         if self.sacked > 0 {
@@ -209,6 +225,27 @@ impl<P: Platform> Send<P> {
         losses
     }
 
+    /// The recovery was a mistake: what was taken to be lost is on its way, and what was sent again
+    /// is so twice.
+    pub(crate) fn forget_losses(&mut self) {
+        let mut pos = self.una;
+        while self.lost > 0 {
+            let Some(buf) = self.rtx.at_or_after_mut(pos) else {
+                break;
+            };
+            let len = buf.len();
+            let meta = buf.meta_mut();
+            pos = meta.end;
+            if meta.flags.has(SegFlags::LOST) {
+                meta.flags.clear(SegFlags::LOST);
+                self.lost = self.lost.saturating_sub(len);
+            }
+        }
+        self.lost = 0;
+        self.fin_lost = false;
+        self.force_one = false;
+    }
+
     /// Without SACK: marks the first segment as lost (RFC 6582, steps 2 and 3).
     pub(crate) fn mark_first_lost(&mut self, mss: u32) {
         self.trim_rtx();
@@ -238,8 +275,8 @@ impl<P: Platform> Send<P> {
 
     /// After a time-out: all that is not selectively acknowledged is lost. If the first buffer
     /// is marked as acknowledged, the peer dropped what it had reported (RFC 2018, section 8), and
-    /// the marks mean nothing.
-    pub(crate) fn mark_all_lost(&mut self) {
+    /// the marks mean nothing; true if that is so.
+    pub(crate) fn mark_all_lost(&mut self) -> bool {
         self.trim_rtx();
         let reneged = self
             .rtx
@@ -273,6 +310,7 @@ impl<P: Platform> Send<P> {
             self.seen = [SeqRange::default(); 4];
         }
         self.fin_lost = self.fin_sent;
+        reneged
     }
 
     /// Whether the sums are what the marks say: for tests. `counts_sacked`: SACK is in use, so that

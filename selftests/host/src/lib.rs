@@ -29,4 +29,6 @@ mod segment_arrives;
 #[cfg(test)]
 mod small_entries;
 #[cfg(test)]
+mod spurious;
+#[cfg(test)]
 mod tests;

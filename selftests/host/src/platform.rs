@@ -9,11 +9,18 @@ use std::collections::{BTreeMap, VecDeque};
 thread_local! {
     /// One in how many splits fails for want of memory (0: none), and a count to choose by.
     static SCARCITY: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+    /// How often a tree was searched or changed.
+    static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
 /// From now on, on this thread, one in `every` splits fails; 0: none.
 pub(crate) fn make_memory_scarce(every: u32) {
     SCARCITY.set((every, 0));
+}
+
+/// How often trees were searched or changed on this thread so far.
+pub(crate) fn work() -> u64 {
+    WORK.get()
 }
 
 /// A buffer.
@@ -133,6 +140,7 @@ impl Tree {
         }
     }
     fn find(&self, seq: SeqNum) -> Option<u32> {
+        WORK.set(WORK.get() + 1);
         let key = self.key(seq);
         if let Some((k, b)) = self.map.range(..=key).next_back() {
             if b.meta.end.after(seq) {
@@ -160,6 +168,7 @@ impl SegTree<Buf> for Tree {
         self.map.pop_last().map(|e| e.1)
     }
     fn insert(&mut self, buf: Buf) {
+        WORK.set(WORK.get() + 1);
         self.rebase(buf.meta.seq);
         assert_eq!(
             buf.meta.end,

@@ -104,6 +104,10 @@ fn the_simulator_meets_every_mechanism() {
         Mib::TCPDSACKRecv,
         Mib::TCPLostRetransmit,
         Mib::TCPLossProbes,
+        Mib::TCPSpuriousRTOs,
+        Mib::TCPLossUndo,
+        Mib::TCPFullUndo,
+        Mib::TCPDSACKUndo,
     ] {
         println!(
             "{} {}",

@@ -209,7 +209,7 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
             }
             8 => {
                 let len = u32::from(bytes.u16()?);
-                if written < 1 << 20 && raw.conn.send_check().is_ok() {
+                if written < 1 << 17 && raw.conn.send_check().is_ok() {
                     written += len;
                     raw.write(len as usize)
                 } else {
