@@ -568,7 +568,8 @@ impl<P: Platform> Connection<P> {
     /// What goes out decides whether a recovery can be told to be a mistake.
     fn note_for_undo(&mut self, cx: &Cx<'_, P>, range: SeqRange, mss: u32, again: bool) {
         if !again {
-            let segments = range.len().div_ceil(mss.max(1));
+            let up = range.len().saturating_add(mss).saturating_sub(1);
+            let segments = up.checked_div(mss).unwrap_or(1);
             self.send.undo.on_new(segments);
         } else if self.send.recovery != Recovery::Open {
             let tsval = self.ts.enabled.then(|| self.ts.val(cx.now));
