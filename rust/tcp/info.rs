@@ -181,6 +181,8 @@ pub(crate) struct Info {
     pub(crate) timestamps: bool,
     /// SACK is in use.
     pub(crate) sack: bool,
+    /// Both sides agreed to ECN, and a segment with ECT arrived.
+    pub(crate) ecn: (bool, bool),
     /// The peer's window scale and ours, if scaling is in use.
     pub(crate) wscale: Option<(u8, u8)>,
     /// The retransmission time-out.
@@ -309,6 +311,7 @@ impl<P: Platform> Connection<P> {
             backoff: self.backoff(),
             timestamps: self.ts_enabled(),
             sack: self.sack_enabled(),
+            ecn: self.ecn(),
             wscale: (self.recv.wscale > 0 || send.wscale > 0)
                 .then_some((send.wscale, self.recv.wscale)),
             rto: self.rto(cx),

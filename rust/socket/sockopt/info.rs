@@ -23,6 +23,8 @@ mod opt {
     pub(super) const TIMESTAMPS: u8 = 1;
     pub(super) const SACK: u8 = 2;
     pub(super) const WSCALE: u8 = 4;
+    pub(super) const ECN: u8 = 8;
+    pub(super) const ECN_SEEN: u8 = 16;
 }
 
 /// TCP_CA_*.
@@ -92,6 +94,13 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     }
     if info.sack {
         to.tcpi_options |= opt::SACK;
+    }
+    let (ecn, seen) = info.ecn;
+    if ecn {
+        to.tcpi_options |= opt::ECN;
+    }
+    if seen {
+        to.tcpi_options |= opt::ECN_SEEN;
     }
     if let Some((theirs, ours)) = info.wscale {
         to.tcpi_options |= opt::WSCALE;
