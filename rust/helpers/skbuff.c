@@ -84,10 +84,10 @@ bool rusttcp_helper_tcp4_checksum_ok(struct sk_buff *skb)
  */
 void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 				    unsigned int len, __be32 saddr, __be32 daddr,
-				    u16 gso_size);
+				    u16 gso_size, bool ace);
 void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 				    unsigned int len, __be32 saddr, __be32 daddr,
-				    u16 gso_size)
+				    u16 gso_size, bool ace)
 {
 	struct tcphdr *th = skb_push(skb, len);
 	unsigned int payload = skb->len - len;
@@ -103,8 +103,13 @@ void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 		skb_shinfo(skb)->gso_size = gso_size;
 		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(payload, gso_size);
 		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
-		/* CWR belongs to the first segment only; not every device knows. */
-		if (th->cwr)
+		/*
+		 * CWR belongs to the first segment only, or, as a part of
+		 * the ACE field, to all of them; not every device knows.
+		 */
+		if (ace)
+			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ACCECN;
+		else if (th->cwr)
 			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ECN;
 	}
 }

@@ -136,7 +136,8 @@ impl<P: Protocol> Wire<'_, P> {
     /// Sends a segment: a copy of `payload`'s descriptor (or nothing) behind `header`, whose
     /// checksum is completed on the way. `gso_size`: bytes a segment, 0 if it is just one.
     /// `departure`: when it shall leave if the queueing discipline minds, CLOCK_MONOTONIC, ns.
-    /// `ecn`: the two bits of the IP header; the rest of that octet is IP_TOS.
+    /// `ecn`: the two bits of the IP header; the rest of that octet is IP_TOS. `ace`: CWR is not for
+    /// the first segment only.
     /// Losing the packet for want of memory is as good as losing it on the way.
     pub(crate) fn transmit<C: ControlBlock>(
         &mut self,
@@ -144,7 +145,7 @@ impl<P: Protocol> Wire<'_, P> {
         payload: Option<&SkBuff<C>>,
         gso_size: u16,
         departure: u64,
-        ecn: u8,
+        (ecn, ace): (u8, bool),
     ) {
         let headroom = bindings::MAX_TCP_HEADER;
         let skb = match payload {
@@ -166,6 +167,7 @@ impl<P: Protocol> Wire<'_, P> {
                 addr_to_be(local.addr),
                 addr_to_be(remote.addr),
                 gso_size,
+                ace,
             );
             bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
             bindings::skb_set_departure(skb.as_ptr(), departure);
@@ -236,6 +238,7 @@ impl Route {
                 addr_to_be(local.addr),
                 addr_to_be(remote.addr),
                 0,
+                false,
             );
             let dst = self.into_dst();
             let ttl = bindings::ip4_dst_hoplimit(dst);

@@ -72,7 +72,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         let len = transmit.header.emit(local.port, remote.port, &mut bytes);
         if let Some(header) = len.and_then(|len| bytes.get(..len)) {
             let departure = transmit.departure.as_nanos();
-            let ecn = transmit.codepoint.bits();
+            let ecn = (transmit.codepoint.bits(), transmit.ace);
             let payload = transmit.payload.map(|p| &*p);
             wire.transmit(header, payload, transmit.gso_size, departure, ecn);
         }

@@ -85,7 +85,7 @@ impl Default for NetConfig {
             abort_on_overflow: false,
             rfc1337: false,
             slow_start_after_idle: true,
-            ecn: ecn::Policy::Accept,
+            ecn: ecn::Policy::ACCEPT,
             congestion: Algorithm::Cubic,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),

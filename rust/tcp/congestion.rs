@@ -154,8 +154,8 @@ pub(crate) struct Ack {
     pub(crate) sample: Option<RateSample>,
     /// Too much was lost of what was in flight.
     pub(crate) too_much: Option<TooMuch>,
-    /// The peer reports a mark (ECE).
-    pub(crate) echo: bool,
+    /// Bytes that the peer reports as marked.
+    pub(crate) marked: u32,
     /// The window is to be reduced for that, now.
     pub(crate) reduce: bool,
 }
@@ -180,7 +180,7 @@ impl Ack {
             total: 0,
             sample: None,
             too_much: None,
-            echo: false,
+            marked: 0,
             reduce: false,
         }
     }
@@ -367,7 +367,7 @@ impl Congestion {
         }
         match ack.phase {
             // RFC 3168, 6.1.2: not on an ACK that reports a mark.
-            Phase::Open | Phase::Loss if ack.acked > 0 && !ack.echo => self.grow(ack),
+            Phase::Open | Phase::Loss if ack.acked > 0 && ack.marked == 0 => self.grow(ack),
             Phase::Entered => {
                 if let Some(prr) = &mut self.prr {
                     prr.include(ack.delivered);

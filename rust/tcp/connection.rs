@@ -159,6 +159,8 @@ pub(crate) struct Transmit<'a, P: Platform> {
     pub(crate) departure: Instant,
     /// The ECN field of its IP header.
     pub(crate) codepoint: Codepoint,
+    /// CWR and ECE are part of a counter (RFC 9768), and go on each segment of a super-segment.
+    pub(crate) ace: bool,
 }
 
 /// Why data can't be queued.
@@ -342,7 +344,7 @@ impl<P: Platform> Connection<P> {
         conn.send.wscale = entry.wscale_peer.unwrap_or(0);
         conn.sack_ok = entry.sack_ok;
         conn.ts = entry.ts;
-        conn.ecn = Ecn::agreed(entry.ecn);
+        conn.ecn = entry.ecn;
         conn.mss_route = entry.mss_route;
         conn.mss_peer = entry.mss_peer;
         conn.syn_sent_at = if entry.retries == 0 {

@@ -12,7 +12,7 @@ use super::{
     config::SocketConfig,
     connection::{reset_for, DropReason, Timestamping, DEFAULT_MSS},
     context::Cx,
-    ecn::{self, Ecn},
+    ecn::{Ecn, Kind},
     mib::Mib,
     platform::Platform,
     seq::SeqNum,
@@ -82,8 +82,8 @@ pub(crate) struct SynRcvd {
     pub(crate) wscale_peer: Option<u8>,
     /// Both sides offered SACK.
     pub(crate) sack_ok: bool,
-    /// Both sides agreed to ECN.
-    pub(crate) ecn: bool,
+    /// ECN as both sides agreed.
+    pub(crate) ecn: Ecn,
     /// Timestamps.
     pub(crate) ts: Timestamping,
     /// SYN-ACKs sent again.
@@ -166,8 +166,10 @@ impl SynRcvd {
                 None
             },
             sack_ok: cx.net.sack && options.sack_permitted,
-            ecn: ecn::is_setup_syn(seg.header.flags)
-                && (cx.net.ecn != ecn::Policy::Off || wants_ecn(cx, config)),
+            ecn: {
+                let accept = cx.net.ecn.accept.max(least_ecn(cx, config));
+                Ecn::from_syn(accept, seg.header.flags, seg.codepoint)
+            },
             ts: Timestamping {
                 enabled: timestamps.is_some(),
                 offset: params.ts_offset,
@@ -193,9 +195,7 @@ impl SynRcvd {
         Header {
             seq: self.iss,
             ack: self.irs.add(1),
-            flags: Flags::SYN
-                .with(Flags::ACK)
-                .with(Ecn::agreed(self.ecn).syn_ack_flags()),
+            flags: Flags::SYN.with(Flags::ACK).with(self.ecn.syn_ack_flags()),
             wnd: self.wnd,
             urg: 0,
             options: Options {
@@ -334,9 +334,13 @@ impl SynRcvd {
     }
 }
 
-/// Whether the congestion control of a connection needs ECN.
-pub(crate) fn wants_ecn<P: Platform>(cx: &Cx<'_, P>, config: &SocketConfig) -> bool {
-    config.congestion.unwrap_or(cx.net.congestion).needs_ecn()
+/// The kind of ECN that a connection's congestion control can't do without.
+pub(crate) fn least_ecn<P: Platform>(cx: &Cx<'_, P>, config: &SocketConfig) -> Kind {
+    if config.congestion.unwrap_or(cx.net.congestion).needs_ecn() {
+        Kind::Classic
+    } else {
+        Kind::None
+    }
 }
 
 impl Segment {

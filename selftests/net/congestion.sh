@@ -60,6 +60,20 @@ for server in inet rusttcp; do
 		ktap $? "ECN, $client to $server: $marks marked, $again sent again"
 	done
 done
+# Accurate ECN (RFC 9768), if the kernel's TCP has it.
+if ip netns exec "$A" sysctl -qw net.ipv4.tcp_ecn=3; then
+	ip netns exec "$B" sysctl -qw net.ipv4.tcp_ecn=3
+	for server in inet rusttcp; do
+		for client in inet rusttcp; do
+			for _ in 1 2 3; do
+				marked $server $client && [ "$again" = 0 ] && [ "$marks" -gt 0 ] && break
+			done
+			[ "$again" = 0 ] && [ "$marks" -gt 0 ]
+			ktap $? "accurate ECN, $client to $server: $marks marked, $again sent again"
+		done
+	done
+	ip netns exec "$A" sysctl -qw net.ipv4.tcp_ecn=1
+fi
 # A peer that is told not to: marks become losses.
 ip netns exec "$B" sysctl -qw net.ipv4.tcp_ecn=0
 for server in inet rusttcp; do

@@ -398,7 +398,7 @@ impl Controller for Bbr {
             self.repairs = false;
             self.restore_cwnd(window);
         }
-        if ack.lost > 0 || ack.echo {
+        if ack.lost > 0 || ack.marked > 0 {
             // A mark counts as a loss: the draft says nothing of ECN.
             if !self.loss_in_round {
                 self.loss_round = ack.total;

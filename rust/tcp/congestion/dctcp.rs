@@ -43,9 +43,7 @@ impl Controller for Dctcp {
     /// RFC 8257, 3.3, steps 1 to 8.
     fn observe(&mut self, _window: &mut Window, ack: &Ack) {
         self.acked = self.acked.saturating_add(ack.delivered);
-        if ack.echo {
-            self.marked = self.marked.saturating_add(ack.delivered);
-        }
+        self.marked = self.marked.saturating_add(ack.marked.min(ack.delivered));
         if self.end.is_some_and(|end| ack.una.before_or_eq(end)) {
             return;
         }
@@ -114,7 +112,7 @@ mod tests {
                 cc.on_ack(&Ack {
                     acked: 1000,
                     delivered: 1000,
-                    echo: n % 4 == 0,
+                    marked: if n % 4 == 0 { 1000 } else { 0 },
                     una: SeqNum::new(una),
                     nxt: SeqNum::new(una + 100_000),
                     in_use: false,

@@ -36,8 +36,8 @@ pub(super) struct Prior {
     sacked: u32,
     /// C.lost.
     lost: u32,
-    /// The ACK has ECE.
-    echo: bool,
+    /// The ACK's flags.
+    flags: Flags,
     /// The round-trip time that the ACK measured, if it did.
     pub(super) rtt: Option<Duration>,
 }
@@ -51,7 +51,7 @@ impl<P: Platform> Connection<P> {
             recovery: self.send.recovery,
             sacked: self.send.sacked,
             lost: self.send.rate.lost(),
-            echo: self.ecn.enabled() && seg.has(Flags::ECE) && !seg.has(Flags::SYN),
+            flags: seg.header.flags,
             rtt: None,
         }
     }
@@ -265,10 +265,12 @@ impl<P: Platform> Connection<P> {
             .saturating_add(self.send.sacked)
             .saturating_sub(prior.sacked);
         let lost = self.send.rate.lost().wrapping_sub(prior.lost);
-        let reduce = prior.echo
+        let mss = self.mss();
+        let marked = self.ecn.on_ack(prior.flags, delivered, mss);
+        let reduce = marked > 0
             && self.send.recovery == Recovery::Open
             && self.send.in_flight().saturating_add(acked) > 0
-            && self.ecn.on_echo(self.send.una);
+            && self.ecn.may_reduce(self.send.una);
         if delivered == 0 && lost == 0 && !reduce {
             return;
         }
@@ -289,7 +291,7 @@ impl<P: Platform> Connection<P> {
             delivered,
             lost,
             pipe: self.send.pipe(),
-            mss: self.mss(),
+            mss,
             rtt: prior.rtt,
             srtt,
             una: self.send.una,
@@ -298,7 +300,7 @@ impl<P: Platform> Connection<P> {
             total: self.send.rate.delivered(),
             sample,
             too_much: self.send.rate.take_too_much(),
-            echo: prior.echo,
+            marked,
             reduce,
         };
         self.cc.on_ack(&ack);

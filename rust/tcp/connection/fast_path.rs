@@ -19,7 +19,12 @@ impl<P: Platform> Connection<P> {
     #[inline]
     pub(super) fn is_predicted(&self, cx: &Cx<'_, P>, seg: &Segment) -> bool {
         let header = &seg.header;
-        let plain = header.flags.without(Flags::PSH) == Flags::ACK
+        let ignored = if self.ecn.is_accurate() {
+            Flags::PSH.with(Flags::ACE)
+        } else {
+            Flags::PSH
+        };
+        let plain = header.flags.without(ignored) == Flags::ACK
             && header.seq == self.recv.nxt
             && header.options.sack.is_empty()
             && header.wnd > 0
@@ -70,10 +75,10 @@ impl<P: Platform> Connection<P> {
             self.steer(cx, &prior);
         }
         self.update_ts_recent(cx, seg);
+        self.note_mark(seg);
         let Some(buf) = buf else {
             return Disposition::Done;
         };
-        self.note_mark(seg);
         match self.recv.store(seg.header.seq, buf) {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);

@@ -114,6 +114,7 @@ impl<P: Platform> Connection<P> {
             }
             self.send.una = ack;
             self.send.wnd = self.scaled(seg);
+            self.ecn.on_third_ack(seg.header.flags);
             self.synchronized(cx, seg);
         } else {
             // RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
@@ -126,6 +127,7 @@ impl<P: Platform> Connection<P> {
             self.last_recv = cx.now;
             self.on_ack(cx, seg);
         }
+        self.note_mark(seg);
         self.update_ts_recent(cx, seg);
         self.after_ack(cx);
         if matches!(self.state, ConnState::Closed | ConnState::TimeWait) {
@@ -248,7 +250,6 @@ impl<P: Platform> Connection<P> {
         }
         let mut outcome = Disposition::Done;
         if let Some(buf) = buf {
-            self.note_mark(seg);
             let seq = seg.header.seq.add(u32::from(seg.has(Flags::SYN)));
             let had_holes = self.recv.has_holes();
             let (stored, back) = self.recv.store(seq, buf);
@@ -282,15 +283,23 @@ impl<P: Platform> Connection<P> {
         outcome
     }
 
-    /// What acceptable data tells of marks on the way. To be called before the data is stored.
+    /// What an acceptable segment tells of marks on the way. To be called before its data is stored.
     pub(super) fn note_mark(&mut self, seg: &Segment) {
-        let before = self.ecn.ack_flags();
-        if self.ecn.on_data(seg.header.flags, seg.codepoint) == Arrival::Changed {
-            if self.recv.nxt != self.recv.last_ack_sent {
-                self.first_ack = Some((self.recv.nxt, before));
-            }
-            self.recv.owed = AckOwed::Now;
+        let before = self.ecn.echo_flags();
+        let segments = seg.payload_len.div_ceil(self.mss().max(1)).max(1);
+        let arrival = self.ecn.on_packet(
+            seg.header.flags,
+            seg.codepoint,
+            segments,
+            seg.payload_len > 0,
+        );
+        if arrival == Arrival::Plain {
+            return;
         }
+        if arrival == Arrival::Changed && self.recv.nxt != self.recv.last_ack_sent {
+            self.first_ack = Some((self.recv.nxt, before));
+        }
+        self.recv.owed = AckOwed::Now;
     }
 
     /// RFC 2883: the next ACK tells the sender what came twice.

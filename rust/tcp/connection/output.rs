@@ -5,8 +5,7 @@
 use super::{Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
-    ecn,
-    handshake::wants_ecn,
+    handshake::least_ecn,
     info::Limit,
     mib::Mib,
     platform::{Buffer, MibSink, NoMemory, Platform, SegFlags, SegList, SegTree},
@@ -45,6 +44,7 @@ impl<P: Platform> Connection<P> {
                 gso_size: 0,
                 departure: cx.now,
                 codepoint: Codepoint::NotEct,
+                ace: false,
             });
         }
         if let Some((ack, flags)) = self.first_ack.take() {
@@ -70,6 +70,7 @@ impl<P: Platform> Connection<P> {
                 gso_size: 0,
                 departure: cx.now,
                 codepoint: Codepoint::NotEct,
+                ace: false,
             });
         }
         self.poll_ack(cx)
@@ -100,6 +101,7 @@ impl<P: Platform> Connection<P> {
             gso_size: 0,
             departure: cx.now,
             codepoint: Codepoint::NotEct,
+            ace: false,
         }
     }
 
@@ -114,6 +116,7 @@ impl<P: Platform> Connection<P> {
                     gso_size: 0,
                     departure: cx.now,
                     codepoint: Codepoint::NotEct,
+                    ace: false,
                 })
             }
             AckOwed::Delayed => {
@@ -182,8 +185,8 @@ impl<P: Platform> Connection<P> {
             flags: if passive {
                 Flags::SYN.with(Flags::ACK).with(self.ecn.syn_ack_flags())
             } else {
-                let asks = cx.net.ecn == ecn::Policy::Ask || wants_ecn(cx, &self.config);
-                Flags::SYN.with(self.ecn.syn_flags(asks, self.retries > 0))
+                let ask = cx.net.ecn.ask.max(least_ecn(cx, &self.config));
+                Flags::SYN.with(self.ecn.syn_flags(ask, self.retries > 0))
             },
             wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
             urg: 0,
@@ -199,6 +202,7 @@ impl<P: Platform> Connection<P> {
             gso_size: 0,
             departure: cx.now,
             codepoint: Codepoint::NotEct,
+            ace: false,
         })
     }
 
@@ -238,7 +242,7 @@ impl<P: Platform> Connection<P> {
         let echo = if flags.contains(Flags::RST) {
             Flags::default()
         } else {
-            self.ecn.ack_flags()
+            self.ecn.take_ack_flags()
         };
         Header {
             seq,
@@ -480,6 +484,7 @@ impl<P: Platform> Connection<P> {
                     gso_size: 0,
                     departure: cx.now,
                     codepoint: Codepoint::NotEct,
+                    ace: false,
                 });
             }
             Next::Again(seq) => (seq, true),
@@ -562,6 +567,7 @@ impl<P: Platform> Connection<P> {
             gso_size,
             departure,
             codepoint,
+            ace: self.ecn.is_accurate(),
         })
     }
 

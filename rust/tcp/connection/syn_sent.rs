@@ -94,7 +94,7 @@ impl<P: Platform> Connection<P> {
             }
         }
         self.sack_ok &= options.sack_permitted;
-        self.ecn.on_syn(seg.header.flags);
+        self.ecn.on_syn(seg.header.flags, seg.codepoint);
         match options.timestamps {
             Some(ts) if self.ts.enabled => {
                 self.ts.recent = ts.val;

@@ -14,7 +14,7 @@ pub(crate) const MAX_LEN: usize = 60;
 
 /// The control bits.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Flags(u8);
+pub(crate) struct Flags(u16);
 
 impl Flags {
     /// No more data from the sender.
@@ -33,15 +33,39 @@ impl Flags {
     pub(crate) const ECE: Self = Self(0x40);
     /// Congestion window reduced (RFC 3168).
     pub(crate) const CWR: Self = Self(0x80);
+    /// Accurate ECN (RFC 9768): the upper bit of the ACE field, of which CWR and ECE are the rest.
+    pub(crate) const AE: Self = Self(0x100);
+    /// The ACE field.
+    pub(crate) const ACE: Self = Self(0x1c0);
 
     /// From the header's octet.
     pub(crate) const fn from_bits(bits: u8) -> Self {
-        Self(bits)
+        Self(bits as u16)
+    }
+
+    /// From the header's octet and the one before it.
+    const fn from_octets(offset: u8, bits: u8) -> Self {
+        Self(((offset as u16 & 1) << 8) | bits as u16)
     }
 
     /// For the header's octet.
-    pub(crate) const fn bits(self) -> u8 {
-        self.0
+    const fn bits(self) -> u8 {
+        (self.0 & 0xff) as u8
+    }
+
+    /// For the octet before it.
+    const fn upper_bit(self) -> u8 {
+        (self.0 >> 8) as u8 & 1
+    }
+
+    /// With that in the ACE field, whose bits are clear.
+    pub(crate) const fn with_ace(self, ace: u8) -> Self {
+        Self(self.0 | ((ace as u16 & 7) << 6))
+    }
+
+    /// The ACE field.
+    pub(crate) const fn ace(self) -> u8 {
+        ((self.0 >> 6) & 7) as u8
     }
 
     /// Whether all of `other` are set.
@@ -119,12 +143,12 @@ impl<'a> Packet<'a> {
 
     /// What the header says.
     pub(crate) fn header(&self) -> Header {
-        let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, _, flags, w0, w1, _, _, u0, u1] =
+        let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1, _, _, u0, u1] =
             *self.fixed;
         Header {
             seq: SeqNum::new(u32::from_be_bytes([s0, s1, s2, s3])),
             ack: SeqNum::new(u32::from_be_bytes([a0, a1, a2, a3])),
-            flags: Flags::from_bits(flags),
+            flags: Flags::from_octets(offset, flags),
             wnd: u16::from_be_bytes([w0, w1]),
             urg: u16::from_be_bytes([u0, u1]),
             options: Options::parse(self.options),
@@ -167,7 +191,7 @@ impl Header {
         let [a0, a1, a2, a3] = self.ack.raw().to_be_bytes();
         let [w0, w1] = self.wnd.to_be_bytes();
         let [u0, u1] = self.urg.to_be_bytes();
-        let offset = u8::try_from(len << 2).unwrap_or(0xf0);
+        let offset = u8::try_from(len << 2).unwrap_or(0xf0) & 0xf0;
         *fixed = [
             p0,
             p1,
@@ -181,7 +205,7 @@ impl Header {
             a1,
             a2,
             a3,
-            offset,
+            offset | self.flags.upper_bit(),
             self.flags.bits(),
             w0,
             w1,
@@ -283,6 +307,28 @@ mod tests {
         bytes[12] = 7 << 4;
         assert_eq!(Packet::new(&bytes).err(), Some(ParseError::Truncated));
         assert_eq!(Packet::new(&bytes[..19]).err(), Some(ParseError::Truncated));
+    }
+
+    /// RFC 9768, 3.1: the ACE field is the last bit of the octet with the data offset, CWR and ECE.
+    #[test]
+    fn rfc9768_3_1_the_ace_field() {
+        for ace in 0..8u8 {
+            let header = Header {
+                flags: Flags::ACK.with_ace(ace),
+                ..Header::default()
+            };
+            let mut bytes = [0u8; 20];
+            header.emit(1, 2, &mut bytes).unwrap();
+            assert_eq!(bytes[12], 0x50 | (ace >> 2));
+            assert_eq!(bytes[13], 0x10 | ((ace & 3) << 6));
+            let parsed = Packet::new(&bytes).unwrap().header();
+            assert_eq!(parsed.flags.ace(), ace);
+            assert_eq!(parsed, header);
+        }
+        // The other reserved bits are ignored.
+        let mut bytes = [0u8; 20];
+        bytes[12] = 0x5e;
+        assert_eq!(Packet::new(&bytes).unwrap().header(), Header::default());
     }
 
     /// The bytes of a SYN as tshark decodes them: an independent layout of the fields.

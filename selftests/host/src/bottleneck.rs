@@ -58,6 +58,7 @@ struct Scenario {
     seconds: u64,
     /// Super-segments.
     gso: bool,
+    ecn: Policy,
 }
 
 const PLAIN: Scenario = Scenario {
@@ -66,6 +67,7 @@ const PLAIN: Scenario = Scenario {
     loss: 0,
     seconds: 20,
     gso: true,
+    ecn: Policy::ACCEPT,
 };
 
 /// Runs a flow with each algorithm.
@@ -76,6 +78,7 @@ fn run(algorithms: &[Algorithm], scenario: Scenario) -> Report {
         loss,
         seconds,
         gso,
+        ecn,
     } = scenario;
     let queue = Rc::new(RefCell::new(Bottleneck::new(RATE, buffer)));
     queue.borrow_mut().mark_at = mark_at;
@@ -89,11 +92,7 @@ fn run(algorithms: &[Algorithm], scenario: Scenario) -> Report {
             pair.bottleneck = Some(queue.clone());
             for end in &mut pair.ends {
                 end.net.congestion = *algorithm;
-                end.net.ecn = if mark_at > 0 {
-                    Policy::Ask
-                } else {
-                    Policy::Accept
-                };
+                end.net.ecn = ecn;
                 end.rcvbuf = 4 << 20;
                 end.gso_max = if gso { 65_000 } else { 0 };
             }
@@ -224,6 +223,7 @@ fn rfc3168_marks_replace_losses() {
             Scenario {
                 buffer: 4 * BDP,
                 mark_at: BDP,
+                ecn: Policy::ASK,
                 ..PLAIN
             },
         );
@@ -239,10 +239,21 @@ fn rfc8257_short_queue_full_link() {
     let marking = Scenario {
         buffer: 4 * BDP,
         mark_at: BDP / 6,
+        ecn: Policy::ASK,
         gso: false,
         ..PLAIN
     };
     let dctcp = run(&[Algorithm::Dctcp], marking);
+    // RFC 9768 tells it the same.
+    let accurate = run(
+        &[Algorithm::Dctcp],
+        Scenario {
+            ecn: Policy::ASK_ACCURATE,
+            gso: true,
+            ..marking
+        },
+    );
+    assert!(accurate.utilisation >= 0.95 && accurate.drops == 0);
     let reno = run(&[Algorithm::Reno], marking);
     assert!(dctcp.utilisation >= 0.95 && dctcp.drops == 0);
     assert!(reno.utilisation < dctcp.utilisation - 0.03);

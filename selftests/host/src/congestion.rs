@@ -26,7 +26,7 @@ fn ms(n: u64) -> Duration {
 /// A connection that asked for ECN, and whose peer agreed.
 fn with_ecn(algorithm: Algorithm) -> Raw {
     let mut raw = Raw::closed(WIDE, Default::default());
-    raw.net.ecn = Policy::Ask;
+    raw.net.ecn = Policy::ASK;
     raw.net.congestion = algorithm;
     raw.open();
     assert_eq!(raw.headers[0].flags, SYN.with(SETUP));
@@ -51,7 +51,7 @@ fn rfc3168_6_1_1_active_open() {
         (SYN_ACK.with(SETUP), false),
     ] {
         let mut raw = Raw::closed(WIDE, Default::default());
-        raw.net.ecn = Policy::Ask;
+        raw.net.ecn = Policy::ASK;
         raw.open();
         let options = raw.syn_options();
         raw.feed_with(flags, 0, 1, 0, options);
@@ -59,7 +59,7 @@ fn rfc3168_6_1_1_active_open() {
     }
     // RFC 3168, 6.1.1.1: the second SYN does without.
     let mut raw = Raw::closed(WIDE, Default::default());
-    raw.net.ecn = Policy::Ask;
+    raw.net.ecn = Policy::ASK;
     raw.open();
     raw.pass(Duration::from_secs(1));
     assert_eq!(raw.headers[0].flags, SYN);
@@ -195,4 +195,61 @@ fn a_switch_in_mid_connection() {
     raw.feed_sack(20_001, &[(21_001, 24_001)]);
     // 0.7 of the 20,000 that the window was.
     assert_eq!(raw.conn.ssthresh(), 14_000);
+}
+
+/// A connection with accurate ECN (RFC 9768), whose SYN arrived without a mark.
+fn with_accurate_ecn(algorithm: Algorithm) -> Raw {
+    let mut raw = Raw::closed(WIDE, Default::default());
+    raw.net.ecn = Policy::ASK_ACCURATE;
+    raw.net.congestion = algorithm;
+    raw.open();
+    assert_eq!(raw.headers[0].flags, SYN.with_ace(0b111));
+    raw.now = raw.now.add(ms(20));
+    let options = raw.syn_options();
+    // The SYN-ACK came with ECT(0), which the ACK of it says.
+    raw.codepoint = Codepoint::Ect0;
+    let outs = raw.feed_with(SYN_ACK.with_ace(0b010), 0, 1, 0, options);
+    assert_eq!(outs, [out(ACK.with_ace(0b100), 1, 1, 0)]);
+    raw
+}
+
+/// RFC 9768, 3.2: each segment carries the count of marked packets, five at first.
+#[test]
+fn rfc9768_3_2_receiver() {
+    let mut raw = with_accurate_ecn(Algorithm::Reno);
+    assert_eq!(
+        raw.feed(ACK.with_ace(5), 1, 1, 1_000),
+        [out(ACK.with_ace(5), 1, 1_001, 0)]
+    );
+    raw.codepoint = Codepoint::Ce;
+    assert_eq!(
+        raw.feed(ACK.with_ace(5), 1_001, 1, 1_000),
+        [out(ACK.with_ace(6), 1, 2_001, 0)]
+    );
+    // Receive offload joined three segments.
+    raw.feed(ACK.with_ace(5), 2_001, 1, 3_000);
+    assert_eq!(raw.headers[0].flags.ace(), 1, "6 + 3 modulo 8");
+    raw.codepoint = Codepoint::Ect0;
+    let outs = raw.write(1_000);
+    assert_eq!(outs[0].flags.ace(), 1, "data too");
+    assert_eq!(raw.codepoints, [Codepoint::Ect0]);
+}
+
+/// RFC 9768, 3.2.2.5 and 3.3: a rise of the count is congestion, once a window; there is no CWR.
+#[test]
+fn rfc9768_3_3_sender() {
+    let mut raw = with_accurate_ecn(Algorithm::Reno);
+    raw.write(30_000);
+    assert_eq!(raw.feed(ACK.with_ace(5), 1, 1_001, 0).len(), 2);
+    assert_eq!(raw.conn.cwnd(), 11_000);
+    raw.feed(ACK.with_ace(6), 1, 2_001, 0);
+    assert_eq!(raw.conn.cwnd(), 5_500);
+    raw.feed(ACK.with_ace(7), 1, 3_001, 0);
+    assert_eq!(raw.conn.cwnd(), 5_500, "once");
+    let outs = raw.feed(ACK.with_ace(7), 1, 9_001, 0);
+    assert!(!outs.is_empty());
+    assert!(
+        outs.iter().all(|o| o.flags.ace() == 5),
+        "the count, not CWR"
+    );
 }

@@ -295,7 +295,7 @@ impl Pair {
         header: Header,
         payload: &[u8],
         gso: usize,
-        (at, codepoint): (Instant, Codepoint),
+        (at, codepoint, ace): (Instant, Codepoint, bool),
     ) {
         let step = if gso == 0 { payload.len().max(1) } else { gso };
         let chunks: Vec<&[u8]> = if payload.is_empty() {
@@ -314,7 +314,7 @@ impl Pair {
             } else {
                 flags
             };
-            if n > 0 {
+            if n > 0 && !ace {
                 header.flags = header.flags.without(Flags::CWR);
             }
             let mut bytes = vec![0; 60];
@@ -419,7 +419,7 @@ impl Pair {
                 .map(|b| b.bytes.clone())
                 .unwrap_or_default();
             let (header, gso) = (transmit.header, usize::from(transmit.gso_size));
-            let fate = (transmit.departure, transmit.codepoint);
+            let fate = (transmit.departure, transmit.codepoint, transmit.ace);
             self.check_edge(i);
             self.transmit(i, header, &payload, gso, fate);
         }
@@ -489,7 +489,7 @@ impl Pair {
                 TimeWaitOn::NewConnection(_) | TimeWaitOn::Drop => {}
             }
             if let Some(header) = reply {
-                self.transmit(i, header, &[], 0, (now, Codepoint::NotEct));
+                self.transmit(i, header, &[], 0, (now, Codepoint::NotEct, false));
             }
             return;
         }
@@ -540,7 +540,7 @@ impl Pair {
             end.block = next;
         }
         if let Some(header) = reply {
-            self.transmit(i, header, &[], 0, (now, Codepoint::NotEct));
+            self.transmit(i, header, &[], 0, (now, Codepoint::NotEct, false));
         }
         if again {
             self.deliver(i, wire);
@@ -581,7 +581,7 @@ impl Pair {
             end.block = Block::Gone;
         }
         if let Some(header) = reply {
-            self.transmit(i, header, &[], 0, (now, Codepoint::NotEct));
+            self.transmit(i, header, &[], 0, (now, Codepoint::NotEct, false));
         }
         self.flush(i);
     }

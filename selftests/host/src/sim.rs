@@ -102,8 +102,12 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     for end in &mut pair.ends {
         let n = choice.below(Algorithm::ALL.len() as u64) as usize;
         end.net.congestion = Algorithm::ALL[n];
-        end.net.ecn =
-            [Policy::Off, Policy::Ask, Policy::Accept, Policy::Ask][choice.below(4) as usize];
+        end.net.ecn = [
+            Policy::OFF,
+            Policy::ASK,
+            Policy::ACCEPT,
+            Policy::ASK_ACCURATE,
+        ][choice.below(4) as usize];
         end.pacing.0 =
             [Pacer::None, Pacer::None, Pacer::Timer, Pacer::Qdisc][choice.below(4) as usize];
         if choice.chance(100) {
