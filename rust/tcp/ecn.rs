@@ -4,6 +4,7 @@
 //! accurate ECN (RFC 9768) by its ACE field.
 
 use super::{
+    info::segments,
     seq::SeqNum,
     wire::{Codepoint, Flags},
 };
@@ -306,7 +307,7 @@ impl Ecn {
                 }
                 // RFC 9768, 3.2.2.5.1 and A.2.1: the counter may have wrapped; the safe guess is the most
                 // that the segments allow.
-                let segments = bytes.div_ceil(mss.max(1)).max(u32::from(more));
+                let segments = segments(bytes, mss).max(u32::from(more));
                 let wraps = segments.saturating_sub(u32::from(more)) / 8;
                 u32::from(more)
                     .saturating_add(wraps.saturating_mul(8))

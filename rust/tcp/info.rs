@@ -146,7 +146,7 @@ impl Stats {
 }
 
 /// `bytes` in segments of `mss`, rounded up.
-fn segments(bytes: u32, mss: u32) -> u32 {
+pub(super) fn segments(bytes: u32, mss: u32) -> u32 {
     bytes
         .checked_add(mss.saturating_sub(1))
         .and_then(|n| n.checked_div(mss))

@@ -7,6 +7,7 @@ use crate::tcp::{
     config::Linger2,
     context::Cx,
     ecn::Arrival,
+    info::segments,
     mib::Mib,
     platform::Platform,
     recv::{AckOwed, Stored},
@@ -286,7 +287,7 @@ impl<P: Platform> Connection<P> {
     /// What an acceptable segment tells of marks on the way. To be called before its data is stored.
     pub(super) fn note_mark(&mut self, seg: &Segment) {
         let before = self.ecn.echo_flags();
-        let segments = seg.payload_len.div_ceil(self.mss().max(1)).max(1);
+        let segments = segments(seg.payload_len, self.mss()).max(1);
         let arrival = self.ecn.on_packet(
             seg.header.flags,
             seg.codepoint,

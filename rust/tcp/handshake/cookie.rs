@@ -64,6 +64,8 @@ pub(crate) fn answer<P: Platform, K: Keyed>(
         syn.header.options.sack_permitted = false;
         syn.header.flags = Flags::SYN;
     }
+    // One bit is too little to tell the kinds of ECN apart: the classic one it is.
+    syn.header.flags = syn.header.flags.without(Flags::AE);
     let offered = syn.header.options.mss.unwrap_or(MSS[0]);
     let mss_at = MSS.iter().rposition(|mss| *mss <= offered).unwrap_or(0) as u32;
     let irs = syn.header.seq;
@@ -76,7 +78,7 @@ pub(crate) fn answer<P: Platform, K: Keyed>(
     if let Some(ts) = &mut header.options.timestamps {
         let bits = entry.wscale_peer.map_or(NO_SCALE, u32::from)
             | if entry.sack_ok { SACK_BIT } else { 0 }
-            | if entry.ecn { ECN_BIT } else { 0 };
+            | if entry.ecn.enabled() { ECN_BIT } else { 0 };
         // Never ahead of the clock: the connection's next one must not be smaller (RFC 7323, 4.3).
         let now = cx.now.as_millis_u32();
         let mut clock = now & !OPTION_BITS | bits;
