@@ -19,7 +19,7 @@ ktap $? "ss lists the listener"
 ktap $? "the other namespace does not have it"
 
 # A second client waits in the accept queue while the first is served.
-ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 4 >/dev/null &
+ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 1000 >/dev/null &
 first=$!
 wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q ESTAB"
 ktap $? "ss lists an established connection"
@@ -29,10 +29,10 @@ wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP=/proc/net/rusttcp ss -tanH 
 ktap $? "Recv-Q of the listener: one connection waits for accept"
 rust_ss "$A" | grep -Eq '^ESTAB .*10\.0\.0\.1:[0-9]+ +10\.0\.0\.2:7100'
 ktap $? "the client's side is in the client's namespace"
-wait $first
-ktap $? "the first client was served"
+kill $first
 wait $second
-ktap $? "and the second, over the kernel's TCP"
+ktap $? "the first client gone, the second is served, over the kernel's TCP"
+ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 0 >/dev/null
 wait_for 10 sh -c "ip netns exec $A env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q '^TIME-WAIT'"
 ktap $? "ss lists TIME-WAIT"
 
