@@ -13,7 +13,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz bench layers lint fmt doc demo options install clean distclean help
+	test-debug fuzz nightly compliance bench layers lint fmt doc demo options install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -69,6 +69,13 @@ bench: all ## side by side with the kernel's TCP: bench/out/
 
 demo: all ## nginx and curl through a TCP written in Rust
 	@demo/demo.sh
+
+compliance: setup ## Documentation/compliance.rst, from the tests and their results
+	@. scripts/env.sh; log=$$(mktemp); cargo test --manifest-path selftests/host/Cargo.toml --locked >$$log 2>&1; \
+		scripts/compliance.py $$log; rm -f $$log
+
+nightly: setup ## 100,000 seeds of the simulator (SEEDS=..., FIRST=...)
+	@scripts/nightly.sh $(or $(SEEDS),100000) $(or $(FIRST),0)
 
 layers: modules ## the dependency rules, the unsafe count, panic-freedom
 	@scripts/check_layers.sh

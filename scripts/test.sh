@@ -33,7 +33,7 @@ one() {
 run_host() {
 	local log status ok bad
 	log=$(mktemp)
-	cargo test --manifest-path selftests/host/Cargo.toml --locked -q 2>&1 | tee "$log" | grep -vE '^warning|^$|^ *[|=]|-->' | tail -n 40
+	cargo test --manifest-path selftests/host/Cargo.toml --locked 2>&1 | tee "$log" | grep -vE '^warning|^$|^ *[|=]|-->|^test .* ok$' | tail -n 40
 	status=${PIPESTATUS[0]}
 	ok=$(awk '/^test result/ { n += $4 } END { print n + 0 }' "$log")
 	bad=$(awk '/^test result/ { n += $6 } END { print n + 0 }' "$log")
@@ -42,6 +42,8 @@ run_host() {
 	if [ "$ok" = 0 ] || { [ "$status" != 0 ] && [ "$bad" = 0 ]; }; then
 		one "the host tests build and run" 1
 	fi
+	scripts/compliance.py --check "$log"
+	one "Documentation/compliance.rst is up to date" $?
 	rm -f "$log"
 }
 

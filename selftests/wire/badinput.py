@@ -19,7 +19,7 @@ def still_works(sock, end, data=b"good"):
 
 
 def checksums(wire):
-    """a wrong checksum: no answer, no data"""
+    """a wrong checksum: no answer, no data (RFC 9293, MUST-3)"""
     server, sock, end = passive(wire)
     for wrong in (1, 0x8000, 0xffff ^ 0x1234):
         end.send(ACK, b"evil", seq=end.seq, wrong_sum=wrong)
@@ -78,7 +78,7 @@ def syn_options(wire):
 
 
 def data_options(wire):
-    """broken options on data harm nothing"""
+    """broken options on data harm nothing (RFC 9293, MUST-7)"""
     server, sock, end = passive(wire)
     for options in (b"\x08\x00\x00\x00", b"\x08\x01\x00\x00", b"\x05\x0a\x00\x00", b"\x05\x03\x00\x00",
                     b"\x13\x12\x00\x00", b"\xff\xff\xff\xff", b"\x05\x22" + b"\xff" * 34):

@@ -302,7 +302,8 @@ def resets_elsewhere(wire):
 
 
 def options_answered(wire):
-    """the SYN-ACK carries an MSS, and no option that the SYN did not offer"""
+    """the SYN-ACK carries an MSS, and no option that the SYN did not offer (RFC 9293,
+    MUST-14; the peer checks every checksum: MUST-2)"""
     server = listener()
     end = End(wire, server.getsockname()[1])
     end.send(SYN, options=MSS)

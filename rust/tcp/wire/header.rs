@@ -355,6 +355,7 @@ mod tests {
         assert_eq!(out[..28], expected);
     }
 
+    /// RFC 9293, MUST-4, MUST-68, MUST-69: every option with its length, and nothing left to pad.
     #[test]
     fn parse_undoes_emit() {
         let mut sack = SackBlocks::default();

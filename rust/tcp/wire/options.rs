@@ -223,6 +223,7 @@ mod tests {
     }
 
     /// RFC 9293, MUST-6: an option that is not understood is skipped by its length.
+    /// RFC 9293, MUST-64: and none has to be aligned.
     #[test]
     fn unknown_options_are_skipped() {
         let options = Options::parse(&[253, 4, 9, 9, 1, 3, 3, 9, 0, 2, 4, 1, 1]);

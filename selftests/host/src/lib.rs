@@ -25,6 +25,8 @@ mod limits;
 #[cfg(test)]
 mod mechanisms;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod segment_arrives;
 #[cfg(test)]
 mod small_entries;

@@ -27,6 +27,7 @@ fn ms(n: u64) -> Duration {
 
 /// RFC 6298, 5 and RFC 9293, 3.8.1 (Karn): an ACK for new data ends the backoff, and gives no
 /// sample if any of what it covers was sent twice.
+/// RFC 9293, MUST-18.
 #[test]
 fn rfc6298_3_karn_and_the_end_of_backoff() {
     let mut raw = Raw::established();
@@ -128,6 +129,7 @@ fn rfc7323_3_2_a_syn_ack_has_to_echo_our_time() {
 }
 
 /// RFC 9293, 3.6.1: both directions shut by the user, and the peer goes on sending.
+/// RFC 9293, SHLD-3.
 #[test]
 fn rfc9293_3_6_1_data_after_both_shutdowns_resets() {
     let mut raw = Raw::fin_wait_2();
@@ -155,6 +157,7 @@ fn rfc2018_8_a_time_out_forgets_what_was_reported() {
 }
 
 /// RFC 9293, 3.8.6.2.2: no ACK moves the right edge by less than a segment.
+/// RFC 9293, MUST-39.
 #[test]
 fn rfc9293_3_8_6_2_2_the_edge_moves_by_segments() {
     let mut raw = Raw::closed(Peer::default(), SocketConfig::default());
@@ -223,6 +226,7 @@ fn the_send_buffer_follows_the_window() {
 }
 
 /// RFC 9293, 3.8.4: silence counts from the last segment; a dead peer is told so.
+/// RFC 9293, MUST-24, MUST-26, MUST-27, MUST-29, SHLD-12.
 #[test]
 fn rfc9293_3_8_4_keepalive_counts_silence() {
     // RFC 5482: with a user timeout of 12.5 s the number of probes does not matter.

@@ -33,6 +33,7 @@ fn seqs(outs: &[Out]) -> Vec<u32> {
 }
 
 /// RFC 9293, 3.7.4 (SHLD-7), in Minshall's variant: one partial segment out at most.
+/// RFC 9293, MUST-17.
 #[test]
 fn rfc9293_3_7_4_nagle() {
     let nagle = |nodelay: bool| {
@@ -98,6 +99,7 @@ fn cork_holds_partial_segments_back() {
 }
 
 /// RFC 9293, 3.8.6.2.1: the sender's silly window avoidance.
+/// RFC 9293, MUST-38.
 #[test]
 fn rfc9293_3_8_6_2_1_sender_avoids_silly_windows() {
     let mut raw = Raw::established();
@@ -115,6 +117,7 @@ fn rfc9293_3_8_6_2_1_sender_avoids_silly_windows() {
 }
 
 /// RFC 9293, 3.8.6.2.2: the receiver opens the window by a segment or half of its buffer only.
+/// RFC 9293, MUST-39.
 #[test]
 fn rfc9293_3_8_6_2_2_receiver_avoids_silly_windows() {
     let mut raw = Raw::established();
@@ -138,6 +141,7 @@ fn rfc9293_3_8_6_2_2_receiver_avoids_silly_windows() {
 }
 
 /// RFC 9293, 3.8.6.3 and RFC 5681, 4.2: at least every second full segment, within 500 ms.
+/// RFC 9293, SHLD-18, SHLD-19, MUST-40.
 #[test]
 fn rfc9293_3_8_6_3_delayed_ack() {
     let mut raw = Raw::established();
@@ -160,6 +164,7 @@ fn rfc9293_3_8_6_3_delayed_ack() {
 }
 
 /// RFC 2018, 4 and RFC 2883, 4: what is out of order, and what came twice.
+/// RFC 9293, SHLD-31, MAY-13.
 #[test]
 fn rfc2018_4_and_rfc2883_4_blocks() {
     let mut raw = Raw::established_with(SACK);
@@ -350,6 +355,7 @@ fn rfc8985_7_tail_loss_probe() {
 }
 
 /// RFC 6298, 5.4 to 5.6: the earliest segment, one at a time, twice as late each time.
+/// RFC 9293, MUST-19.
 #[test]
 fn rfc6298_5_retransmission_timer() {
     let mut raw = Raw::established();
@@ -387,6 +393,7 @@ fn a_lost_fin_is_sent_again() {
 
 /// RFC 9293, 3.8.6.1 (MUST-36, MUST-37, SHLD-30): probes back off, and as long as they are
 /// answered the connection lives.
+/// RFC 9293, SHLD-29.
 #[test]
 fn rfc9293_3_8_6_1_probes_of_a_shut_window() {
     let mut raw = Raw::established();
@@ -437,6 +444,7 @@ fn rfc9293_3_8_6_1_probes_of_a_shut_window() {
 }
 
 /// A window that shuts over data in flight: retransmissions stand in for probes.
+/// RFC 9293, MUST-35.
 #[test]
 fn rfc9293_3_8_6_1_a_window_shut_over_data_in_flight() {
     let mut raw = Raw::established();
@@ -474,6 +482,7 @@ fn rfc5482_user_timeout() {
 }
 
 /// RFC 9293, 3.9.2.2 and RFC 5927, 4: ICMP ends an open, and is a hint afterwards.
+/// RFC 9293, MUST-54, MUST-56, MUST-47.
 #[test]
 fn rfc9293_3_9_2_2_icmp() {
     let number = |raw: &Raw| raw.conn.numbers().0;

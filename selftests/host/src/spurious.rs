@@ -60,6 +60,7 @@ fn rfc5682_2_1_a_late_flight_is_not_sent_again() {
 }
 
 /// RFC 5682, 2.1, step 3a: a duplicate ACK instead, and the rest is sent again.
+/// RFC 9293, MUST-19.
 #[test]
 fn rfc5682_2_1_a_lost_flight_is_sent_again() {
     let mut raw = timed_out(PLAIN);

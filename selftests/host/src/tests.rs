@@ -226,6 +226,7 @@ fn rfc9293_3_6_simultaneous_close() {
 }
 
 /// RFC 9293, 3.6.1 (and RFC 2525, 2.17): closing with unread data resets.
+/// RFC 9293, SHLD-3, MAY-1.
 #[test]
 fn rfc9293_3_6_1_close_with_unread_data_resets() {
     let mut pair = established();
@@ -275,6 +276,7 @@ fn rfc9293_3_8_6_1_zero_window_is_probed() {
 }
 
 /// RFC 6298, 5.5 and RFC 9293, 3.8.3: a silent peer ends the connection, after backing off.
+/// RFC 9293, MUST-20, SHLD-11.
 #[test]
 fn rfc9293_3_8_3_silent_peer_times_out() {
     let mut pair = established();
@@ -285,7 +287,7 @@ fn rfc9293_3_8_3_silent_peer_times_out() {
         p.ends[0].state() == ConnState::Closed
     });
     assert_eq!(pair.ends[0].state(), ConnState::Closed);
-    // R2 must be at least 100 seconds (MUST-23... RFC 9293, 3.8.3).
+    // R2 must be at least 100 seconds (RFC 9293, 3.8.3).
     assert!(pair.now.since(before) >= Duration::from_secs(100));
     assert_eq!(pair.ends[0].mib.get(Mib::RetransSegs), 15);
 }

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# nightly.sh [SEEDS [FIRST]]: so many seeds of the simulator (100,000) from FIRST (0) on, on all
+# cores. Each seed that fails is printed with its story; `cargo run --release --bin sim -- SEED` in
+# selftests/host runs it again.
+set -u
+# shellcheck source=scripts/env.sh
+. "$(dirname "$0")/env.sh"
+cd "$RUSTTCP_TOP" || exit 1
+seeds=${1:-100000} first=${2:-0} part=250
+cargo build --release --locked -q --bin sim --manifest-path selftests/host/Cargo.toml || die "the simulator does not build"
+log=$(mktemp)
+start=$SECONDS
+for ((at = first; at < first + seeds; at += part)); do
+	left=$((first + seeds - at))
+	echo "$at $((left < part ? left : part))"
+done | RUST_BACKTRACE=0 xargs -P "$(nproc)" -L 1 nice -n 10 "$CARGO_TARGET_DIR/release/sim" >"$log" 2>/dev/null
+good=$(grep -c ': all good$' "$log")
+grep -v ': all good$' "$log"
+parts=$(((seeds + part - 1) / part))
+echo "nightly: $seeds seeds from $first, $((parts - good)) of $parts parts with a failure, $((SECONDS - start)) s"
+rm -f "$log"
+[ "$good" = "$parts" ]
