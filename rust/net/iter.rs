@@ -51,7 +51,7 @@ impl Message<'_> {
     }
 
     /// Sets MSG_* flags in what the caller gets.
-    fn add_flags(&mut self, flags: u32) {
+    pub(crate) fn add_flags(&mut self, flags: u32) {
         // SAFETY: Valid by the type invariants.
         unsafe { (*self.msg).msg_flags |= flags };
     }
@@ -86,6 +86,23 @@ impl Message<'_> {
     pub(crate) fn set_left(&mut self, bytes: i32) {
         // SAFETY: Valid by the type invariants.
         unsafe { bindings::msg_set_inq(self.msg, bytes) };
+    }
+
+    /// Copies bytes to the caller. EFAULT if not all could be.
+    pub(crate) fn copy_bytes(&mut self, bytes: &[u8]) -> Result {
+        // SAFETY: Valid by the type invariants; `bytes` is valid for its length.
+        let n = unsafe {
+            bindings::_copy_to_iter(
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                &raw mut (*self.msg).msg_iter,
+            )
+        };
+        if n == bytes.len() {
+            Ok(())
+        } else {
+            Err(EFAULT)
+        }
     }
 
     /// Copies `len` bytes of `skb` from `offset` on to the caller. EFAULT if not all could be.

@@ -492,6 +492,7 @@ pub(crate) mod abi {
     pub(crate) const EPOLLRDNORM: u32 = b::EPOLLRDNORM;
     pub(crate) const EPOLLOUT: u32 = b::EPOLLOUT;
     pub(crate) const EPOLLWRNORM: u32 = b::EPOLLWRNORM;
+    pub(crate) const EPOLLPRI: u32 = b::EPOLLPRI;
     pub(crate) const EPOLLERR: u32 = b::EPOLLERR;
     pub(crate) const EPOLLHUP: u32 = b::EPOLLHUP;
     pub(crate) const EPOLLRDHUP: u32 = b::EPOLLRDHUP;
@@ -512,6 +513,7 @@ pub(crate) mod abi {
     pub(crate) const SOL_SOCKET: i32 = b::SOL_SOCKET as i32;
     pub(crate) const SO_REUSEPORT: i32 = b::SO_REUSEPORT as i32;
     pub(crate) const SO_ZEROCOPY: i32 = b::SO_ZEROCOPY as i32;
+    pub(crate) const SO_OOBINLINE: i32 = b::SO_OOBINLINE as i32;
     pub(crate) const SO_RCVLOWAT: i32 = b::SO_RCVLOWAT as i32;
     pub(crate) const SO_SNDBUF: i32 = b::SO_SNDBUF as i32;
     pub(crate) const SO_SNDBUFFORCE: i32 = b::SO_SNDBUFFORCE as i32;

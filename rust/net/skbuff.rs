@@ -239,6 +239,17 @@ impl<C: ControlBlock> SkBuff<C> {
         NonNull::new(copy).map(|skb| unsafe { SkBuff::from_raw(skb) })
     }
 
+    /// The byte at `offset` of the data.
+    pub(crate) fn byte_at(&self, offset: u32) -> Option<u8> {
+        let mut byte = 0u8;
+        let offset = c_int::try_from(offset).ok()?;
+        // SAFETY: Valid by the type invariants; the function checks the offset against the length.
+        let failed = unsafe {
+            bindings::skb_copy_bits(self.as_ptr(), offset, (&raw mut byte).cast(), 1) != 0
+        };
+        (!failed).then_some(byte)
+    }
+
     /// When the packet came, if somebody wanted that to be noted: of its clock, nanoseconds.
     pub(crate) fn time(&self) -> i64 {
         // SAFETY: Valid by the type invariants.

@@ -322,6 +322,12 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::sk_incoming_cpu_update(self.as_ptr()) };
     }
 
+    /// SIGURG to the owner (F_SETOWN), and POLLPRI to who polls.
+    pub(crate) fn send_sigurg(&self) {
+        // SAFETY: Valid; a file, if one is attached, stays while the lock is held.
+        unsafe { bindings::sk_send_sigurg(self.as_ptr()) };
+    }
+
     /// Whether the caller may administer the network of the socket's namespace.
     pub(crate) fn is_net_admin(&self) -> bool {
         // SAFETY: Valid; asks about `current`.

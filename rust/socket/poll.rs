@@ -32,6 +32,9 @@ pub(super) fn poll(sk: &TcpSock) -> u32 {
         events |= abi::EPOLLIN | abi::EPOLLRDNORM | abi::EPOLLRDHUP;
     }
     if state != abi::TCP_SYN_SENT && state != abi::TCP_SYN_RECV {
+        if sk.shared().urgent.load(Relaxed) {
+            events |= abi::EPOLLPRI;
+        }
         if sk.shared().readable.load(Relaxed) >= sk.rcvlowat() {
             events |= abi::EPOLLIN | abi::EPOLLRDNORM;
         }
@@ -61,10 +64,14 @@ pub(super) fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
         return Err(EINVAL);
     }
     let conn = &sk.peek().conn;
+    let mark = conn.urgent_distance();
     let bytes = match cmd {
-        abi::FIONREAD => conn.recv_len(),
-        // There is no urgent data, so no mark.
-        abi::SIOCATMARK => 0,
+        // As far as one read goes: to the urgent mark.
+        abi::FIONREAD => match mark.filter(|_| !conn.config().oob_inline) {
+            Some(distance) => conn.recv_len().min(distance),
+            None => conn.recv_len(),
+        },
+        abi::SIOCATMARK => u32::from(mark == Some(0)),
         abi::SIOCOUTQ => conn.unacked(),
         _ => conn.unsent(),
     };

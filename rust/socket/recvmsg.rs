@@ -23,7 +23,10 @@ use crate::stack::{
         TcpSock, //
     },
 };
-use crate::tcp::platform::Buffer;
+use crate::tcp::{
+    platform::Buffer,
+    urgent::Byte, //
+};
 use kernel::prelude::*;
 
 /// recvmsg() and its kin.
@@ -42,7 +45,7 @@ pub(super) fn recvmsg(
         return Err(ENOTCONN);
     }
     if flags & abi::MSG_OOB != 0 {
-        return Err(EINVAL);
+        return recv_urgent(&mut guard, msg, len, flags);
     }
     let mut copied = 0;
     let mut came = 0;
@@ -79,6 +82,58 @@ fn tell_left(sk: &LockedTcp<'_>, msg: &mut Message<'_>) {
     if sk.peek().user.inq {
         msg.put_control(abi::SOL_TCP, abi::TCP_INQ, &left.to_ne_bytes());
     }
+}
+
+/// MSG_OOB: the urgent byte, which is read once.
+fn recv_urgent(
+    sk: &mut SockGuard<'_, RustTcp>,
+    msg: &mut Message<'_>,
+    len: usize,
+    flags: u32,
+) -> Result<usize> {
+    let conn = &mut sk.data().conn;
+    let byte = match conn.urgent() {
+        _ if conn.config().oob_inline => return Err(EINVAL),
+        None | Some(Byte::Read) => return Err(EINVAL),
+        Some(Byte::Here(byte)) => byte,
+        Some(Byte::Ahead) => {
+            let over = sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0
+                || sk.sk().state() == abi::TCP_CLOSE;
+            return if over { Ok(0) } else { Err(EAGAIN) };
+        }
+    };
+    if flags & abi::MSG_PEEK == 0 {
+        conn.urgent_read();
+    }
+    egress::flush(sk);
+    msg.add_flags(abi::MSG_OOB);
+    if len == 0 {
+        msg.add_flags(abi::MSG_TRUNC);
+        return Ok(0);
+    }
+    if flags & abi::MSG_TRUNC == 0 {
+        msg.copy_bytes(&[byte])?;
+    }
+    Ok(1)
+}
+
+/// What a read may take before it has to stop at the urgent mark, and whether it stands there. The
+/// byte at the mark itself is not part of the stream, unless SO_OOBINLINE says so: who stands
+/// there steps over it.
+fn until_mark(sk: &mut SockGuard<'_, RustTcp>, copied: usize) -> Option<u32> {
+    let conn = &sk.peek().conn;
+    let inline = conn.config().oob_inline;
+    let distance = conn.urgent_distance()?;
+    if distance > 0 {
+        return Some(distance);
+    }
+    if copied > 0 {
+        return Some(0);
+    }
+    if !inline && conn.recv_len() > 0 {
+        with_cx(sk, |conn, cx| conn.consume(cx, 1));
+    }
+    None
 }
 
 /// Why there is nothing to wait for.
@@ -132,6 +187,10 @@ fn receive_loop(
             return peek_at(sk, msg, len, flags, target, &mut timeout, copied);
         }
         take(sk, msg, len, flags, copied, came)?;
+        if *copied > 0 && sk.peek().conn.urgent_distance() == Some(0) {
+            // A read stops at the mark.
+            return Ok(());
+        }
         if *copied >= target || (len == 0 && sk.peek().conn.recv_len() > 0) {
             return Ok(());
         }
@@ -179,6 +238,11 @@ fn take(
 ) -> Result {
     while *copied < len {
         let left = u32::try_from(len.wrapping_sub(*copied)).unwrap_or(u32::MAX);
+        let left = match until_mark(sk, *copied) {
+            Some(0) => break,
+            Some(distance) => left.min(distance),
+            None => left,
+        };
         let Some(front) = sk.data().conn.recv_list().front() else {
             break;
         };
@@ -301,6 +365,11 @@ fn splice_loop(
     while *moved < len {
         let this = sk.sk();
         let left = u32::try_from(len.wrapping_sub(*moved)).unwrap_or(u32::MAX);
+        let left = match until_mark(sk, *moved) {
+            Some(0) => break,
+            Some(distance) => left.min(distance),
+            None => left,
+        };
         if let Some(front) = sk.data().conn.recv_list().front() {
             let n = Buffer::len(front).min(left);
             let n = pipe.fill(this, front, front.cb().offset, n)?;

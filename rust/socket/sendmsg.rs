@@ -51,6 +51,9 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
         if !more {
             conn.mark_push();
         }
+        if flags & abi::MSG_OOB != 0 {
+            conn.mark_urgent();
+        }
         if flags & abi::MSG_EOR != 0 {
             conn.mark_end();
         }
@@ -79,9 +82,6 @@ fn send_loop(
     flags: u32,
     sent: &mut usize,
 ) -> Result {
-    if flags & abi::MSG_OOB != 0 {
-        return Err(EOPNOTSUPP);
-    }
     let mut timeout = sk.sk().sndtimeo(flags & abi::MSG_DONTWAIT != 0);
     loop {
         match check(sk) {

@@ -34,6 +34,7 @@ use crate::tcp::{
     platform::MibSink,
     state::ConnState,
     time_wait::TimeWait,
+    urgent::Byte,
     wire::Header, //
 };
 use kernel::sync::atomic::Relaxed;
@@ -90,7 +91,14 @@ fn publish(sk: &mut LockedTcp<'_>) {
     let shared = sk.sk().shared();
     let (sndbuf, rcvbuf) = (sk.sk().sndbuf(), sk.sk().rcvbuf());
     let conn = &sk.peek().conn;
-    shared.readable.store(conn.recv_len(), Relaxed);
+    let urgent = conn.urgent();
+    // Who stands at the urgent byte, and can't read it with the rest, has one byte less.
+    let apart = conn.urgent_distance() == Some(0) && !conn.config().oob_inline;
+    let readable = conn.recv_len().saturating_sub(u32::from(apart));
+    shared.readable.store(readable, Relaxed);
+    shared
+        .urgent
+        .store(matches!(urgent, Some(Byte::Here(_))), Relaxed);
     shared.unacked.store(conn.unacked(), Relaxed);
     shared.writable.store(conn.is_writeable(), Relaxed);
     let (kind, at, retries) = conn.shown_timer();
@@ -120,6 +128,9 @@ fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
         sk.data().was_connected = true;
         sk.sk().wake_all();
         sk.sk().wake_async(true);
+    }
+    if events.has(Events::URGENT) {
+        sk.sk().send_sigurg();
     }
     if events.has(Events::PEER_CLOSED) {
         sk.add_shutdown(abi::RCV_SHUTDOWN);

@@ -660,6 +660,7 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         None
     };
     let outcome = with_cx(sk, |conn, cx| conn.handle_segment(cx, &seg, buf));
+    look_at_urgent(sk);
     match outcome {
         None | Some(Disposition::Done) => {}
         Some(Disposition::Drop(reason, buf)) => {
@@ -682,6 +683,25 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         }
     }
     egress::flush(sk);
+}
+
+/// The core can't read payload: the byte at the urgent mark is read for it once it came.
+fn look_at_urgent(sk: &mut LockedTcp<'_>) {
+    let Some(mut skip) = sk.peek().conn.urgent_wanted() else {
+        return;
+    };
+    let conn = &mut sk.data().conn;
+    let mut byte = None;
+    for buf in conn.recv_list().iter() {
+        if skip < buf.cb().len {
+            byte = buf.byte_at(buf.cb().offset.saturating_add(skip));
+            break;
+        }
+        skip = skip.saturating_sub(buf.cb().len);
+    }
+    if let Some(byte) = byte {
+        conn.urgent_is(byte);
+    }
 }
 
 fn drop_reason(reason: DropReason) -> SkbDrop {

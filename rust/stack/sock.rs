@@ -117,6 +117,8 @@ pub(crate) struct TcpShared {
     pub(crate) readable: Atomic<u32>,
     /// Bytes not acknowledged, for /proc; written by the lock's holder.
     pub(crate) unacked: Atomic<u32>,
+    /// An urgent byte waits to be read, for poll(); written by the lock's holder.
+    pub(crate) urgent: Atomic<bool>,
     /// There is room to write, for poll(); written by the lock's holder.
     pub(crate) writable: Atomic<bool>,
     /// When the timer that /proc shows is due, nanoseconds; written by the lock's holder.
@@ -169,6 +171,7 @@ impl Protocol for RustTcp {
             cookies_at: Atomic::new(0),
             readable: Atomic::new(0),
             unacked: Atomic::new(0),
+            urgent: Atomic::new(false),
             writable: Atomic::new(true),
             timer_at: Atomic::new(0),
             timer_kind: Atomic::new(0),

@@ -134,6 +134,8 @@ pub(crate) struct SocketConfig {
     pub(crate) delack_max: Duration,
     /// TCP_THIN_LINEAR_TIMEOUTS: a stream with little in flight does not back off at once.
     pub(crate) thin_linear: bool,
+    /// SO_OOBINLINE: urgent data is read with the rest.
+    pub(crate) oob_inline: bool,
     /// IP_RECVERR: an ICMP error ends a connection that is open.
     pub(crate) hard_icmp: bool,
 }

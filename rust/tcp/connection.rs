@@ -36,6 +36,7 @@ use super::{
     time::{Duration, Instant},
     time_wait::TimeWait,
     timers::{Timer, TimerTable},
+    urgent::Urgent,
     wire::{Codepoint, Flags, Header, Segment},
 };
 
@@ -58,6 +59,8 @@ impl Events {
     pub(crate) const CLOSED: Self = Self(32);
     /// A [`TimeWait`] takes over; see [`Connection::time_wait`].
     pub(crate) const TIME_WAIT: Self = Self(64);
+    /// The peer announced urgent data.
+    pub(crate) const URGENT: Self = Self(128);
 
     /// Whether any of `other` is set.
     pub(crate) const fn has(self, other: Self) -> bool {
@@ -223,6 +226,8 @@ pub(crate) struct Connection<P: Platform> {
     pub(super) send: Send<P>,
     pub(super) recv: Recv<P>,
     pub(super) stats: Stats,
+    /// Urgent data that the peer announced.
+    pub(super) urgent: Option<Urgent>,
     timers: TimerTable,
     rtt: RttEstimator,
     cc: Congestion,
@@ -293,6 +298,7 @@ impl<P: Platform> Connection<P> {
             send: Send::new(),
             recv: Recv::new(),
             stats: Stats::default(),
+            urgent: None,
             timers: TimerTable::default(),
             rtt: RttEstimator::default(),
             cc: Congestion::new(Algorithm::default(), u32::from(DEFAULT_MSS)),
@@ -566,6 +572,11 @@ impl<P: Platform> Connection<P> {
     #[allow(dead_code)] // For the simulator.
     pub(crate) fn memory(&self) -> (u32, u32) {
         (self.send.mem, self.recv.mem())
+    }
+
+    /// Notes an event.
+    pub(super) fn note(&mut self, event: Events) {
+        self.events.set(event);
     }
 
     // --- shared by the parts -----------------------------------------------------------------------

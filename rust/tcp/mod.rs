@@ -46,4 +46,5 @@ pub(crate) mod state;
 pub(crate) mod time;
 pub(crate) mod time_wait;
 pub(crate) mod timers;
+pub(crate) mod urgent;
 pub(crate) mod wire;

@@ -101,6 +101,8 @@ pub(crate) struct Send<P: Platform> {
     scanned_at: Instant,
     /// A probe for a lost tail that is out.
     pub(crate) tail_probe: Option<TailProbe>,
+    /// One beyond the last urgent byte queued.
+    pub(crate) urgent: Option<SeqNum>,
     /// End of the last partial segment sent: Minshall's variant of Nagle.
     pub(crate) small_end: SeqNum,
 }
@@ -139,6 +141,7 @@ impl<P: Platform> Send<P> {
             rate: Rate::default(),
             scanned_at: Instant::default(),
             tail_probe: None,
+            urgent: None,
             small_end: SeqNum::default(),
         }
     }

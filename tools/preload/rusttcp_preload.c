@@ -1,78 +1,147 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * LD_PRELOAD library of tools/rusttcp-run: turns a program's AF_INET stream sockets into
- * AF_RUSTTCP ones. Other sockets are left alone; addresses need no change, since the
- * family reads and writes plain sockaddr_in. A program that asks a socket for its
- * family is told AF_INET, as it asked for.
+ * LD_PRELOAD library of tools/rusttcp-run: turns a program's AF_INET and AF_INET6 stream
+ * sockets into AF_RUSTTCP ones, whether they are made by socket() or by syscall(). Other
+ * sockets are left alone, and so is what the C library does inside of its own calls
+ * (getaddrinfo()). Addresses need no change: the family reads and writes plain
+ * sockaddr_in and sockaddr_in6. A program that asks a socket for its family is told the
+ * one that it asked for.
  *
- * Where the module is missing, one line says so and the kernel's TCP serves. AF_INET6
- * stays with the kernel's TCP for as long as the family speaks IPv4 only.
+ * Where the module is missing, one line says so (one for the program and the children that
+ * inherit its environment), and the kernel's TCP serves. IPv6 stays with the kernel's TCP
+ * where the module knows IPv4 only.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/rusttcp.h>
 
+#define TOLD "RUSTTCP_RUN_TOLD"
+#ifndef RUSTTCP_IPV6
+#define RUSTTCP_IPV6 1
+#endif
+
 static int (*real_socket)(int domain, int type, int protocol);
 static int (*real_getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
+static long (*real_syscall)(long number, ...);
 static int family = AF_RUSTTCP;
 
 __attribute__((constructor)) static void init(void)
 {
 	const char *number = getenv("RUSTTCP_FAMILY_NUMBER");
 
-	real_socket = dlsym(RTLD_NEXT, "socket");
+	real_syscall = dlsym(RTLD_NEXT, "syscall");
 	real_getsockopt = dlsym(RTLD_NEXT, "getsockopt");
 	if (number && atoi(number) > 0)
 		family = atoi(number);
+	real_socket = dlsym(RTLD_NEXT, "socket");
 }
 
-static int kind_of(int type)
+/* Another library's constructor may come before ours. */
+static void ready(void)
 {
-	return type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (!real_socket)
+		init();
+}
+
+static void tell(void)
+{
+	static const char line[] =
+		"rusttcp-run: AF_RUSTTCP is not there (insmod rusttcp.ko); using the kernel's TCP\n";
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+	ssize_t r;
+
+	if (atomic_flag_test_and_set(&told) || getenv(TOLD))
+		return;
+	r = write(STDERR_FILENO, line, sizeof(line) - 1);
+	(void)r;
+	setenv(TOLD, "1", 0);
+}
+
+/* Whether a socket of ours serves for it. */
+static bool is_tcp(int domain, int type, int protocol)
+{
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP);
+}
+
+static int make(int domain, int type, int protocol)
+{
+	int fd, saved = errno;
+
+	ready();
+	if (!is_tcp(domain, type, protocol))
+		return real_socket(domain, type, protocol);
+	fd = real_socket(family, type, domain == AF_INET ? RUSTTCP_IPV4 : RUSTTCP_IPV6);
+	if (fd >= 0)
+		return fd;
+	if (errno == EAFNOSUPPORT)
+		tell();
+	else if (domain == AF_INET || errno != EPROTONOSUPPORT)
+		return fd;
+	errno = saved;
+	return real_socket(domain, type, protocol);
+}
+
+/* A socket of ours that is asked for its family: what its addresses are of. */
+static void translate(int fd, int level, int name, void *value, const socklen_t *len)
+{
+	struct sockaddr_storage addr;
+	socklen_t addr_len = sizeof(addr);
+	int domain;
+
+	if (level != SOL_SOCKET || name != SO_DOMAIN || *len < sizeof(domain))
+		return;
+	memcpy(&domain, value, sizeof(domain));
+	if (domain != family)
+		return;
+	domain = AF_INET;
+	if (getsockname(fd, (struct sockaddr *)&addr, &addr_len) == 0 && addr.ss_family == AF_INET6)
+		domain = AF_INET6;
+	memcpy(value, &domain, sizeof(domain));
 }
 
 int socket(int domain, int type, int protocol)
 {
-	static atomic_flag told = ATOMIC_FLAG_INIT;
-	int fd, saved = errno;
-
-	/* Another library's constructor may come before ours. */
-	if (!real_socket)
-		init();
-	if (domain != AF_INET || kind_of(type) != SOCK_STREAM ||
-	    (protocol != 0 && protocol != IPPROTO_TCP))
-		return real_socket(domain, type, protocol);
-	fd = real_socket(family, type, RUSTTCP_IPV4);
-	if (fd >= 0 || errno != EAFNOSUPPORT)
-		return fd;
-	if (!atomic_flag_test_and_set(&told)) {
-		static const char line[] =
-			"rusttcp-run: AF_RUSTTCP is not there (insmod rusttcp.ko); using the kernel's TCP\n";
-		ssize_t r = write(STDERR_FILENO, line, sizeof(line) - 1);
-
-		(void)r;
-	}
-	errno = saved;
-	return real_socket(domain, type, protocol);
+	return make(domain, type, protocol);
 }
 
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	int r;
 
-	if (!real_getsockopt)
-		init();
+	ready();
 	r = real_getsockopt(fd, level, name, value, len);
-	if (!r && level == SOL_SOCKET && name == SO_DOMAIN && *len >= sizeof(int) &&
-	    *(int *)value == family)
-		*(int *)value = AF_INET;
+	if (!r)
+		translate(fd, level, name, value, len);
+	return r;
+}
+
+long syscall(long number, ...)
+{
+	va_list args;
+	long a[6], r;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	ready();
+	if (number == SYS_socket)
+		return make((int)a[0], (int)a[1], (int)a[2]);
+	r = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (!r && number == SYS_getsockopt)
+		translate((int)a[0], (int)a[1], (int)a[2], (void *)a[3], (socklen_t *)a[4]);
 	return r;
 }

@@ -8,6 +8,7 @@ use crate::net::{
     sockopt::OptIn, //
 };
 use crate::stack::sock::{
+    configure,
     sync_buffers,
     TcpSock, //
 };
@@ -31,6 +32,13 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
                 _ => return Err(EINVAL),
             };
             sk.lock().set_zerocopy(on);
+            Ok(())
+        }
+        abi::SO_OOBINLINE => {
+            let on = value.int()? != 0;
+            value.generic()?;
+            let mut sk = sk.lock();
+            configure(&mut sk, |c| c.oob_inline = on);
             Ok(())
         }
         abi::SO_RCVLOWAT => set_rcvlowat(sk, value.int()?),

@@ -137,6 +137,7 @@ impl<P: Platform> Connection<P> {
                 None => Disposition::Done,
             };
         }
+        self.on_urgent(cx, seg);
         self.on_payload(cx, seg, buf)
     }
 

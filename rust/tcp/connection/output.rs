@@ -244,12 +244,18 @@ impl<P: Platform> Connection<P> {
         } else {
             self.ecn.take_ack_flags()
         };
+        let urgent = self.urgent_pointer(seq);
+        let flags = if urgent.is_some() {
+            flags.with(Flags::URG)
+        } else {
+            flags
+        };
         Header {
             seq,
             ack: self.recv.nxt,
             flags: flags.with(echo),
             wnd,
-            urg: 0,
+            urg: urgent.unwrap_or(0),
             options,
         }
     }
@@ -346,7 +352,8 @@ impl<P: Platform> Connection<P> {
 
     /// Most payload that may go out in one piece: a segment, or what offload cuts into segments.
     fn burst(&self, mss: u32) -> u32 {
-        if self.gso_max > mss {
+        // The pointer counts from the segment that it is in, and offload copies it.
+        if self.gso_max > mss && !self.is_urgent() {
             self.pacing.burst(self.size_goal(), mss, self.rtt.min())
         } else {
             mss
@@ -454,7 +461,7 @@ impl<P: Platform> Connection<P> {
     /// Nagle's rule in Minshall's variant, cork and MSG_MORE: may the end of what is queued,
     /// less than a segment, go out now? `len`: the first unsent buffer's length.
     fn may_send_partial(&self, len: u32) -> bool {
-        if self.flush || self.fin_queued || self.unsent() > len {
+        if self.flush || self.fin_queued || self.unsent() > len || self.is_urgent() {
             // More data follows in another buffer, or never will.
             return true;
         }

@@ -145,6 +145,7 @@ impl<P: Platform> Connection<P> {
     /// The user read `n` bytes. May owe a window update (RFC 9293, 3.8.6.2.2).
     pub(crate) fn consume(&mut self, cx: &Cx<'_, P>, n: u32) {
         self.recv.consume(n);
+        self.pass_urgent();
         if cx.net.moderate_rcvbuf && !self.rcvbuf_locked {
             let rtt = self.rtt.srtt().unwrap_or_default();
             let mss = self.mss();

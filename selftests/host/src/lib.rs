@@ -9,6 +9,8 @@
 pub(crate) mod tcp;
 
 pub mod fuzz;
+#[cfg(test)]
+mod options;
 mod pair;
 mod platform;
 mod raw;

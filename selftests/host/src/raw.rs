@@ -91,6 +91,8 @@ pub(crate) struct Raw {
     pub(crate) codepoint: Codepoint,
     /// The ECN fields of the last answers.
     pub(crate) codepoints: Vec<Codepoint>,
+    /// The urgent pointer of what the peer sends.
+    pub(crate) urg: u16,
     /// Without header prediction.
     pub(crate) slowly: bool,
 }
@@ -117,6 +119,7 @@ impl Raw {
             overhead: 256,
             codepoint: Codepoint::NotEct,
             codepoints: Vec::new(),
+            urg: 0,
             slowly: false,
         }
     }
@@ -220,7 +223,7 @@ impl Raw {
             },
             flags,
             wnd: self.peer.wnd,
-            urg: 0,
+            urg: self.urg,
             options,
         };
         let seg = Segment {

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * epoll in its modes on every transition, and a search for lost wake-ups: threads that go to
+ * sleep at all moments while others make them ready, for a bounded time. On either stack.
+ */
+#include "common.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+static int watch(int fd, unsigned int events)
+{
+	struct epoll_event e = { .events = events };
+	int ep = epoll_create1(0);
+
+	must(ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) == 0);
+	return ep;
+}
+
+/* The events that epoll gives within `ms`; 0: none. */
+static unsigned int told(int ep, int ms)
+{
+	struct epoll_event e;
+	int n = epoll_wait(ep, &e, 1, ms);
+
+	return n > 0 ? e.events : 0;
+}
+
+#define ALL (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI)
+
+static void test_edges(void)
+{
+	static char data[4000000], sink[4000000];
+	int fds[2], ep;
+	unsigned int got;
+
+	new_pair(fds);
+	ep = watch(fds[0], ALL | EPOLLET);
+	expect(told(ep, 1000), EPOLLOUT, 0, "edge: connected");
+	expect(told(ep, 50), 0, 0, "edge: once");
+	must(write(fds[1], "x", 1) == 1);
+	expect(told(ep, 1000), EPOLLIN | EPOLLOUT, 0, "edge: data");
+	expect(told(ep, 50), 0, 0, "edge: once, though it is unread");
+	must(write(fds[1], "y", 1) == 1);
+	expect(told(ep, 1000), EPOLLIN | EPOLLOUT, 0, "edge: more data, another edge");
+	must(read(fds[0], sink, 10) == 2);
+	expect(told(ep, 50), 0, 0, "edge: reading makes none");
+	/* Full, and room again. */
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	while (write(fds[0], data, sizeof(data)) > 0)
+		;
+	usleep(50000);
+	while (write(fds[0], data, sizeof(data)) > 0)
+		;
+	told(ep, 0);
+	expect(told(ep, 50), 0, 0, "edge: full");
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	got = 0;
+	for (int i = 0; i < 5000 && !got; i++) {
+		while (read(fds[1], sink, sizeof(sink)) > 0)
+			;
+		got = told(ep, 1);
+	}
+	expect(got, EPOLLOUT, 0, "edge: room again");
+	while (read(fds[1], sink, sizeof(sink)) > 0 || told(ep, 20))
+		;
+	must(shutdown(fds[1], SHUT_WR) == 0);
+	expect(told(ep, 1000), EPOLLIN | EPOLLOUT | EPOLLRDHUP, 0, "edge: the end of the stream");
+	expect(told(ep, 50), 0, 0, "edge: once");
+	must(shutdown(fds[0], SHUT_WR) == 0);
+	expect(told(ep, 1000), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP, 0, "edge: both ends");
+	close(ep);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_reset(void)
+{
+	struct linger gone = { 1, 0 };
+	int fds[2], ep;
+
+	new_pair(fds);
+	ep = watch(fds[0], ALL | EPOLLET);
+	must(told(ep, 1000) == EPOLLOUT);
+	must(setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &gone, sizeof(gone)) == 0);
+	close(fds[1]);
+	expect(told(ep, 1000), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP, 0, "edge: a reset");
+	expect(so_error(fds[0]), ECONNRESET, 0, "edge: its error");
+	close(ep);
+	close(fds[0]);
+}
+
+static void test_oneshot(void)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLONESHOT };
+	char buf[8];
+	int fds[2], ep;
+
+	new_pair(fds);
+	ep = watch(fds[0], EPOLLIN | EPOLLONESHOT);
+	must(write(fds[1], "a", 1) == 1);
+	expect(told(ep, 1000), EPOLLIN, 0, "one-shot: data");
+	must(write(fds[1], "b", 1) == 1);
+	expect(told(ep, 50), 0, 0, "one-shot: no more");
+	must(epoll_ctl(ep, EPOLL_CTL_MOD, fds[0], &e) == 0);
+	expect(told(ep, 1000), EPOLLIN, 0, "one-shot: armed again, what is there counts");
+	must(read(fds[0], buf, 8) == 2);
+	must(epoll_ctl(ep, EPOLL_CTL_MOD, fds[0], &e) == 0);
+	expect(told(ep, 50), 0, 0, "one-shot: nothing there");
+	close(ep);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_level(void)
+{
+	char buf[8];
+	int fds[2], ep;
+
+	new_pair(fds);
+	ep = watch(fds[0], EPOLLIN | EPOLLRDHUP);
+	expect(told(ep, 0), 0, 0, "level: nothing");
+	must(write(fds[1], "ab", 2) == 2);
+	expect(told(ep, 1000), EPOLLIN, 0, "level: data");
+	must(read(fds[0], buf, 1) == 1);
+	expect(told(ep, 0), EPOLLIN, 0, "level: still data");
+	must(read(fds[0], buf, 1) == 1);
+	expect(told(ep, 0), 0, 0, "level: no more");
+	must(shutdown(fds[0], SHUT_RD) == 0);
+	expect(told(ep, 1000), EPOLLIN | EPOLLRDHUP, 0, "level: shut for reading");
+	close(ep);
+	close(fds[0]);
+	close(fds[1]);
+	/* Never connected. */
+	int lone = new_socket();
+
+	ep = watch(lone, ALL);
+	expect(told(ep, 0), EPOLLOUT | EPOLLHUP, 0, "level: a fresh socket");
+	close(ep);
+	close(lone);
+}
+
+#define WAITERS 4
+
+static atomic_int woken;
+
+static void *exclusive_waiter(void *arg)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int ep = epoll_create1(0);
+
+	must(epoll_ctl(ep, EPOLL_CTL_ADD, *(int *)arg, &e) == 0);
+	if (epoll_wait(ep, &e, 1, 500) > 0)
+		atomic_fetch_add(&woken, 1);
+	close(ep);
+	return NULL;
+}
+
+static void test_listener(void)
+{
+	pthread_t t[WAITERS];
+	struct sockaddr_in sin;
+	int listener = new_listener(16, &sin), ep = watch(listener, EPOLLIN | EPOLLET), c, d;
+
+	expect(told(ep, 20), 0, 0, "listener: nobody");
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	expect(told(ep, 1000), EPOLLIN, 0, "listener: a connection");
+	expect(told(ep, 20), 0, 0, "listener: one edge for each");
+	d = new_socket();
+	must(connect(d, SA(sin), sizeof(sin)) == 0);
+	expect(told(ep, 1000), EPOLLIN, 0, "listener: another");
+	close(accept(listener, NULL, NULL));
+	close(accept(listener, NULL, NULL));
+	close(c);
+	close(d);
+	close(ep);
+	for (int i = 0; i < WAITERS; i++)
+		pthread_create(&t[i], NULL, exclusive_waiter, &listener);
+	usleep(100000);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	for (int i = 0; i < WAITERS; i++)
+		pthread_join(t[i], NULL);
+	expect(woken, 1, 0, "exclusive: one waiter is woken");
+	close(c);
+	close(listener);
+}
+
+/* --- lost wake-ups ------------------------------------------------------------------------- */
+
+static atomic_int stop;
+static atomic_long turns;
+static atomic_int lost;
+
+struct side {
+	int fd;
+	int mode;	/* How it waits: 0 blocking, 1 poll, 2 epoll level, 3 epoll edge. */
+	bool first;
+};
+
+/* Waits for a byte; false if none comes in two seconds, which is a lost wake-up. */
+static bool await(struct side *s, int ep)
+{
+	char byte;
+
+	for (;;) {
+		ssize_t n = recv(s->fd, &byte, 1, s->mode ? MSG_DONTWAIT : 0);
+
+		if (n == 1)
+			return true;
+		if (n == 0 || errno != EAGAIN)
+			return false;
+		if (s->mode == 0)
+			return false;	/* SO_RCVTIMEO. */
+		if (s->mode == 1 ? poll_for(s->fd, POLLIN, 2000) <= 0 : !told(ep, 2000))
+			return false;
+	}
+}
+
+static void *player(void *arg)
+{
+	struct side *s = arg;
+	struct timeval two = { 2, 0 };
+	int ep = watch(s->fd, EPOLLIN | (s->mode == 3 ? EPOLLET : 0));
+	unsigned int seed = s->fd;
+
+	setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &two, sizeof(two));
+	if (s->first)
+		must(send(s->fd, "b", 1, 0) == 1);
+	while (!stop) {
+		if (!await(s, ep)) {
+			if (!stop)
+				lost++;
+			break;
+		}
+		turns++;
+		/* Now and then the other side gets time to fall asleep. */
+		if (rand_r(&seed) % 64 == 0)
+			usleep(rand_r(&seed) % 200);
+		if (send(s->fd, "b", 1, MSG_NOSIGNAL) != 1)
+			break;
+	}
+	shutdown(s->fd, SHUT_RDWR);
+	close(ep);
+	return NULL;
+}
+
+static void test_lost_wakeups(void)
+{
+	struct side sides[8];
+	pthread_t t[8];
+	char text[120];
+	int one = 1;
+
+	for (int i = 0; i < 4; i++) {
+		int fds[2];
+
+		new_pair(fds);
+		for (int k = 0; k < 2; k++) {
+			setsockopt(fds[k], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+			sides[2 * i + k] = (struct side){ fds[k], i, k == 0 };
+		}
+	}
+	for (int i = 0; i < 8; i++)
+		pthread_create(&t[i], NULL, player, &sides[i]);
+	sleep(8);
+	stop = 1;
+	for (int i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	printf("# %ld transitions\n", (long)turns);
+	snprintf(text, sizeof(text), "readers: no wake-up is lost in %s transitions",
+		 turns > 20000 ? "many thousand" : "too few");
+	ktap(lost == 0 && turns > 20000, text);
+	for (int i = 0; i < 8; i++)
+		close(sides[i].fd);
+}
+
+static void *drain(void *arg)
+{
+	static char sink[100000];
+	int fd = *(int *)arg;
+	unsigned int seed = 1;
+
+	while (recv(fd, sink, 1 + rand_r(&seed) % sizeof(sink), 0) > 0)
+		if (rand_r(&seed) % 16 == 0)
+			usleep(rand_r(&seed) % 300);
+	return NULL;
+}
+
+/* The same for writers: edge-triggered, with a full buffer nearly always. */
+static void test_writers(void)
+{
+	static char data[65536];
+	int fds[2], ep, stalls = 0;
+	long long end, sent = 0, edges = 0;
+	struct timespec now;
+	pthread_t t;
+
+	new_pair(fds);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	ep = watch(fds[0], EPOLLOUT | EPOLLET);
+	pthread_create(&t, NULL, drain, &fds[1]);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	end = now.tv_sec + 4;
+	while (now.tv_sec < end) {
+		ssize_t n = send(fds[0], data, sizeof(data), MSG_NOSIGNAL);
+
+		if (n > 0) {
+			sent += n;
+		} else {
+			edges++;
+			if (!told(ep, 2000)) {
+				stalls++;
+				break;
+			}
+		}
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	}
+	shutdown(fds[0], SHUT_RDWR);
+	pthread_join(t, NULL);
+	printf("# %lld bytes, %lld times full\n", sent, edges);
+	ktap(stalls == 0 && edges > 50, "writers: no wake-up is lost");
+	close(ep);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	ktap_begin();
+	test_level();
+	test_edges();
+	test_reset();
+	test_oneshot();
+	test_listener();
+	test_lost_wakeups();
+	test_writers();
+	return ktap_end();
+}
