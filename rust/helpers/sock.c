@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <linux/net.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -452,4 +453,16 @@ bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk);
 bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk)
 {
 	return sock_flag(sk, SOCK_RCVTSTAMP) || READ_ONCE(sk->sk_tsflags);
+}
+
+/*
+ * Whether the socket's owner does not want this packet, whose data starts at a TCP header
+ * of @header bytes: SO_ATTACH_FILTER, which may also cut payload off, and IP_MINTTL.
+ */
+bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header);
+bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header)
+{
+	if (skb->protocol == htons(ETH_P_IP) && ip_hdr(skb)->ttl < READ_ONCE(inet_sk(sk)->min_ttl))
+		return true;
+	return rcu_access_pointer(sk->sk_filter) && sk_filter_trim_cap(sk, skb, header);
 }

@@ -99,6 +99,9 @@ fn ret_len(result: Result<usize>) -> c_int {
     }
 }
 
+/// `-ENOIOCTLCMD`: not ours.
+const ENOIOCTLCMD: c_int = -515;
+
 struct Statics(
     UnsafeCell<(
         Option<bindings::proto_ops>,
@@ -348,6 +351,8 @@ impl<T: StreamOps> FamilyRegistration<T> {
         unsafe {
             match T::ioctl(Self::sk(socket), cmd) {
                 Ok(value) => bindings::put_user_int(value, arg as *mut c_int),
+                // Not about TCP: addresses, routes and the like, as any socket of IPv4.
+                Err(e) if e.to_errno() == ENOIOCTLCMD => bindings::inet_ioctl(socket, cmd, arg),
                 Err(e) => e.to_errno(),
             }
         }

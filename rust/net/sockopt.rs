@@ -322,6 +322,15 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::sk_incoming_cpu_update(self.as_ptr()) };
     }
 
+    /// Whether the socket's user does not want this packet, whose data starts at a TCP header of
+    /// `header` bytes: SO_ATTACH_FILTER (which may also cut payload off) and IP_MINTTL. Context:
+    /// softirq.
+    pub(crate) fn refuses(&self, skb: &mut SkBuff, header: usize) -> bool {
+        let header = c_uint::try_from(header).unwrap_or(20);
+        // SAFETY: A valid socket, and a packet of ours with its IP header in place.
+        unsafe { bindings::sk_refuses(self.as_ptr(), skb.as_ptr(), header) }
+    }
+
     /// SIGURG to the owner (F_SETOWN), and POLLPRI to who polls.
     pub(crate) fn send_sigurg(&self) {
         // SAFETY: Valid; a file, if one is attached, stays while the lock is held.

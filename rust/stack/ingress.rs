@@ -253,7 +253,11 @@ impl Rx<'_> {
 
     fn to_conn(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) {
         match &node.value().kind {
-            Kind::Sock(sk) => to_sock(self.state, sk, skb),
+            Kind::Sock(sk) => {
+                if let Some(skb) = self.wanted(sk, skb) {
+                    to_sock(self.state, sk, skb);
+                }
+            }
             Kind::HalfOpen(listener) => self.to_half_open(node, listener, skb),
             Kind::TimeWait => self.to_time_wait(context, node, skb),
         }
@@ -450,6 +454,16 @@ impl Rx<'_> {
             }
         }
         skb.drop_with(SkbDrop::Protocol);
+    }
+
+    /// The packet, unless the socket's user refuses it.
+    fn wanted(&self, sk: &TcpSock, mut skb: SkBuff) -> Option<SkBuff> {
+        let header = self.header_len(&skb);
+        if sk.refuses(&mut skb, header) {
+            skb.drop_with(SkbDrop::Protocol);
+            return None;
+        }
+        Some(skb)
     }
 
     /// A segment for a listener. `iss`: where to number from, if TIME-WAIT decided that.

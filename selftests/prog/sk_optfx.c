@@ -3,7 +3,9 @@
 /* The kernel's struct tcp_info in place of the C library's, which is old. */
 #define _NETINET_TCP_H 1
 #include "common.h"
+#include <linux/filter.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 
 enum { TCP_ESTABLISHED = 1, TCP_FIN_WAIT2 = 5, TCP_CLOSE = 7, TCP_CLOSE_WAIT, TCP_LISTEN = 10 };
 
@@ -415,6 +417,53 @@ static void test_congestion(void)
 	close(fds[1]);
 }
 
+/* A filter that lets pass what is shorter than 60 bytes, TCP header included. */
+static void test_filter_and_min_ttl(void)
+{
+	struct sock_filter shorter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 60, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+	};
+	struct sock_fprog program = { 4, shorter };
+	char buf[200] = "";
+	int fds[2], none = 0;
+
+	new_pair(fds);
+	must(setsockopt(fds[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0);
+	must(write(fds[0], buf, 10) == 10);
+	expect(poll_for(fds[1], POLLIN, 1000), POLLIN, 0, "SO_ATTACH_FILTER: lets pass");
+	must(read(fds[1], buf, 200) == 10);
+	must(write(fds[0], buf, 200) == 200);
+	expect(poll_for(fds[1], POLLIN, 100), 0, 0, "SO_ATTACH_FILTER: drops");
+	must(setsockopt(fds[1], SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) == 0);
+	expect(poll_for(fds[1], POLLIN, 5000), POLLIN, 0, "SO_DETACH_FILTER: and it comes again");
+	must(read(fds[1], buf, 200) == 200);
+	/* Loopback has a TTL of 64. */
+	must(set_int(fds[1], IPPROTO_IP, IP_MINTTL, 65) == 0);
+	must(write(fds[0], buf, 10) == 10);
+	expect(poll_for(fds[1], POLLIN, 100), 0, 0, "IP_MINTTL: from too far away");
+	must(set_int(fds[1], IPPROTO_IP, IP_MINTTL, 64) == 0);
+	expect(poll_for(fds[1], POLLIN, 5000), POLLIN, 0, "IP_MINTTL: near enough");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_ioctls(void)
+{
+	struct ifreq r = { .ifr_name = "lo" };
+	int fd = new_socket();
+
+	expect(ioctl(fd, SIOCGIFADDR, &r), 0, 0, "SIOCGIFADDR");
+	ktap(((struct sockaddr_in *)&r.ifr_addr)->sin_addr.s_addr == htonl(INADDR_LOOPBACK),
+	     "SIOCGIFADDR: the address");
+	expect(ioctl(fd, SIOCGIFINDEX, &r), 0, 0, "SIOCGIFINDEX");
+	expect(ioctl(fd, 0x4242, &r), -1, ENOTTY, "ioctl: unknown");
+	expect(ioctl(fd, FIONREAD, (void *)1), -1, EFAULT, "FIONREAD: bad pointer");
+	close(fd);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -432,5 +481,7 @@ int main(void)
 	test_user_timeout_and_cork();
 	test_cookie();
 	test_congestion();
+	test_filter_and_min_ttl();
+	test_ioctls();
 	return ktap_end();
 }
