@@ -48,6 +48,12 @@ impl SackState {
         self.refill(core::iter::once(merged).chain(old.iter().filter(|b| !b.touches(range))));
     }
 
+    /// The block that holds all of `range`, if one does.
+    fn run_around(&self, range: SeqRange) -> Option<SeqRange> {
+        self.iter()
+            .find(|b| b.start.before_or_eq(range.start) && b.end.after_or_eq(range.end))
+    }
+
     /// Forgets what lies before `nxt`.
     fn pass(&mut self, nxt: SeqNum) {
         let old = *self;
@@ -155,6 +161,18 @@ impl<P: Platform> Recv<P> {
     ) -> (Stored, Option<P::RxBuf>) {
         let mut range = range;
         let whole = range;
+        if let Some(run) = self.sack.run_around(range) {
+            // Perhaps in several buffers that adjoin.
+            self.sack.note(run);
+            return (Stored::Duplicate, Some(buf));
+        }
+        while self.mem >= self.most_out_of_order() {
+            // Nearer data is worth more than farther data. Before anything else is dropped: what
+            // is reported stays.
+            if !self.drop_last(range.start) {
+                return (Stored::NoRoom, Some(buf));
+            }
+        }
         if let Some(at) = self.ofo.at_or_after(range.start) {
             let (seq, end) = (at.meta().seq, at.meta().end);
             if seq.before_or_eq(range.start) {
@@ -184,12 +202,6 @@ impl<P: Platform> Recv<P> {
         }
         if range.len() == 0 {
             return (Stored::Duplicate, Some(buf));
-        }
-        while self.mem >= self.most_out_of_order() {
-            // Nearer data is worth more than farther data.
-            if !self.drop_last(range.start) {
-                return (Stored::NoRoom, Some(buf));
-            }
         }
         let meta = buf.meta_mut();
         meta.seq = range.start;

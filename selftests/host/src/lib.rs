@@ -21,6 +21,8 @@ mod bottleneck;
 #[cfg(test)]
 mod congestion;
 #[cfg(test)]
+mod exhaustive;
+#[cfg(test)]
 mod findings;
 #[cfg(test)]
 mod limits;
