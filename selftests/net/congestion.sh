@@ -92,8 +92,8 @@ for algorithm in reno cubic dctcp bbr; do
 	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic dctcp bbr" 2>/dev/null
 	ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=$algorithm
 	rate=$(ip netns exec "$A" timeout 60 perf bulk rusttcp 10.0.0.2 6999 3)
-	# Of 2,500,000, with headers and the start subtracted.
-	[ "${rate%.*}" -gt $((1800000 / slow)) ]
+	# Of 2,500,000; a busy host delays timers, and with them what is paced.
+	[ "${rate%.*}" -gt $((1000000 / slow)) ]
 	ktap $? "$algorithm through 20 Mbit/s: ${rate%.*} bytes/s"
 done
 ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=cubic
