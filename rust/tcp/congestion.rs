@@ -463,8 +463,9 @@ impl Congestion {
     pub(crate) fn on_recovered(&mut self) {
         self.prr = None;
         self.over = true;
-        if !self.law.rules().owns_window() {
-            self.window.cwnd = self.window.ssthresh;
+        // The recovery may have begun under a controller that knows no threshold.
+        if !self.law.rules().owns_window() && self.window.ssthresh != NO_THRESHOLD {
+            self.window.cwnd = self.window.ssthresh.min(MAX_WINDOW);
         }
     }
 
@@ -530,6 +531,16 @@ mod tests {
         cc.switch(Algorithm::Cubic);
         assert_eq!(cc.algorithm(), Algorithm::Cubic);
         assert_eq!(cc.window, window);
+    }
+
+    /// BBR knows no threshold: a window of that size would be no window at all.
+    #[test]
+    fn a_switch_in_recovery_keeps_a_window() {
+        let mut cc = Congestion::new(Algorithm::Bbr, 1000);
+        cc.on_loss(10_000, 9_000, 8_000, 1000);
+        cc.switch(Algorithm::Reno);
+        cc.on_recovered();
+        assert_eq!(cc.cwnd(), 9_000);
     }
 
     #[test]

@@ -170,6 +170,18 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         }
         for i in 0..2 {
             act(&mut pair, &mut users, &mut rng, i)?;
+            if choice.chance(5) {
+                let n = choice.below(Algorithm::ALL.len() as u64) as usize;
+                if let Some(conn) = pair.ends[i].conn() {
+                    conn.set_congestion(Algorithm::ALL[n]);
+                }
+            }
+            if let Some(conn) = pair.ends[i].conn() {
+                let cwnd = conn.cwnd();
+                if cwnd == 0 || cwnd > 1 << 30 {
+                    return Err(tell(&pair, &format!("cwnd: {cwnd}")));
+                }
+            }
         }
         let over = (0..2).all(|i| {
             users[i].eof
