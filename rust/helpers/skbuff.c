@@ -93,6 +93,11 @@ void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 	unsigned int payload = skb->len - len;
 
 	memcpy(th, header, len);
+	/*
+	 * A copy of a queued buffer brings the queue's notes along, which the IP
+	 * layer would take for its own: options, flags, the largest fragment.
+	 */
+	memset(skb->cb, 0, sizeof(skb->cb));
 	skb_reset_transport_header(skb);
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	th->check = ~tcp_v4_check(skb->len, saddr, daddr, 0);
