@@ -42,7 +42,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// The last byte queued is urgent: the pointer goes with every segment until it is
-    /// acknowledged (MUST-60).
+    /// acknowledged (RFC 9293, MUST-30 and MUST-31).
     pub(crate) fn mark_urgent(&mut self) {
         self.send.urgent = Some(self.send.write_seq);
     }

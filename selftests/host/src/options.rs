@@ -28,8 +28,8 @@ fn configured(change: impl FnOnce(&mut SocketConfig)) -> Raw {
 
 // --- urgent data --------------------------------------------------------------------------------
 
-/// RFC 6093, 3.1: the pointer points behind the urgent byte; RFC 9293, MUST-60: it goes with each
-/// segment until the byte is acknowledged.
+/// RFC 9293, MUST-30 and MUST-62; RFC 6093, 3.1: the pointer points behind the urgent byte, and is
+/// there until that is acknowledged.
 #[test]
 fn rfc6093_3_1_pointer_points_behind_the_urgent_byte() {
     let mut raw = configured(|c| c.nodelay = true);
@@ -58,7 +58,7 @@ fn rfc6093_3_1_pointer_points_behind_the_urgent_byte() {
         .contains(Flags::URG));
 }
 
-/// Nagle does not hold urgent data back, and super-segments are not made: offload would copy the
+/// RFC 9293, MUST-31: urgent data may be of any length. Nagle does not hold urgent data back, and super-segments are not made: offload would copy the
 /// pointer to each of their segments.
 #[test]
 fn urgent_data_goes_at_once_and_in_single_segments() {
@@ -86,7 +86,8 @@ fn feed_urgent(raw: &mut Raw, seq: u32, len: u32, pointer: u16) {
     let _ = raw.feed(URG_ACK, seq, 1, len);
 }
 
-/// RFC 9293, 3.10.7.4, sixth; RFC 6093, 3.1.
+/// RFC 9293, MUST-32 and MUST-33: the user is told, and can ask how far it is to the mark; 3.10.7.4,
+/// sixth; RFC 6093, 3.1.
 #[test]
 fn rfc9293_3_10_7_4_urg_marks_the_byte_before_the_pointer() {
     let mut raw = configured(|_| {});

@@ -373,7 +373,8 @@ fn rfc9293_3_10_7_4_blind_data_is_refused() {
     }
 }
 
-/// Urgent data is not supported (see Documentation/limits.rst): it comes with the rest, in order.
+/// The core leaves urgent data in the stream, in order: to step over the byte at the mark is the
+/// caller's choice (SO_OOBINLINE).
 #[test]
 fn urgent_data_is_delivered_in_line() {
     let mut raw = Raw::established();
