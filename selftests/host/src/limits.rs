@@ -57,6 +57,25 @@ fn rfc7661_4_3_an_idle_window_does_not_grow() {
     assert_eq!(raw.conn.cwnd(), 20_000);
 }
 
+/// RFC 3465, 1 (Savage's ACK division): many ACKs for one segment open the window no further than
+/// one does.
+#[test]
+fn rfc3465_1_divided_acks_gain_nothing() {
+    let grown = |step: u32| {
+        let mut raw = Raw::established_with(WIDE);
+        raw.write(40_000);
+        let mut ack = 1;
+        while ack < 5_001 {
+            ack += step;
+            raw.feed(ACK, 1, ack, 0);
+        }
+        raw.conn.cwnd()
+    };
+    assert_eq!(grown(5_000), 15_000);
+    assert_eq!(grown(1_000), 15_000);
+    assert_eq!(grown(10), 15_000);
+}
+
 /// RFC 5681, 4.1: after an idle RTO a burst is an initial window's, unless switched off.
 #[test]
 fn rfc5681_4_1_restart_after_idling() {

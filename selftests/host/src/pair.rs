@@ -216,6 +216,19 @@ impl Bottleneck {
     }
 }
 
+/// What peers and boxes on the way do that no honest one does; chances in 1/1000.
+#[derive(Default)]
+pub(crate) struct Meddling {
+    /// An ACK comes in many small steps.
+    pub(crate) divide: u64,
+    /// The window is said to be smaller than it is, or shut.
+    pub(crate) shrink: u64,
+    /// The path's MTU changes, by event.
+    pub(crate) reroute: u64,
+    /// A generator of its own.
+    pub(crate) rng: Option<Rng>,
+}
+
 /// Two ends, the first being the client, and the link.
 pub(crate) struct Pair {
     /// What the first end's segments pass, possibly with those of other pairs.
@@ -234,6 +247,8 @@ pub(crate) struct Pair {
     pub(crate) frozen: Instant,
     /// Without header prediction.
     pub(crate) slowly: bool,
+    /// What the network does on purpose.
+    pub(crate) meddling: Meddling,
     /// A hash of all that was ever sent, and when.
     pub(crate) digest: u64,
 }
@@ -255,6 +270,7 @@ impl Pair {
             icmp: Vec::new(),
             frozen: Instant::default(),
             slowly: false,
+            meddling: Meddling::default(),
             digest: 0xcbf2_9ce4_8422_2325,
         }
     }
@@ -460,6 +476,42 @@ impl Pair {
         }
     }
 
+    /// Delivers a segment to end `i`, or what is made of it.
+    fn meddle(&mut self, i: usize, mut wire: Wire) {
+        let Some(mut rng) = self.meddling.rng.take() else {
+            self.deliver(i, wire);
+            return;
+        };
+        // Bytes 8 to 11 are the acknowledgment, 13 the flags, 14 and 15 the window.
+        let header = Packet::new(&wire.0).expect("own").header();
+        let plain = header.flags.contains(Flags::ACK)
+            && !header.flags.intersects(Flags::SYN.with(Flags::RST));
+        let una = self.ends[i].conn().map(|conn| conn.numbers().0);
+        if let (true, Some(una)) = (plain, una) {
+            let news = header.ack.saturating_distance_from(una);
+            if news > 1 && rng.chance(self.meddling.divide) {
+                let parts = 2 + rng.below(30) as u32;
+                for n in 1..parts.min(news) {
+                    let mut part = (wire.0.clone(), Vec::new(), wire.2);
+                    let ack = una.add((u64::from(news) * u64::from(n) / u64::from(parts)) as u32);
+                    part.0[8..12].copy_from_slice(&ack.raw().to_be_bytes());
+                    part.0[13] = 0x10;
+                    self.deliver(i, part);
+                }
+            }
+            if rng.chance(self.meddling.shrink) {
+                let less = [0, header.wnd / 2, header.wnd.saturating_sub(1)];
+                let wnd = less[rng.below(3) as usize];
+                wire.0[14..16].copy_from_slice(&wnd.to_be_bytes());
+            }
+        }
+        if rng.chance(self.meddling.reroute) {
+            self.link.path_mss = 536 + rng.below(1_500) as u16;
+        }
+        self.meddling.rng = Some(rng);
+        self.deliver(i, wire);
+    }
+
     /// Delivers a segment to end `i`.
     pub(crate) fn deliver(&mut self, i: usize, wire: Wire) {
         let now = self.now;
@@ -609,7 +661,7 @@ impl Pair {
             }
             let (to, mut wire) = entry.remove();
             while self.link.joins && self.joins_next(to, &mut wire) {}
-            self.deliver(to, wire);
+            self.meddle(to, wire);
         }
         let due: Vec<_> = self
             .icmp

@@ -96,6 +96,13 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
     };
     let mut pair = Pair::new(seed, link);
     pair.slowly = slowly;
+    let mut tricks = Rng::new(seed ^ 0x0dd_ba11);
+    if tricks.chance(300) {
+        pair.meddling.divide = [0, 300][tricks.below(2) as usize];
+        pair.meddling.shrink = [0, 100][tricks.below(2) as usize];
+        pair.meddling.reroute = [0, 5][tricks.below(2) as usize];
+        pair.meddling.rng = Some(tricks);
+    }
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
