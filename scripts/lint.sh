@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# make lint: rustfmt with the kernel's settings, clippy, checkpatch on C, shellcheck.
+# make lint: rustfmt with the kernel's settings, clippy, checkpatch on C, shellcheck, pyflakes.
 set -u
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -22,15 +22,20 @@ check() {
 clippy_kernel() {
 	local log
 	log=$(mktemp)
-	touch rust/rusttcp_main.rs
-	scripts/module.sh test CLIPPY=1 modules >"$log" 2>&1
-	grep -E '^(warning|error)' "$log" | sort | uniq -c | sort -rn | head -n 20
+	# In a folder of its own: the module under test stays what it is.
+	rm -rf build/clippy
+	mkdir -p build/clippy
+	make -C "$RUSTTCP_CACHE/build/test" LLVM=-"$LLVM" M="$RUSTTCP_TOP" MO="$RUSTTCP_TOP/build/clippy" CLIPPY=1 \
+		modules >"$log" 2>&1
+	[ -f build/clippy/rusttcp.ko ] || { tail -n 20 "$log"; return 1; }
+	grep -E -A1 '^(warning|error)' "$log" | head -n 40
 	! grep -qE '^(warning|error)' "$log"
 }
 
 check "rustfmt" rustfmt --check --edition 2021 --config-path "$LINUX_SRC/.rustfmt.toml" \
 	rust/rusttcp_main.rs selftests/host/src/lib.rs selftests/host/src/main.rs
-check "clippy, host crate" cargo clippy --manifest-path selftests/host/Cargo.toml --locked -q -- -D warnings
+check "clippy, host crate" cargo clippy --manifest-path selftests/host/Cargo.toml --all-targets --locked -q -- \
+	-D warnings
 check "clippy, module" clippy_kernel
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
 # Macros that check in place need statements and return; samples print their usage; the
@@ -41,4 +46,9 @@ check "checkpatch" perl "$LINUX_SRC/scripts/checkpatch.pl" --no-tree --terse --n
 	"${c_files[@]}"
 mapfile -t shell_files < <(git ls-files '*.sh' tools/vm tools/rusttcp-run .ci/run)
 check "shellcheck" shellcheck -x -e SC1091,SC2317 "${shell_files[@]}"
+# Not needed by anything else, so it comes when it is first wanted.
+[ -x "$RUSTTCP_CACHE/venv/bin/pyflakes" ] ||
+	"$RUSTTCP_CACHE/venv/bin/pip" install --quiet --disable-pip-version-check pyflakes==3.4.0
+mapfile -t python_files < <(git ls-files '*.py')
+check "pyflakes" "$RUSTTCP_CACHE/venv/bin/pyflakes" "${python_files[@]}"
 exit $bad

@@ -621,12 +621,8 @@ impl<P: Protocol> Sock<P> {
     /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn keepalive_cb(sk: *mut bindings::sock, on: c_int) {
         // SAFETY: Called by the owner of the socket.
-        P::on_keepalive(
-            &mut Locked {
-                sk: unsafe { Self::from_raw(sk) },
-            },
-            on != 0,
-        );
+        let this = unsafe { Self::from_raw(sk) };
+        P::on_keepalive(&mut Locked { sk: this }, on != 0);
     }
 
     /// # Safety

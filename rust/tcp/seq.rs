@@ -154,7 +154,7 @@ mod tests {
         for a in 0..=255u8 {
             for d in 0..=255u8 {
                 let b = a.wrapping_add(d);
-                let walked = d >= 1 && d <= 127;
+                let walked = (1..=127).contains(&d);
                 let at32 = |x: u8| SeqNum::new(u32::from(x) << 24);
                 if d != 128 {
                     assert_eq!(at32(a).before(at32(b)), walked, "{a} {b}");

@@ -11,6 +11,7 @@ port=7000
 
 # counter NS FILE NAME: the value of a counter in the format of /proc/net/netstat.
 counter() {
+	# shellcheck disable=SC2016
 	ip netns exec "$1" awk -v name="$3" '
 		{ if (NR % 2) split($0, keys); else { split($0, values)
 			for (i in keys) if (keys[i] == name) print values[i] } }' "$2"

@@ -31,6 +31,10 @@
 #include <linux/sockios.h>
 #include <linux/rusttcp.h>
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#endif
+
 static int family = AF_INET;
 static int tests, failures;
 

@@ -262,7 +262,8 @@ static void ask(struct log *log, const struct option *o)
 	}
 	if (connect(client, SA(sin), sizeof(sin)) == 0 || poll_for(client, POLLOUT, 2000) > 0) {
 		fcntl(listener, F_SETFL, O_NONBLOCK);
-		if (poll_for(listener, POLLIN, 1000) > 0 && (child = accept(listener, NULL, NULL)) >= 0) {
+		child = poll_for(listener, POLLIN, 1000) > 0 ? accept(listener, NULL, NULL) : -1;
+		if (child >= 0) {
 			if (!(o->flags & FRESH))
 				ask_get(log, child, o, "child");
 			close(child);
@@ -315,7 +316,7 @@ static const char *name_of(const struct option *o)
 static void rst_head(void)
 {
 	printf(".. SPDX-License-Identifier: GPL-2.0\n"
-	       ".. Written by selftests/prog/sk_opt.c: make options. Do not edit.\n\n"
+	       ".. Written by ``make options`` (the program sk_opt). Do not edit.\n\n"
 	       "==============\nSocket options\n==============\n\n"
 	       "What both stacks answered when each option was read and set, on a fresh socket, on a\n"
 	       "listener, on the child that it accepted and on a connected socket, with right and with\n"
@@ -357,7 +358,7 @@ int main(int argc, char **argv)
 		ktap_begin();
 	}
 	under_test = family;
-	for (unsigned int i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(options); i++) {
 		const struct option *o = &options[i];
 		int bad;
 		char name[100];

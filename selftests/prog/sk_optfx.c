@@ -33,7 +33,7 @@ static bool within(uint64_t value, uint64_t low, uint64_t high, const char *what
 	return value >= low && value <= high;
 }
 
-#define in(field, low, high) ok &= within(i.field, low, high, #field)
+#define in(field, low, high) (ok &= within(i.field, low, high, #field))
 
 static void test_info(void)
 {

@@ -216,8 +216,8 @@ fn rfc9293_3_6_simultaneous_close() {
     }
     let mut closing = [false; 2];
     pair.run(Duration::from_secs(1), |p| {
-        for i in 0..2 {
-            closing[i] |= p.ends[i].state() == ConnState::Closing;
+        for (seen, end) in closing.iter_mut().zip(&p.ends) {
+            *seen |= end.state() == ConnState::Closing;
         }
         (0..2).all(|i| p.ends[i].state() == ConnState::TimeWait)
     });
