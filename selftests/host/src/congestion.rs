@@ -38,7 +38,7 @@ fn with_ecn(algorithm: Algorithm) -> Raw {
     raw
 }
 
-/// RFC 3168, 6.1.1: nothing is asked for unless told so, and a peer that does not agree gets none.
+/// RFC 3168, 6.1.1 (RFC 9293, SHLD-8): nothing is asked for unless told so, and a peer that does not agree gets none.
 #[test]
 fn rfc3168_6_1_1_active_open() {
     let mut raw = Raw::established_with(WIDE);

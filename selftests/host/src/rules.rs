@@ -9,7 +9,8 @@ use crate::tcp::{
     handshake::{SynParams, SynRcvd, SynRcvdOn},
     state::ConnState::*,
     time::Duration,
-    wire::{Flags, Header, Options, Segment},
+    time_wait::TimeWaitOn,
+    wire::{Flags, Header, Options, Segment, Timestamps},
 };
 
 const WIDE: Peer = Peer {
@@ -146,6 +147,15 @@ fn rfc9293_3_4_a_reset_counts_with_a_shut_window() {
     );
 }
 
+/// RFC 9293, SHLD-2: a RST with data, whatever it says, is a RST.
+#[test]
+fn rfc9293_3_5_3_a_reset_may_carry_data() {
+    let mut raw = Raw::established();
+    raw.feed(RST, 1, 0, 25);
+    assert_eq!((raw.state(), raw.conn.recv_len()), (Closed, 0));
+    assert_eq!(raw.error(), Some(CloseReason::ConnectionReset));
+}
+
 /// RFC 9293, MUST-11: a RST in SYN-RECEIVED brings a listener's entry to an end without a word, and
 /// refuses what the user opened.
 #[test]
@@ -201,6 +211,40 @@ fn rfc9293_3_6_1_time_wait_lasts_two_msl() {
         let tw = conn.time_wait(cx);
         assert_eq!(tw.deadline().since(cx.now), Duration::from_secs(60));
     });
+}
+
+/// RFC 9293, SHLD-4 and RFC 6191, 2: a SYN with a later timestamp may open anew, whatever its number.
+#[test]
+fn rfc6191_2_a_later_timestamp_ends_time_wait() {
+    for (val, opens) in [(500, true), (5, false), (4, false)] {
+        let mut raw = Raw::established_with(Peer {
+            ts: Some(5),
+            ..WIDE
+        });
+        raw.shutdown();
+        raw.feed(ACK, 1, 2, 0);
+        raw.feed(FIN_ACK, 1, 2, 0);
+        assert_eq!(raw.state(), TimeWait);
+        let (_, theirs) = raw.zeros();
+        raw.with(|conn, cx| {
+            let mut tw = conn.time_wait(cx);
+            let seg = Segment {
+                header: Header {
+                    // Before what was received last: by number alone it is an old one.
+                    seq: theirs.sub(1_000),
+                    flags: SYN,
+                    options: Options {
+                        timestamps: Some(Timestamps { val, ecr: 0 }),
+                        ..Options::default()
+                    },
+                    ..Header::default()
+                },
+                ..Segment::default()
+            };
+            let on = tw.handle_segment(cx, &seg);
+            assert_eq!(matches!(on, TimeWaitOn::NewConnection(_)), opens, "{val}");
+        });
+    }
 }
 
 /// RFC 9293, MUST-21 and MUST-22: the user sets R2, of data by time and of a SYN by number.
