@@ -11,7 +11,7 @@ use crate::tcp::{
     seq::{SeqNum, SeqRange},
     state::ConnState,
     time::Duration,
-    wire::{Flags, Options, Timestamps},
+    wire::{Codepoint, Flags, Options, Timestamps},
 };
 
 /// A number near one of the connection's own, or any.
@@ -257,8 +257,28 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
                 _ => raw.with(|conn, cx| conn.abort(cx)),
             },
             _ => {
-                let more = bytes.u8()? & 1 != 0;
-                raw.with(|conn, _| conn.set_more(more))
+                let bits = bytes.u8()?;
+                raw.codepoint = [Codepoint::NotEct, Codepoint::Ce][usize::from(bits >> 7)];
+                raw.urg = if bits & 4 != 0 { bytes.u16()? } else { 0 };
+                let small = u32::from(bits >> 3 & 7) * 700;
+                raw.with(|conn, cx| {
+                    conn.set_more(bits & 1 != 0);
+                    if bits & 2 != 0 && conn.send_check().is_ok() {
+                        conn.mark_urgent();
+                    }
+                    if bits & 64 != 0 {
+                        let config = SocketConfig {
+                            window_clamp: small,
+                            notsent_lowat: small,
+                            rto_max: Duration::from_millis(u64::from(small)),
+                            delack_max: Duration::from_millis(u64::from(small) / 50),
+                            hard_icmp: bits & 8 != 0,
+                            oob_inline: bits & 16 != 0,
+                            ..*conn.config()
+                        };
+                        conn.configure(cx, config);
+                    }
+                })
             }
         };
         check(&raw, &outs, &mut edge);

@@ -5,7 +5,10 @@
 
 use super::Bytes;
 use crate::pair::{Block, Link, Pair};
-use crate::tcp::{connection::Events, pacing::Pacer, state::ConnState, time::Duration};
+use crate::tcp::{
+    connection::Events, ecn::Policy, pacing::Pacer, state::ConnState, time::Duration,
+    wire::Codepoint,
+};
 use crate::with_conn;
 use crate::{platform::make_memory_scarce, tcp::context::Cx};
 
@@ -92,6 +95,8 @@ impl Script {
                     self.spoilt = true;
                 }
             }
+            // Marked: only what takes part in ECN may be.
+            3 if wire.2 != Codepoint::NotEct => wire.2 = Codepoint::Ce,
             _ => {}
         }
         self.pair.deliver(to, wire);
@@ -112,6 +117,9 @@ impl Script {
                     {
                         let _ = self.segment(n, 9, bytes);
                     };
+                }
+                13 if step & 1 == 0 => {
+                    let _ = self.segment(0, 3, bytes);
                 }
                 12 | 13 => {
                     let _ = self.segment(0, 0, bytes);
@@ -234,7 +242,13 @@ fn run(bytes: &mut Bytes<'_>) -> Option<()> {
         end.pacing.0 = [Pacer::None, Pacer::Timer][usize::from(bits >> 9 & 1)];
         let algorithms = crate::tcp::congestion::Algorithm::ALL;
         end.net.congestion = algorithms[usize::from(bits >> 10) % algorithms.len()];
-        if bits & 0x4000 != 0 {
+        end.net.ecn = [
+            Policy::OFF,
+            Policy::ASK,
+            Policy::ACCEPT,
+            Policy::ASK_ACCURATE,
+        ][usize::from(bits >> 12 & 3)];
+        if bits & 0x8000 != 0 {
             end.iss = u32::MAX - 5_000;
         }
         // The script is about recovery: nobody gives up while it runs.
