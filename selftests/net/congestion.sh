@@ -122,7 +122,18 @@ c = l.accept()[0]
 while c.recv(1 << 20): pass" &
 	wait_listen "$B" inet $port
 	ms=$(ip netns exec "$A" timeout 60 rusttcp-run python3 /tmp/paced.py $port)
-	[ "$ms" -ge 1900 ] && [ "$ms" -le $((2300 * slow)) ]
+	[ "$ms" -ge 1900 ] && [ "$ms" -le $((3500 * slow)) ]
 	ktap $? "2 MB paced at 1 MB/s with $qdisc: $ms ms"
 done
+
+# Segment by segment, many in flight: IP finds its control block clean in each (it once found our
+# notes there, took them for the size of a fragment, and refused the packet).
+ip netns exec "$A" ethtool -K va tso off gso off
+tc -n "$A" qdisc replace dev va root netem delay 5ms
+fails=$(counter "$A" <(ip netns exec "$A" grep Ip: /proc/net/snmp) FragFails)
+transfer inet rusttcp $((1000000 / slow))
+status=$?
+fails=$(($(counter "$A" <(ip netns exec "$A" grep Ip: /proc/net/snmp) FragFails) - fails))
+[ "$status" = 0 ] && [ "$fails" = 0 ]
+ktap $? "without offload: $fails packets refused by IP"
 ktap_end
