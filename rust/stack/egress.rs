@@ -32,7 +32,6 @@ use crate::tcp::{
     mib::Mib,
     pacing::Pacer,
     platform::MibSink,
-    state::ConnState,
     time_wait::TimeWait,
     urgent::Byte,
     wire::Header, //
@@ -227,11 +226,12 @@ fn finish(sk: &mut LockedTcp<'_>) {
 
 /// One timer for the earliest deadline; it is moved only to come sooner.
 fn arm(sk: &mut LockedTcp<'_>) {
-    let over = matches!(
-        sk.peek().conn.state(),
-        ConnState::Closed | ConnState::TimeWait
-    );
-    let Some(at) = sk.peek().conn.poll_timeout().filter(|_| !over) else {
+    // Out of the table it is over, or a small entry has taken over (which may be in FIN-WAIT-2): a
+    // keepalive timer that is left would hold the socket for hours.
+    if !sk.peek().hashed {
+        return;
+    }
+    let Some(at) = sk.peek().conn.poll_timeout() else {
         return;
     };
     if sk.peek().armed.is_some_and(|armed| armed <= at) {

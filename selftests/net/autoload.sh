@@ -15,7 +15,11 @@ family_known() {
 ip link set lo up
 [ -e "$tree/$(uname -r)/updates/rusttcp.ko" ]
 ktap $? "make install has put the module below lib/modules/$(uname -r)"
-rmmod rusttcp
+# What ended just now may still be closing.
+if ! wait_for 20 rmmod rusttcp; then
+	awk '$4 != "06" { print "# " $0 }' /proc/net/rusttcp
+	lsmod | sed 's/^/# /'
+fi
 ! family_known
 ktap $? "neither inserted nor installed: no such family"
 mount --bind "$tree" /lib/modules
