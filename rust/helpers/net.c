@@ -120,8 +120,9 @@ rusttcp_helper_inet_protos_swap(int protocol, const struct net_protocol *new)
 
 /*
  * Does the kernel's own TCP hold a connection or half-open one with these
- * addresses? What only waits out TIME-WAIT has no need of the segment. Context: RCU
- * read side, softirq.
+ * addresses? What only waits out TIME-WAIT has no need of the segment, unlike
+ * FIN-WAIT-2, which is kept in the same kind of socket. Context: RCU read side,
+ * softirq.
  */
 bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport,
 				     __be32 daddr, __be16 dport, int dif, int sdif);
@@ -134,9 +135,20 @@ bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport
 
 	if (!sk)
 		return false;
-	has = READ_ONCE(sk->sk_state) != TCP_TIME_WAIT;
+	has = READ_ONCE(sk->sk_state) != TCP_TIME_WAIT ||
+	      READ_ONCE(inet_twsk(sk)->tw_substate) != TCP_TIME_WAIT;
 	sock_gen_put(sk);
 	return has;
+}
+
+/* Does the kernel's own TCP listen for this segment? Context: as above. */
+bool rusttcp_helper_inet_listens(struct net *net, struct sk_buff *skb, __be32 saddr,
+				 __be16 sport, __be32 daddr, __be16 dport, int dif);
+bool rusttcp_helper_inet_listens(struct net *net, struct sk_buff *skb, __be32 saddr,
+				 __be16 sport, __be32 daddr, __be16 dport, int dif)
+{
+	return __inet_lookup_listener(net, skb, tcp_hdrlen(skb), saddr, sport, daddr,
+				      ntohs(dport), dif, 0);
 }
 
 /* The name of the namespace's congestion control; @name has TCP_CA_NAME_MAX bytes. */

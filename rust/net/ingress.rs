@@ -238,3 +238,20 @@ pub(crate) fn kernel_has(flow: &Flow, local_port: u16, remote_port: u16) -> bool
         )
     }
 }
+
+/// Whether the kernel's own TCP listens for this segment, whose data starts at the TCP header.
+pub(crate) fn kernel_listens(flow: &Flow, skb: &SkBuff, local_port: u16, remote_port: u16) -> bool {
+    // SAFETY: The namespace is alive, the packet's TCP header is in place, and we are in an RCU
+    // read-side section, which the listener that is found needs (it is not kept).
+    unsafe {
+        bindings::inet_listens(
+            flow.net.as_ptr(),
+            skb.as_ptr(),
+            u32::from(flow.remote).to_be(),
+            remote_port.to_be(),
+            u32::from(flow.local).to_be(),
+            local_port.to_be(),
+            flow.iif,
+        )
+    }
+}

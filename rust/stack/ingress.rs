@@ -36,6 +36,7 @@ use crate::net::{
     ingress::{
         checksum_ok,
         kernel_has,
+        kernel_listens,
         Flow,
         IcmpReport,
         IngressHook,
@@ -127,10 +128,12 @@ impl IngressHook for Hook {
             return Verdict::Pass(skb);
         };
         if let Target::Conn(node) = &target {
-            // A port of ours that only waits out TIME-WAIT may be in use by the kernel's TCP.
+            // A port of ours that only waits out TIME-WAIT may be in use by the kernel's TCP. That
+            // is the newer connection then, and what comes late is for it to judge.
             if matches!(node.value().kind, Kind::TimeWait)
                 && kernel_has(flow, local.port, remote.port)
             {
+                state.remove(node);
                 return Verdict::Pass(skb);
             }
         }
@@ -154,7 +157,7 @@ impl IngressHook for Hook {
             header,
         };
         match target {
-            Target::Conn(node) => rx.to_conn(context, node, skb),
+            Target::Conn(node) => return rx.to_conn(context, node, skb),
             Target::Listener(listener) => rx.to_listener(listener, skb, None),
         }
         Verdict::Taken
@@ -251,7 +254,7 @@ impl Rx<'_> {
         send_control(self.flow.net, self.local, self.remote, 0, header);
     }
 
-    fn to_conn(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) {
+    fn to_conn(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) -> Verdict {
         match &node.value().kind {
             Kind::Sock(sk) => {
                 if let Some(skb) = self.wanted(sk, skb) {
@@ -259,8 +262,9 @@ impl Rx<'_> {
                 }
             }
             Kind::HalfOpen(listener) => self.to_half_open(node, listener, skb),
-            Kind::TimeWait => self.to_time_wait(context, node, skb),
+            Kind::TimeWait => return self.to_time_wait(context, node, skb),
         }
+        Verdict::Taken
     }
 
     fn to_half_open(&self, node: &Node<Conn>, listener: &TcpSock, skb: SkBuff) {
@@ -282,17 +286,11 @@ impl Rx<'_> {
                 skb.drop_with(drop_reason(reason));
             }
             SynRcvdOn::Remove => {
-                self.remove(node);
+                self.state.remove(node);
                 skb.drop_with(drop_reason(DropReason::Reset));
             }
             SynRcvdOn::Drop(reason) => skb.drop_with(drop_reason(reason)),
         }
-    }
-
-    fn remove(&self, node: &Node<Conn>) -> bool {
-        self.state
-            .conns
-            .remove(node.hash(), |c| core::ptr::eq(c, node.value()))
     }
 
     /// The last ACK of the handshake: the half-open entry, or what a cookie brought back where
@@ -305,7 +303,7 @@ impl Rx<'_> {
         skb: SkBuff,
         cx: &Cx<'_, Kernel>,
     ) {
-        let remove = || node.is_none_or(|node| self.remove(node));
+        let remove = || node.is_none_or(|node| self.state.remove(node));
         let (config, user, port) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
@@ -405,7 +403,7 @@ impl Rx<'_> {
         listener.wake_reader();
     }
 
-    fn to_time_wait(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) {
+    fn to_time_wait(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) -> Verdict {
         let seg = self.segment(&skb);
         let net = net_config(self.flow.net);
         let cx: Cx<'_, Kernel> = Cx {
@@ -416,7 +414,7 @@ impl Rx<'_> {
         let outcome = {
             let mut guard = node.state().lock();
             let EntryState::TimeWait(tw) = &mut *guard else {
-                return;
+                return Verdict::Taken;
             };
             let outcome = tw.handle_segment(&cx, &seg);
             let left = egress::time_left(tw);
@@ -427,7 +425,7 @@ impl Rx<'_> {
             TimeWaitOn::Drop => {}
             TimeWaitOn::Reply(header) => self.reply(&header),
             TimeWaitOn::Remove(header) => {
-                self.remove(node);
+                self.state.remove(node);
                 if let Some(header) = header {
                     self.reply(&header);
                 }
@@ -436,11 +434,15 @@ impl Rx<'_> {
                 let listeners = &self.state.listeners;
                 if let Some(listener) = find_listener(listeners, context, self.local, self.flow.iif)
                 {
-                    self.remove(node);
+                    self.state.remove(node);
                     self.to_listener(listener, skb, Some(iss));
-                    return;
+                    return Verdict::Taken;
                 }
-                // The port has no listener (of ours) any more.
+                if kernel_listens(self.flow, &skb, self.local.port, self.remote.port) {
+                    self.state.remove(node);
+                    return Verdict::Pass(skb);
+                }
+                // The port has no listener any more.
                 let header = {
                     let mut guard = node.state().lock();
                     match &mut *guard {
@@ -454,6 +456,7 @@ impl Rx<'_> {
             }
         }
         skb.drop_with(SkbDrop::Protocol);
+        Verdict::Taken
     }
 
     /// The packet, unless the socket's user refuses it.
@@ -769,6 +772,6 @@ pub(crate) fn entry_timer(node: &Node<Conn>) {
         send_control(net, conn.local, conn.remote, 0, &header);
     }
     if over {
-        state.conns.remove(node.hash(), |c| core::ptr::eq(c, conn));
+        state.remove(node);
     }
 }

@@ -3,11 +3,13 @@
 //! What each namespace has: tables, counters, secrets.
 
 use super::demux::{
+    Conn,
     ConnTable,
     ListenTable, //
 };
 use crate::net::{
     clock::SipKey,
+    hashtable::Node,
     netns::{
         Net,
         PerNet, //
@@ -85,6 +87,12 @@ impl NetState {
     #[inline]
     pub(crate) fn of(net: Net) -> Option<&'static Self> {
         net.state::<Self>()
+    }
+
+    /// Takes an entry out of the connection table. `false`: somebody else has.
+    pub(crate) fn remove(&self, node: &Node<Conn>) -> bool {
+        self.conns
+            .remove(node.hash(), |c| core::ptr::eq(c, node.value()))
     }
 
     fn words(local: Endpoint, remote: Endpoint) -> (u32, u32, u32) {

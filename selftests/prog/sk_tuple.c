@@ -5,8 +5,8 @@
  */
 #include "common.h"
 
-#define SERVER_PORT 7301
-#define CLIENT_PORT 7302
+/* Two others for every row: what waits of one must not disturb the next. */
+static int server_port = 7301, client_port = 7302;
 
 static int bound(int domain, int port)
 {
@@ -22,12 +22,12 @@ static int bound(int domain, int port)
 	return fd;
 }
 
-/* A connection that its server closes first. */
-static bool connection(int domain)
+/* Who listens, who connects, and which of them closes first. */
+static bool connection(int server, int client, bool client_first)
 {
-	struct sockaddr_in sin = at("127.0.0.1", SERVER_PORT);
-	int l = bound(domain, SERVER_PORT);
-	int c = bound(domain, CLIENT_PORT);
+	struct sockaddr_in sin = at("127.0.0.1", server_port);
+	int l = bound(server, server_port);
+	int c = bound(client, client_port);
 	bool good;
 	char byte;
 	int s;
@@ -37,9 +37,15 @@ static bool connection(int domain)
 	s = accept(l, NULL, NULL);
 	good = s >= 0 && send(c, "a", 1, 0) == 1 && recv(s, &byte, 1, 0) == 1 &&
 	       send(s, "b", 1, 0) == 1 && recv(c, &byte, 1, 0) == 1;
-	close(s);
-	good = good && recv(c, &byte, 1, 0) == 0;
-	close(c);
+	if (client_first) {
+		close(c);
+		good = good && recv(s, &byte, 1, 0) == 0;
+		close(s);
+	} else {
+		close(s);
+		good = good && recv(c, &byte, 1, 0) == 0;
+		close(c);
+	}
 	close(l);
 	return good;
 }
@@ -57,33 +63,60 @@ static int unfinished(int domain)
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%*s %*8x:%x %*8x:%x %x", &local, &remote, &state) != 3)
 			continue;
-		if (local == CLIENT_PORT || (local == SERVER_PORT && remote == CLIENT_PORT))
+		if ((int)local == client_port ||
+		    ((int)local == server_port && (int)remote == client_port))
 			n += state != 6;
 	}
 	fclose(f);
 	return n;
 }
 
-static bool finishes(int domain)
+static bool finishes(void)
 {
 	for (int i = 0; i < 500; i++) {
-		if (!unfinished(domain))
+		if (!unfinished(AF_INET) && !unfinished(AF_UNSPEC))
 			return true;
 		usleep(10000);
 	}
 	return false;
 }
 
+/* The stack that is tested has one of the ends, or both. */
 int main(void)
 {
-	int ours = 0, other;
+	static const struct {
+		bool server, client;
+		const char *name;
+	} who[] = {
+		{ true, true, "both ends" },
+		{ true, false, "the server" },
+		{ false, true, "the client" },
+	};
+	int ours, other;
+	char name[100];
 
 	ktap_begin();
 	ours = family;
 	choose_family(ours == AF_INET ? "rusttcp" : "inet");
 	other = family;
-	ktap(connection(other) && finishes(other), "a connection on the other stack, now in TIME-WAIT");
-	ktap(connection(ours), "the same addresses and ports on this stack");
-	ktap(finishes(ours), "and it closes on both sides");
+	for (int first = 0; first < 2; first++) {
+		for (size_t i = 0; i < ARRAY_SIZE(who); i++) {
+			const char *by = first ? "client" : "server";
+
+			/* A client's own TIME-WAIT: whether tcp_tw_reuse lets it go is not asked here. */
+			if (first && !who[i].client)
+				continue;
+			ktap(connection(other, other, first) && finishes(),
+			     "a connection on the other stack, now in TIME-WAIT");
+			snprintf(name, sizeof(name),
+				 "its addresses on this stack, %s, and the %s closes first",
+				 who[i].name, by);
+			ktap(connection(who[i].server ? ours : other, who[i].client ? ours : other,
+					first), name);
+			ktap(finishes(), "and it closes on both sides");
+			server_port += 2;
+			client_port += 2;
+		}
+	}
 	return ktap_end();
 }

@@ -98,7 +98,10 @@ static int one(int fam, int l, const struct sockaddr_in *sin, enum end how)
 		close(c);
 		return -1;
 	}
-	/* Not always the one that just connected, if there are unaccepted ones: as good. */
+	/*
+	 * Not always the one that just connected, if there are unaccepted ones: as good, but its
+	 * client may be gone.
+	 */
 	s = accept(l, NULL, NULL);
 	must(s >= 0);
 	switch (how) {
@@ -123,7 +126,8 @@ static int one(int fam, int l, const struct sockaddr_in *sin, enum end how)
 		close(s);
 		break;
 	case RESET_BY_UNREAD:
-		must(send(s, "unread", 6, MSG_NOSIGNAL) == 6);
+		must(send(s, "unread", 6, MSG_NOSIGNAL) == 6 || errno == EPIPE ||
+		     errno == ECONNRESET);
 		close(c);
 		close(s);
 		break;
@@ -202,23 +206,31 @@ static int count_state(int state)
 	return n;
 }
 
+static void show(const char *path, const char *but)
+{
+	char line[512];
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!but || !strstr(line, but))
+			printf("# %s", line);
+	if (f)
+		fclose(f);
+}
+
 /* What keeps the module: at most 20 s, a connection whose last segment was lost included. */
 static bool removed_at_last(void)
 {
-	char line[512];
-	FILE *f;
-
 	for (int i = 0; i < 20000; i++) {
 		if (remove_module() == 0)
 			return true;
 		if (i == 2000) {
 			printf("# after two seconds there still are:\n");
-			f = fopen("/proc/net/rusttcp", "re");
-			while (f && fgets(line, sizeof(line), f))
-				if (!strstr(line, " 06 "))
-					printf("# %s", line);
-			if (f)
-				fclose(f);
+			show("/proc/net/rusttcp", " 06 ");
+			printf("# and of all that waits, and of the kernel's:\n");
+			show("/proc/net/rusttcp", NULL);
+			show("/proc/net/tcp", NULL);
+			show("/proc/net/rusttcp_stat", NULL);
 		}
 		usleep(1000);
 	}
