@@ -4,6 +4,7 @@
 //! -tan` reads it), and /proc/net/rusttcp_stat, in the format of /proc/net/netstat.
 
 use crate::net::{
+    addr::Endpoint,
     netns::{
         Net,
         PerNet, //
@@ -12,8 +13,7 @@ use crate::net::{
         Listing,
         ProcFile, //
     },
-    proto_ops::abi,
-    sock::Endpoint, //
+    proto_ops::abi, //
 };
 use crate::stack::{
     demux::{
@@ -33,6 +33,7 @@ use crate::tcp::{
     mib::Mib,
     time::Instant, //
 };
+use core::net::IpAddr;
 use kernel::{
     prelude::*,
     seq_file::SeqFile,
@@ -182,7 +183,10 @@ fn line(
     refs: c_int,
 ) {
     // Addresses are shown as the number that their bytes in memory make.
-    let addr = |e: Endpoint| u32::from(e.addr).to_be();
+    let addr = |e: Endpoint| match e.addr {
+        IpAddr::V4(addr) => u32::from(addr).to_be(),
+        IpAddr::V6(_) => 0,
+    };
     seq_print!(
         out,
         "{:4}: {:08X}:{:04X} {:08X}:{:04X} {:02X} {:08X}:{:08X} {:02X}:{:08X} {:08X} {:5} {:8} {} \

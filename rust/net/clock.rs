@@ -45,4 +45,11 @@ impl SipKey {
         // SAFETY: The key is valid for reading.
         unsafe { bindings::siphash_3u32(a, b, c, &self.0) }
     }
+
+    /// SipHash of five longer words.
+    pub(crate) fn hash_long(&self, words: [u64; 5]) -> u64 {
+        let len = core::mem::size_of_val(&words);
+        // SAFETY: Words and key are valid for reading.
+        unsafe { bindings::__siphash_unaligned(words.as_ptr().cast(), len, &self.0) }
+    }
 }

@@ -8,18 +8,20 @@
 //! C header: [`include/net/protocol.h`](srctree/include/net/protocol.h)
 
 use super::{
+    addr::{
+        addr_from_be,
+        addr_to_be,
+        Endpoint, //
+    },
     bindings,
     hashtable::ReadSide,
     netns::Net,
-    skbuff::SkBuff,
-    sock::{
-        addr_from_be,
-        Endpoint, //
-    },
+    skbuff::SkBuff, //
 };
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    net::IpAddr,
     ptr::NonNull, //
 };
 use kernel::prelude::*;
@@ -34,15 +36,12 @@ pub(crate) struct Flow {
     /// The namespace.
     pub(crate) net: Net,
     /// The receiver: the packet's destination. The port is still to be read.
-    pub(crate) local: Ipv4,
+    pub(crate) local: IpAddr,
     /// The sender.
-    pub(crate) remote: Ipv4,
+    pub(crate) remote: IpAddr,
     /// The interface it came in by.
     pub(crate) iif: c_int,
 }
-
-/// An address of a [`Flow`].
-pub(crate) type Ipv4 = core::net::Ipv4Addr;
 
 /// What the hook made of a packet.
 pub(crate) enum Verdict {
@@ -181,14 +180,8 @@ impl<H: IngressHook> IngressRegistration<H> {
                 let addrs = (*iph).__bindgen_anon_1.addrs;
                 let report = IcmpReport {
                     net,
-                    local: Endpoint {
-                        addr: addr_from_be(addrs.saddr),
-                        port: (word(0) >> 16) as u16,
-                    },
-                    remote: Endpoint {
-                        addr: addr_from_be(addrs.daddr),
-                        port: (word(0) & 0xffff) as u16,
-                    },
+                    local: Endpoint::new(addr_from_be(addrs.saddr), (word(0) >> 16) as u16, 0),
+                    remote: Endpoint::new(addr_from_be(addrs.daddr), word(0) as u16, 0),
                     seq: word(4),
                     kind: ((*icmp).type_, (*icmp).code),
                     mtu: info,
@@ -229,9 +222,9 @@ pub(crate) fn kernel_has(flow: &Flow, local_port: u16, remote_port: u16) -> bool
     unsafe {
         bindings::inet_established(
             flow.net.as_ptr(),
-            u32::from(flow.remote).to_be(),
+            addr_to_be(flow.remote),
             remote_port.to_be(),
-            u32::from(flow.local).to_be(),
+            addr_to_be(flow.local),
             local_port.to_be(),
             flow.iif,
             0,
@@ -247,9 +240,9 @@ pub(crate) fn kernel_listens(flow: &Flow, skb: &SkBuff, local_port: u16, remote_
         bindings::inet_listens(
             flow.net.as_ptr(),
             skb.as_ptr(),
-            u32::from(flow.remote).to_be(),
+            addr_to_be(flow.remote),
             remote_port.to_be(),
-            u32::from(flow.local).to_be(),
+            addr_to_be(flow.local),
             local_port.to_be(),
             flow.iif,
         )

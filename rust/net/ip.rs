@@ -6,6 +6,11 @@
 //! [`include/net/route.h`](srctree/include/net/route.h)
 
 use super::{
+    addr::{
+        addr_from_be,
+        addr_to_be,
+        Endpoint, //
+    },
     bindings,
     netns::Net,
     skbuff::{
@@ -15,16 +20,13 @@ use super::{
         SkBuff, //
     },
     sock::{
-        addr_from_be,
-        addr_to_be,
-        Endpoint,
         Locked,
         Protocol,
         Wire, //
     },
 };
 use core::{
-    net::Ipv4Addr,
+    net::IpAddr,
     ptr::NonNull, //
 };
 use kernel::prelude::*;
@@ -61,7 +63,7 @@ fn to_result<T>(ptr: *mut T) -> Result<NonNull<T>> {
 impl<P: Protocol> Locked<'_, P> {
     /// Finds a route to `remote` and the source address that goes with it. The route is kept by
     /// [`Self::set_route`] only. Context: process.
-    pub(crate) fn route_source(&mut self, remote: Endpoint, source: Ipv4Addr) -> Result<Ipv4Addr> {
+    pub(crate) fn route_source(&mut self, remote: Endpoint, source: IpAddr) -> Result<IpAddr> {
         let sk = self.sk();
         // SAFETY: The socket is locked; `fl` is the place in it that is meant for this.
         unsafe {

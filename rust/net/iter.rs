@@ -13,8 +13,6 @@ use super::{
         SkBuff, //
     },
     sock::{
-        addr_to_be,
-        Endpoint,
         Locked,
         Protocol,
         Sock,
@@ -326,63 +324,4 @@ impl<P: Protocol> Wire<'_, P> {
             Ok(Appended::Bytes(copied))
         }
     }
-}
-
-/// Reads the `sockaddr` of a call. `own` is the family's number, which may stand for AF_INET.
-/// EINVAL for a short one, EAFNOSUPPORT for another family; AF_UNSPEC is `None`.
-///
-/// # Safety
-///
-/// `addr` must be valid for `len` bytes.
-pub(super) unsafe fn read_sockaddr(
-    addr: *const bindings::sockaddr_unsized,
-    len: c_int,
-    own: u16,
-    unspec_ok: bool,
-) -> Result<Option<Endpoint>> {
-    const FAMILY_LEN: c_int = 2;
-    if len < FAMILY_LEN {
-        return Err(EINVAL);
-    }
-    // SAFETY: At least two bytes are valid, and the kernel's copy of an address is aligned.
-    let family = unsafe { addr.cast::<u16>().read() };
-    if family == bindings::AF_UNSPEC as u16 && unspec_ok {
-        return Ok(None);
-    }
-    if len < core::mem::size_of::<bindings::sockaddr_in>() as c_int {
-        return Err(EINVAL);
-    }
-    // SAFETY: The whole address is valid.
-    let sin = unsafe { addr.cast::<bindings::sockaddr_in>().read() };
-    let endpoint = Endpoint {
-        addr: super::sock::addr_from_be(sin.sin_addr.s_addr),
-        port: u16::from_be(sin.sin_port),
-    };
-    if family == bindings::AF_INET as u16 || family == own {
-        return Ok(Some(endpoint));
-    }
-    // Historical: bind() takes AF_UNSPEC with a wildcard address.
-    if family == bindings::AF_UNSPEC as u16 && endpoint.addr.is_unspecified() {
-        return Ok(Some(endpoint));
-    }
-    Err(EAFNOSUPPORT)
-}
-
-/// Writes an endpoint as a `sockaddr_in`; gives its length.
-///
-/// # Safety
-///
-/// `addr` must be valid for a `sockaddr_storage`.
-pub(super) unsafe fn write_sockaddr(addr: *mut bindings::sockaddr, endpoint: Endpoint) -> c_int {
-    let sin = bindings::sockaddr_in {
-        sin_family: bindings::AF_INET as u16,
-        sin_port: endpoint.port.to_be(),
-        sin_addr: bindings::in_addr {
-            s_addr: addr_to_be(endpoint.addr),
-        },
-        ..Default::default()
-    };
-    // SAFETY: By the caller's promise.
-    unsafe { addr.cast::<bindings::sockaddr_in>().write(sin) };
-    core::mem::size_of::<bindings::sockaddr_in>() as c_int
 }

@@ -10,6 +10,7 @@
 #[path = "../bindings/mod.rs"]
 mod bindings;
 
+pub(crate) mod addr;
 pub(crate) mod clock;
 pub(crate) mod hashtable;
 pub(crate) mod ingress;

@@ -5,16 +5,18 @@
 //! C header: [`include/linux/net.h`](srctree/include/linux/net.h)
 
 use super::{
-    bindings,
-    iter::{
+    addr::{
         read_sockaddr,
         write_sockaddr,
+        Endpoint, //
+    },
+    bindings,
+    iter::{
         Message,
         Pipe, //
     },
     netns::Net,
     sock::{
-        Endpoint,
         Protocol,
         Sock, //
     },

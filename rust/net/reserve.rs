@@ -7,10 +7,12 @@
 //! sees a SYN, ours come first), since that is what keeps a second listener from the port.
 
 use super::{
+    addr::{
+        addr_to_be,
+        Endpoint, //
+    },
     bindings,
     sock::{
-        addr_to_be,
-        Endpoint,
         Protocol,
         Sock, //
     },

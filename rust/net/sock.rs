@@ -12,6 +12,12 @@
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
 use super::{
+    addr::{
+        addr_from_be,
+        addr_to_be,
+        Endpoint,
+        ANY4, //
+    },
     bindings,
     netns::Net,
     skbuff::{
@@ -22,7 +28,7 @@ use super::{
 use core::{
     cell::UnsafeCell,
     mem::offset_of,
-    net::Ipv4Addr,
+    net::IpAddr,
     ops::{
         Deref,
         DerefMut, //
@@ -97,33 +103,6 @@ unsafe impl<P: Protocol> AlwaysRefCounted for Sock<P> {
         // SAFETY: By the caller's promise `obj` is valid and a reference is given up.
         unsafe { bindings::sock_put(obj.as_ref().as_ptr()) };
     }
-}
-
-/// A local or remote IPv4 endpoint.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    /// The address; unspecified means any.
-    pub(crate) addr: Ipv4Addr,
-    /// The port in host order; 0 means none.
-    pub(crate) port: u16,
-}
-
-impl Endpoint {
-    /// Any address, no port.
-    pub(crate) const UNSPECIFIED: Self = Self {
-        addr: Ipv4Addr::UNSPECIFIED,
-        port: 0,
-    };
-}
-
-/// Address from network order.
-pub(super) fn addr_from_be(be: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from_be(be))
-}
-
-/// Address to network order.
-pub(super) fn addr_to_be(addr: Ipv4Addr) -> u32 {
-    u32::from(addr).to_be()
 }
 
 /// The `proto` of the module's (only) protocol; see [`ProtoRegistration`].
@@ -346,15 +325,16 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             let inet = self.inet();
             let common = &(*self.as_ptr()).__sk_common;
-            Endpoint {
-                addr: addr_from_be((*inet).inet_saddr),
-                port: common.__bindgen_anon_3.__bindgen_anon_1.skc_num,
-            }
+            Endpoint::new(
+                addr_from_be((*inet).inet_saddr),
+                common.__bindgen_anon_3.__bindgen_anon_1.skc_num,
+                self.bound_dev_if(),
+            )
         }
     }
 
     /// The address that the socket was bound to; unspecified for any.
-    pub(crate) fn bound_addr(&self) -> Ipv4Addr {
+    pub(crate) fn bound_addr(&self) -> IpAddr {
         // SAFETY: A single word of a valid socket.
         unsafe {
             addr_from_be(
@@ -372,11 +352,17 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: Single words of a valid socket.
         unsafe {
             let common = &(*self.as_ptr()).__sk_common;
-            Endpoint {
-                addr: addr_from_be(common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr),
-                port: u16::from_be(common.__bindgen_anon_3.__bindgen_anon_1.skc_dport),
-            }
+            Endpoint::new(
+                addr_from_be(common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr),
+                u16::from_be(common.__bindgen_anon_3.__bindgen_anon_1.skc_dport),
+                self.bound_dev_if(),
+            )
         }
+    }
+
+    /// No place: what an unbound socket is bound to, and an unconnected one connected to.
+    pub(crate) fn nowhere(&self) -> Endpoint {
+        Endpoint::new(ANY4, 0, 0)
     }
 
     /// SO_BINDTODEVICE's interface index; 0 for none.
@@ -722,7 +708,7 @@ impl<'a, P: Protocol> Locked<'a, P> {
     }
 
     /// Sets the local endpoint. `bound` is whether the address was asked for by bind().
-    pub(crate) fn set_local(&mut self, local: Endpoint, bound: Ipv4Addr) {
+    pub(crate) fn set_local(&mut self, local: Endpoint, bound: IpAddr) {
         // SAFETY: Valid, and the lock is held; readers without the lock read single words.
         unsafe {
             let inet = self.sk.inet();

@@ -4,13 +4,11 @@
 
 use super::listen;
 use crate::net::{
+    addr::Endpoint,
     hashtable::Node,
     proto_ops::abi,
     skbuff::Gfp,
-    sock::{
-        Endpoint,
-        WaitEnd, //
-    },
+    sock::WaitEnd, //
 };
 use crate::stack::{
     demux::{
@@ -37,7 +35,10 @@ use crate::tcp::{
     },
     isn::isn, //
 };
-use core::net::Ipv4Addr;
+use core::net::{
+    IpAddr,
+    Ipv4Addr, //
+};
 use kernel::prelude::*;
 
 /// connect() to `remote`.
@@ -87,10 +88,7 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
     let bound = sk.sk().bound_addr();
     let source = sk.route_source(remote, bound)?;
     let remote = if remote.addr.is_unspecified() {
-        Endpoint {
-            addr: Ipv4Addr::LOCALHOST,
-            port: remote.port,
-        }
+        Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), remote.port, 0)
     } else {
         remote
     };
@@ -99,10 +97,8 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
     } else {
         source
     };
-    let mut local = Endpoint {
-        addr: source,
-        port: sk.sk().local().port,
-    };
+    let dev = sk.sk().bound_dev_if();
+    let mut local = Endpoint::new(source, sk.sk().local().port, dev);
     let mut hold = None;
     if local.port == 0 {
         let new = ports::ephemeral(sk, local, remote)?;
@@ -134,7 +130,7 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
     });
     if let Err(e) = result {
         sk.set_local(old, bound);
-        sk.set_remote(Endpoint::UNSPECIFIED);
+        sk.set_remote(sk.sk().nowhere());
         return Err(e);
     }
     let path = sk.path();
@@ -192,9 +188,10 @@ pub(super) fn reset(sk: &mut LockedTcp<'_>) {
     let _ = sk.sk().take_error();
     sk.clear_shutdown();
     sk.set_state(abi::TCP_CLOSE);
-    sk.set_remote(Endpoint::UNSPECIFIED);
+    sk.set_remote(sk.sk().nowhere());
     if !keeps_port {
-        sk.set_local(Endpoint::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+        let nowhere = sk.sk().nowhere();
+        sk.set_local(nowhere, nowhere.addr);
     }
     sync_buffers(sk);
 }

@@ -7,11 +7,11 @@ use super::{
     listen, //
 };
 use crate::net::{
+    addr::Endpoint,
     proto_ops::{
         abi,
         Which, //
     },
-    sock::Endpoint, //
 };
 use crate::stack::{
     egress, ports,
@@ -41,10 +41,7 @@ pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint, by_user: bool
         sk.set_local(local, local.addr);
         return Ok(());
     }
-    let bound = Endpoint {
-        addr: local.addr,
-        port: hold.port(),
-    };
+    let bound = local.with_port(hold.port());
     sk.set_local(bound, bound.addr);
     let data = sk.data();
     data.port = Some(hold);

@@ -4,13 +4,11 @@
 
 use super::lifecycle;
 use crate::net::{
+    addr::Endpoint,
     hashtable::Node,
     proto_ops::abi,
     skbuff::Gfp,
-    sock::{
-        Endpoint,
-        WaitEnd, //
-    },
+    sock::WaitEnd, //
 };
 use crate::stack::{
     accept_queue::AcceptQueue,
@@ -50,10 +48,7 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
     }
     if sk.peek().port.is_none() {
         // IP_BIND_ADDRESS_NO_PORT left the address.
-        let local = Endpoint {
-            addr: sk.sk().bound_addr(),
-            ..Endpoint::UNSPECIFIED
-        };
+        let local = Endpoint::new(sk.sk().bound_addr(), 0, sk.sk().bound_dev_if());
         lifecycle::bind_locked(&mut sk, local, false)?;
     }
     let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;

@@ -15,6 +15,7 @@ mod sendmsg;
 mod sockopt;
 
 use crate::net::{
+    addr::Endpoint,
     iter::{
         Message,
         Pipe, //
@@ -23,7 +24,6 @@ use crate::net::{
         StreamOps,
         Which, //
     },
-    sock::Endpoint,
     sockopt::{
         OptIn,
         OptOut, //

@@ -7,20 +7,23 @@ use super::{
     sock::TcpSock, //
 };
 use crate::net::{
+    addr::{
+        Endpoint,
+        ANY4, //
+    },
     hashtable::{
         Entry,
         Node,
         RcuTable,
         ReadSide, //
     },
-    netns::Net,
-    sock::Endpoint,
+    netns::Net, //
 };
 use crate::tcp::{
     handshake::SynRcvd,
     time_wait::TimeWait, //
 };
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use kernel::{
     prelude::*,
     sync::aref::ARef, //
@@ -96,7 +99,7 @@ pub(crate) struct Listener {
     /// The port.
     port: u16,
     /// The address it listens on; unspecified for all.
-    addr: Ipv4Addr,
+    addr: IpAddr,
     /// The interface it listens on; 0 for all.
     dev: i32,
     /// The socket.
@@ -150,12 +153,12 @@ pub(crate) fn find_listener<'a>(
     iif: i32,
 ) -> Option<&'a TcpSock> {
     let hash = Listener::hash(local.port);
-    let on = |addr: Ipv4Addr| {
+    let on = |addr: IpAddr| {
         table
             .find(hash, rcu, |l| {
                 l.port == local.port && l.addr == addr && (l.dev == 0 || l.dev == iif)
             })
             .map(|node| &*node.value().sk)
     };
-    on(local.addr).or_else(|| on(Ipv4Addr::UNSPECIFIED))
+    on(local.addr).or_else(|| on(ANY4))
 }

@@ -19,12 +19,12 @@ use super::{
     },
 };
 use crate::net::{
+    addr::Endpoint,
     hashtable::Node,
     ip::Route,
     netns::Net,
     proto_ops::abi,
-    skbuff::Gfp,
-    sock::Endpoint, //
+    skbuff::Gfp, //
 };
 use crate::tcp::{
     connection::Events,

@@ -32,6 +32,7 @@ use super::{
     },
 };
 use crate::net::{
+    addr::Endpoint,
     hashtable::Node,
     ingress::{
         checksum_ok,
@@ -51,7 +52,6 @@ use crate::net::{
         Gfp,
         SkBuff, //
     },
-    sock::Endpoint, //
 };
 use crate::tcp::{
     connection::{
@@ -110,14 +110,8 @@ impl IngressHook for Hook {
         else {
             return Verdict::Pass(skb);
         };
-        let local = Endpoint {
-            addr: flow.local,
-            port: u16::from_be_bytes([d0, d1]),
-        };
-        let remote = Endpoint {
-            addr: flow.remote,
-            port: u16::from_be_bytes([s0, s1]),
-        };
+        let local = Endpoint::new(flow.local, u16::from_be_bytes([d0, d1]), flow.iif);
+        let remote = Endpoint::new(flow.remote, u16::from_be_bytes([s0, s1]), flow.iif);
         let hash = state.hash(local, remote);
         let conn = state.conns.find(hash, context, |c| c.is(local, remote));
         let target = match conn {

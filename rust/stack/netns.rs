@@ -8,13 +8,13 @@ use super::demux::{
     ListenTable, //
 };
 use crate::net::{
+    addr::Endpoint,
     clock::SipKey,
     hashtable::Node,
     netns::{
         Net,
         PerNet, //
     },
-    sock::Endpoint,
 };
 use crate::tcp::{
     config::NetConfig,
@@ -25,6 +25,7 @@ use crate::tcp::{
     platform::MibSink,
     time::Duration, //
 };
+use core::net::IpAddr;
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -95,33 +96,45 @@ impl NetState {
             .remove(node.hash(), |c| core::ptr::eq(c, node.value()))
     }
 
-    fn words(local: Endpoint, remote: Endpoint) -> (u32, u32, u32) {
-        (
-            u32::from(local.addr),
-            u32::from(remote.addr),
-            (u32::from(local.port) << 16) | u32::from(remote.port),
-        )
+    fn keyed(key: &SipKey, local: Endpoint, remote: Endpoint) -> u64 {
+        let ports = (u32::from(local.port) << 16) | u32::from(remote.port);
+        match (local.addr, remote.addr) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => key.hash(u32::from(a), u32::from(b), ports),
+            (a, b) => {
+                // Both are of IPv6.
+                let bits = |addr| match addr {
+                    IpAddr::V4(_) => 0,
+                    IpAddr::V6(addr) => addr.to_bits(),
+                };
+                let (a, b) = (bits(a), bits(b));
+                let ports = u64::from(ports);
+                key.hash_long([
+                    (a >> 64) as u64,
+                    a as u64,
+                    (b >> 64) as u64,
+                    b as u64,
+                    ports,
+                ])
+            }
+        }
     }
 
     /// The hash of a connection.
     pub(crate) fn hash(&self, local: Endpoint, remote: Endpoint) -> u32 {
-        let (a, b, c) = Self::words(local, remote);
-        self.hash_key.hash(a, b, c) as u32
+        Self::keyed(&self.hash_key, local, remote) as u32
     }
 
     /// Secret hashes of a connection: for its sequence numbers and for its timestamps.
     pub(crate) fn secret_hashes(&self, local: Endpoint, remote: Endpoint) -> (u32, u32) {
-        let (a, b, c) = Self::words(local, remote);
-        let hash = self.secret.hash(a, b, c);
+        let hash = Self::keyed(&self.secret, local, remote);
         (hash as u32, (hash >> 32) as u32)
     }
 
     /// The hash that proves that a SYN cookie for these endpoints is ours.
     pub(crate) fn cookie_hash(&self, local: Endpoint, remote: Endpoint) -> CookieHash<'_> {
-        let (a, b, c) = Self::words(local, remote);
         CookieHash {
             key: &self.cookie_key,
-            ends: self.cookie_key.hash(a, b, c),
+            ends: Self::keyed(&self.cookie_key, local, remote),
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{
     },
 };
 use crate::net::{
-    reserve::ReservationBox,
-    sock::Endpoint, //
+    addr::Endpoint,
+    reserve::ReservationBox, //
 };
 use crate::tcp::port::candidates;
 use kernel::{
@@ -68,10 +68,7 @@ pub(crate) fn ephemeral(sk: &LockedTcp<'_>, local: Endpoint, remote: Endpoint) -
         .port_step
         .fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
     for port in candidates(low, high, hash.wrapping_add(step)) {
-        let wanted = Endpoint {
-            addr: local.addr,
-            port,
-        };
+        let wanted = local.with_port(port);
         let waits = {
             let rcu = kernel::sync::rcu::read_lock();
             let hash = state.hash(wanted, remote);

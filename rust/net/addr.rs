@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Addresses: what both families' sockets and packets are named by.
+//!
+//! C headers: [`include/uapi/linux/in.h`](srctree/include/uapi/linux/in.h),
+//! [`include/uapi/linux/in6.h`](srctree/include/uapi/linux/in6.h)
+
+use super::bindings;
+use core::net::{
+    IpAddr,
+    Ipv4Addr, //
+};
+use kernel::prelude::*;
+
+/// One end of a connection, or the place where a socket listens.
+///
+/// # Invariants
+///
+/// Whatever is IPv4 on the wire is `IpAddr::V4` here, on IPv6 sockets too: a v4-mapped address
+/// never occurs, so that one lookup serves both. `scope` is 0 for all but link-local addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// The address; unspecified means any.
+    pub(crate) addr: IpAddr,
+    /// The port in host order; 0 means none.
+    pub(crate) port: u16,
+    /// The interface that a link-local address belongs to.
+    scope: u32,
+}
+
+/// Any IPv4 address.
+pub(crate) const ANY4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+impl Endpoint {
+    /// The endpoint of that address and port. `dev`: the interface it is reached by, which counts
+    /// if the address is link-local.
+    pub(crate) fn new(addr: IpAddr, port: u16, dev: c_int) -> Self {
+        // INVARIANT: Mapped addresses are unmapped here, and other scopes are zeroed.
+        let addr = addr.to_canonical();
+        let scope = if is_link_local(addr) {
+            u32::try_from(dev).unwrap_or(0)
+        } else {
+            0
+        };
+        Self { addr, port, scope }
+    }
+
+    /// The same address with another port.
+    pub(crate) fn with_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+}
+
+/// Whether an address says something on its link only: fe80::/10 and ff02::/16 (RFC 4007, 4).
+pub(crate) fn is_link_local(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(addr) => {
+            let top = addr.to_bits() >> 112;
+            top & 0xffc0 == 0xfe80 || top & 0xff0f == 0xff02
+        }
+    }
+}
+
+/// IPv4 address from network order.
+pub(super) fn addr_from_be(be: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(u32::from_be(be)))
+}
+
+/// IPv4 address to network order. An IPv6 one has no such form: 0.
+pub(super) fn addr_to_be(addr: IpAddr) -> u32 {
+    match addr {
+        IpAddr::V4(addr) => u32::from(addr).to_be(),
+        IpAddr::V6(_) => 0,
+    }
+}
+
+/// Reads the `sockaddr` of a call. `own` is the family's number, which may stand for AF_INET.
+/// EINVAL for a short one, EAFNOSUPPORT for another family; AF_UNSPEC is `None`.
+///
+/// # Safety
+///
+/// `addr` must be valid for `len` bytes.
+pub(super) unsafe fn read_sockaddr(
+    addr: *const bindings::sockaddr_unsized,
+    len: c_int,
+    own: u16,
+    unspec_ok: bool,
+) -> Result<Option<Endpoint>> {
+    const FAMILY_LEN: c_int = 2;
+    if len < FAMILY_LEN {
+        return Err(EINVAL);
+    }
+    // SAFETY: At least two bytes are valid, and the kernel's copy of an address is aligned.
+    let family = unsafe { addr.cast::<u16>().read() };
+    if family == bindings::AF_UNSPEC as u16 && unspec_ok {
+        return Ok(None);
+    }
+    if len < core::mem::size_of::<bindings::sockaddr_in>() as c_int {
+        return Err(EINVAL);
+    }
+    // SAFETY: The whole address is valid.
+    let sin = unsafe { addr.cast::<bindings::sockaddr_in>().read() };
+    let endpoint = Endpoint::new(
+        addr_from_be(sin.sin_addr.s_addr),
+        u16::from_be(sin.sin_port),
+        0,
+    );
+    if family == bindings::AF_INET as u16 || family == own {
+        return Ok(Some(endpoint));
+    }
+    // Historical: bind() takes AF_UNSPEC with a wildcard address.
+    if family == bindings::AF_UNSPEC as u16 && endpoint.addr.is_unspecified() {
+        return Ok(Some(endpoint));
+    }
+    Err(EAFNOSUPPORT)
+}
+
+/// Writes an endpoint as a `sockaddr_in`; gives its length.
+///
+/// # Safety
+///
+/// `addr` must be valid for a `sockaddr_storage`.
+pub(super) unsafe fn write_sockaddr(addr: *mut bindings::sockaddr, endpoint: Endpoint) -> c_int {
+    let sin = bindings::sockaddr_in {
+        sin_family: bindings::AF_INET as u16,
+        sin_port: endpoint.port.to_be(),
+        sin_addr: bindings::in_addr {
+            s_addr: addr_to_be(endpoint.addr),
+        },
+        ..Default::default()
+    };
+    // SAFETY: By the caller's promise.
+    unsafe { addr.cast::<bindings::sockaddr_in>().write(sin) };
+    core::mem::size_of::<bindings::sockaddr_in>() as c_int
+}
