@@ -21,8 +21,7 @@ for stack in inet rusttcp; do
 	for addr in 127.0.0.1 10.0.0.2; do
 		port=$((port + 1))
 		ip netns exec "$B" perf server $stack $addr $port &
-		wait_for 20 ip netns exec "$B" grep -q "$(printf ':%04X 00000000:0000 0A' $port)" \
-			"$(proc_file $stack)" || { echo "bench: no $stack server on $addr" >&2; exit 1; }
+		wait_listen "$B" $stack $port || { echo "bench: no $stack server on $addr" >&2; exit 1; }
 		eval "port_${stack}_${addr//./_}=$port"
 	done
 done

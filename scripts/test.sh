@@ -108,7 +108,7 @@ case $what in all)
 	;;
 debug)
 	start=$SECONDS
-	run_vm debug 2400
+	run_vm debug 5400
 	echo "# debug kernel: $((SECONDS - start)) s"
 	;;
 esac

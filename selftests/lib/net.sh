@@ -20,6 +20,26 @@ ktap_end() {
 	exit $ktap_bad
 }
 
+# A process in each namespace: its /proc/PID/net is read without entering the namespace, which on
+# a kernel with KASAN costs a second.
+declare -A ns_pid
+
+ns_hold() {
+	ip netns exec "$1" sleep infinity &
+	ns_pid[$1]=$!
+	disown
+	wait_for 10 ns_entered "$1"
+}
+
+ns_entered() {
+	[ "$(readlink "/proc/${ns_pid[$1]}/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+
+# ns_file NS NAME: where to read NAME of the namespace's /proc/net.
+ns_file() {
+	echo "/proc/${ns_pid[$1]}/net/$2"
+}
+
 # ns_pair: namespaces $A (10.0.0.1) and $B (10.0.0.2), joined by veth.
 ns_pair() {
 	A=a$$ B=b$$
@@ -35,11 +55,13 @@ ns_pair() {
 		ip -n "$1" link set "$2" up
 	done
 	trap ns_cleanup EXIT
+	ns_hold "$A"
+	ns_hold "$B"
 }
 
 ns_cleanup() {
 	# shellcheck disable=SC2046
-	kill $(jobs -p) 2>/dev/null
+	kill $(jobs -p) "${ns_pid[@]}" 2>/dev/null
 	wait 2>/dev/null
 	ip netns del "$A" 2>/dev/null
 	ip netns del "$B" 2>/dev/null
@@ -62,13 +84,10 @@ wait_for() {
 	done
 }
 
-proc_file() {
-	[ "$1" = rusttcp ] && echo /proc/net/rusttcp || echo /proc/net/tcp
-}
-
 # wait_listen NS FAMILY PORT
 wait_listen() {
-	local hex
+	local hex file=tcp
 	hex=$(printf ':%04X 00000000:0000 0A' "$3")
-	wait_for 10 ip netns exec "$1" grep -q "$hex" "$(proc_file "$2")"
+	[ "$2" = inet ] || file=$2
+	wait_for 10 grep -q "$hex" "$(ns_file "$1" "$file")"
 }

@@ -20,7 +20,7 @@ closed() {
 	hex=$(printf ':%04X ' "$1")
 	for ns in "$A" "$B"; do
 		# Only TIME-WAIT (06) is left, if anything.
-		ip netns exec "$ns" cat /proc/net/tcp /proc/net/rusttcp | grep -F "$hex" |
+		cat "$(ns_file "$ns" tcp)" "$(ns_file "$ns" rusttcp)" | grep -F "$hex" |
 			awk '$4 != "06" { found = 1 } END { exit !found }' && return 1
 	done
 	return 0
@@ -63,13 +63,14 @@ judge() {
 		-e tcp.checksum.status -e ip.checksum.status -e _ws.malformed -e _ws.expert.severity \
 		-e tcp.analysis.ack_lost_segment -e tcp.flags.reset -e tcp.analysis.out_of_order \
 		-e tcp.analysis.retransmission -e tcp.analysis.spurious_retransmission \
-		-e tcp.analysis.lost_segment -e tcp.len >"$work/fields" 2>/dev/null
+		-e tcp.analysis.lost_segment -e tcp.len -e tcp.nxtseq >"$work/fields" 2>/dev/null
 	awk -F'|' -v link="$1" -v first=$((port - 4)) -v size=$size '
 		BEGIN { split("inet inet|inet rusttcp|rusttcp inet|rusttcp rusttcp", names, "|") }
 		{
 			down = $2 >= first && $2 < first + 4
 			port = down ? $2 : $3
 			bytes[port, down] += $15
+			if ($16 > last[port, down] + 0) last[port, down] = $16
 			if ($4 == 1 || $4 == "True") fin[port, down]++
 			why = ""
 			if ($5 != 1) why = why " tcp checksum"
@@ -80,12 +81,14 @@ judge() {
 			if (link == "clean") {
 				if ($10 == 1 || $10 == "True") why = why " reset"
 				if ($11 != "") why = why " out of order"
-				# A tail loss probe (RFC 8985, 7) may repeat what only a late
-				# ACK made look lost: spurious.
-				if ($12 != "" && $13 == "") why = why " sent again"
+				# A tail loss probe (RFC 8985, 7) may repeat the last segment when
+				# only its ACK is late, as it is on a busy host.
+				if ($12 != "" && $13 == "" && $16 != last[port, down])
+					why = why " sent again"
 				if ($14 != "") why = why " a hole"
 			}
-			if (why != "") { bad[port]++; if (bad[port] < 5) print "# frame " $1 ", port " port ":" why }
+			if (why != "" && ++bad[port] < 5)
+				print "# frame " $1 ", port " port ", up to byte " $16 " of " last[port, down] ":" why
 		}
 		END {
 			for (i = 0; i < 4; i++) {

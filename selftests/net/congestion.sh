@@ -9,20 +9,22 @@ slow=1
 [ "$RUSTTCP_DEBUG" = 1 ] && slow=4
 port=7000
 
-# counter NS FILE NAME: the value of a counter in the format of /proc/net/netstat.
+# counter NS FILE NAME [GROUP]: the value of a counter in /proc/net/FILE (of its lines that begin
+# with GROUP:).
 counter() {
 	# shellcheck disable=SC2016
-	ip netns exec "$1" awk -v name="$3" '
-		{ if (NR % 2) split($0, keys); else { split($0, values)
-			for (i in keys) if (keys[i] == name) print values[i] } }' "$2"
+	awk -v name="$3" -v group="${4:-}" '
+		group != "" && $1 != group ":" { next }
+		{ if (++row % 2) split($0, keys); else { split($0, values)
+			for (i in keys) if (keys[i] == name) print values[i] } }' "$(ns_file "$1" "$2")"
 }
 
 # resent NS FAMILY: segments that a stack sent again.
 resent() {
 	if [ "$2" = rusttcp ]; then
-		counter "$1" /proc/net/rusttcp_stat RetransSegs
+		counter "$1" rusttcp_stat RetransSegs
 	else
-		counter "$1" <(ip netns exec "$1" grep -A0 Tcp: /proc/net/snmp) RetransSegs
+		counter "$1" snmp RetransSegs Tcp
 	fi
 }
 
@@ -40,11 +42,11 @@ transfer() {
 marked() {
 	local before status
 	before=$(resent "$A" "$2")
-	marks=$(counter "$B" /proc/net/netstat InCEPkts)
+	marks=$(counter "$B" netstat InCEPkts)
 	transfer "$1" "$2" $((4000000 / slow))
 	status=$?
 	again=$(($(resent "$A" "$2") - before))
-	marks=$(($(counter "$B" /proc/net/netstat InCEPkts) - marks))
+	marks=$(($(counter "$B" netstat InCEPkts) - marks))
 	return $status
 }
 
@@ -130,10 +132,10 @@ done
 # notes there, took them for the size of a fragment, and refused the packet).
 ip netns exec "$A" ethtool -K va tso off gso off
 tc -n "$A" qdisc replace dev va root netem delay 5ms
-fails=$(counter "$A" <(ip netns exec "$A" grep Ip: /proc/net/snmp) FragFails)
+fails=$(counter "$A" snmp FragFails Ip)
 transfer inet rusttcp $((1000000 / slow))
 status=$?
-fails=$(($(counter "$A" <(ip netns exec "$A" grep Ip: /proc/net/snmp) FragFails) - fails))
+fails=$(($(counter "$A" snmp FragFails Ip) - fails))
 [ "$status" = 0 ] && [ "$fails" = 0 ]
 ktap $? "without offload: $fails packets refused by IP"
 ktap_end

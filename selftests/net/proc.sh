@@ -36,10 +36,10 @@ ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 0 >/dev/null
 wait_for 10 sh -c "ip netns exec $A env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q '^TIME-WAIT'"
 ktap $? "ss lists TIME-WAIT"
 
-rows=$(ip netns exec "$B" awk "{ print \$1, NF }" /proc/net/rusttcp_stat | sort | uniq -c | awk "\$1 % 2" | wc -l)
+rows=$(awk "{ print \$1, NF }" "$(ns_file "$B" rusttcp_stat)" | sort | uniq -c | awk "\$1 % 2" | wc -l)
 [ "$rows" = 0 ]
 ktap $? "rusttcp_stat: each line of names has its line of as many values"
-ip netns exec "$B" grep -Eq '[1-9]' /proc/net/rusttcp_stat
+grep -Eq "[1-9]" "$(ns_file "$B" rusttcp_stat)"
 ktap $? "rusttcp_stat: something was counted"
 kill %1
 ktap_end
