@@ -13,7 +13,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench layers lint fmt doc demo options install clean distclean help
+	test-debug fuzz nightly compliance bench goodput layers lint fmt doc demo options install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -66,6 +66,11 @@ fuzz: setup ## the core's fuzz targets, TIME=60 seconds each
 
 bench: all ## side by side with the kernel's TCP: bench/out/
 	@bench/run.sh
+
+goodput: all ## goodput over a matrix of links, and fairness, against the kernel's TCP (20 minutes)
+	@mkdir -p build/bench
+	@tools/vm --timeout 2400 --memory 3G -- env PATH="$$PWD/build/prog:$$PATH" GOODPUT_CC=$(or $(CC_NAME),cubic) \
+		python3 bench/goodput.py $(T)
 
 demo: all ## nginx and curl through a TCP written in Rust
 	@demo/demo.sh
