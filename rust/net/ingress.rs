@@ -65,6 +65,19 @@ pub(crate) struct IcmpReport {
     pub(crate) kind: (u8, u8),
     /// The next hop's MTU, for "fragmentation needed".
     pub(crate) mtu: u32,
+    /// The ICMP packet, its data at the IP header of the segment: valid as long as the report.
+    skb: *mut bindings::sk_buff,
+}
+
+impl IcmpReport {
+    /// Lets the routing table know of the MTU, so that every route to the peer has it.
+    pub(crate) fn update_pmtu(&self) {
+        // SAFETY: The packet is the error handler's for as long as the report lives, with the
+        // embedded IP header linear; the namespace is alive.
+        unsafe {
+            bindings::ipv4_update_pmtu(self.skb, self.net.as_ptr(), self.mtu, 0, TCP as u8);
+        }
+    }
 }
 
 /// Who takes segments.
@@ -185,6 +198,7 @@ impl<H: IngressHook> IngressRegistration<H> {
                     seq: word(4),
                     kind: ((*icmp).type_, (*icmp).code),
                     mtu: info,
+                    skb,
                 };
                 if H::icmp(&RxContext(PhantomData), &report) {
                     return 0;

@@ -365,6 +365,10 @@ fn splice_loop(
     while *moved < len {
         let this = sk.sk();
         let left = u32::try_from(len.wrapping_sub(*moved)).unwrap_or(u32::MAX);
+        if !sk.peek().conn.config().oob_inline && sk.peek().conn.urgent_distance() == Some(0) {
+            // What follows the mark is for a read(), as in Linux: a pipe can't tell where it was.
+            break;
+        }
         let left = match until_mark(sk, *moved) {
             Some(0) => break,
             Some(distance) => left.min(distance),

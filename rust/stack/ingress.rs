@@ -198,6 +198,9 @@ fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
     }
     let seq = SeqNum::new(report.seq);
     if code == icmp::FRAG_NEEDED {
+        if locked.peek().conn.is_out(seq) {
+            report.update_pmtu();
+        }
         let mss = u16::try_from(report.mtu.saturating_sub(40)).unwrap_or(u16::MAX);
         with_cx(locked, |conn, cx| conn.handle_mtu(cx, seq, mss));
     } else {
@@ -539,6 +542,7 @@ impl Rx<'_> {
             ts_offset: ts_hash,
             mss_route: route.path().mss,
             rcvbuf: listener.rcvbuf(),
+            fixed: listener.buffer_locks().1,
         };
         Some((params, route))
     }

@@ -206,6 +206,31 @@ pub(crate) const MIN_MSS: u16 = 48;
 /// The MSS of a peer that names none (RFC 9293, 3.7.1).
 pub(crate) const DEFAULT_MSS: u16 = 536;
 
+/// The most that was out in the current round: a window that is not in use does not grow.
+#[derive(Clone, Copy, Default, Debug)]
+struct Used {
+    most: u32,
+    /// SND.NXT when that was out: when it is acknowledged, another round begins.
+    until: SeqNum,
+}
+
+impl Used {
+    /// Something was sent, after which `una..nxt` is out.
+    fn on_sent(&mut self, una: SeqNum, nxt: SeqNum) {
+        let out = nxt.distance_from(una);
+        if out >= self.most || una.after_or_eq(self.until) {
+            self.most = out;
+            self.until = nxt;
+        }
+    }
+
+    /// Whether more than half of a window was: in slow start it doubles in a round, so half of it
+    /// is all that one that was full at the round's start can be (RFC 7661, 4.3, in the spirit).
+    fn is_half(self, cwnd: u32) -> bool {
+        cwnd < self.most.saturating_mul(2)
+    }
+}
+
 /// Why a probe is to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum Probe {
@@ -258,6 +283,8 @@ pub(crate) struct Connection<P: Platform> {
     rcvbuf_locked: bool,
     /// The congestion window was what limited the last transmission.
     cwnd_limited: bool,
+    /// How much of the congestion window was in use.
+    used: Used,
     /// A tail probe is due.
     tail_due: bool,
     /// Time-outs or probes in a row without an answer.
@@ -277,6 +304,8 @@ pub(crate) struct Connection<P: Platform> {
     resumed: Instant,
     /// When data last came.
     last_data: Instant,
+    /// When the handshake was complete.
+    opened: Instant,
     /// The user answers what it reads: an ACK can ride on the answer. Set by an answer within the
     /// delayed-ACK time, cleared when the delayed ACK had to go alone.
     interactive: bool,
@@ -318,6 +347,7 @@ impl<P: Platform> Connection<P> {
             sndbuf_locked: false,
             rcvbuf_locked: false,
             cwnd_limited: false,
+            used: Used::default(),
             tail_due: false,
             retries: 0,
             retries_since: Instant::default(),
@@ -329,6 +359,7 @@ impl<P: Platform> Connection<P> {
             last_sent: Instant::default(),
             resumed: Instant::default(),
             last_data: Instant::default(),
+            opened: Instant::default(),
             interactive: false,
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
@@ -481,9 +512,9 @@ impl<P: Platform> Connection<P> {
         self.last_sent
     }
 
-    /// When data last came.
+    /// When data last came, or the connection began.
     pub(super) fn last_data(&self) -> Instant {
-        self.last_data
+        self.last_data.max(self.opened)
     }
 
     /// When anything last came.

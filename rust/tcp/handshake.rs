@@ -59,6 +59,8 @@ pub(crate) struct SynParams {
     pub(crate) mss_route: u16,
     /// The listener's receive buffer, bytes of true size.
     pub(crate) rcvbuf: u32,
+    /// The user fixed that size.
+    pub(crate) fixed: bool,
 }
 
 /// A half-open connection.
@@ -144,15 +146,12 @@ impl SynRcvd {
         } else {
             None
         };
-        let space = cx.net.rmem[2].max(params.rcvbuf);
-        let mut wnd = params.rcvbuf.saturating_div(2).min(u32::from(u16::MAX));
-        if config.window_clamp != 0 {
-            wnd = wnd.min(config.window_clamp);
-        }
+        let mss = params.mss_route;
+        let (wnd, space) = opening_window(cx, config, params.rcvbuf, params.fixed, mss);
         Self {
             iss: params.iss,
             irs: seg.header.seq,
-            wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
+            wnd,
             mss_peer: match options.mss {
                 None | Some(0) => DEFAULT_MSS,
                 Some(mss) => mss,
@@ -180,7 +179,7 @@ impl SynRcvd {
             defer: config.defer_accept,
             acked: false,
             sent_at: cx.now,
-            deadline: cx.now.add(SYNACK_TIMEOUT),
+            deadline: cx.now.add(SYNACK_TIMEOUT.min(cx.net.rto_max)),
             last_reply: Instant::default(),
         }
     }
@@ -332,6 +331,37 @@ impl SynRcvd {
             },
         }
     }
+}
+
+/// The window of a SYN or SYN-ACK for a buffer of `rcvbuf` bytes of true size, in whole segments,
+/// and what the largest window will be: autotuning's bound, unless the user fixed the size
+/// (`fixed`) or bounds the window.
+pub(crate) fn opening_window<P: Platform>(
+    cx: &Cx<'_, P>,
+    config: &SocketConfig,
+    rcvbuf: u32,
+    fixed: bool,
+    mss: u16,
+) -> (u16, u32) {
+    let clamp = match config.window_clamp {
+        0 => u32::MAX,
+        clamp => clamp,
+    };
+    // Half of the memory is expected to hold payload.
+    let half = rcvbuf / 2;
+    let most = if fixed {
+        half
+    } else {
+        rcvbuf.max(cx.net.rmem[2])
+    };
+    let part = half.checked_rem(u32::from(mss)).unwrap_or(0);
+    let whole = if half > u32::from(mss) {
+        half.saturating_sub(part)
+    } else {
+        half
+    };
+    let wnd = whole.min(clamp).min(u32::from(u16::MAX));
+    (u16::try_from(wnd).unwrap_or(u16::MAX), most.min(clamp))
 }
 
 /// The kind of ECN that a connection's congestion control can't do without.

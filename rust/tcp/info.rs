@@ -264,6 +264,8 @@ pub(crate) struct Info {
     pub(crate) dsack_dups: u32,
     /// Reordering was seen.
     pub(crate) reordering_seen: bool,
+    /// How many segments are overtaken at most, as far as was seen.
+    pub(crate) reordering: u32,
     /// Segments that came out of order.
     pub(crate) out_of_order: u32,
     /// The peer's window and ours.
@@ -362,6 +364,7 @@ impl<P: Platform> Connection<P> {
             sndbuf_limited: limits.buffer,
             dsack_dups: stats.dsacks,
             reordering_seen: send.rack.has_seen_reordering(),
+            reordering: segments(send.rack.distance(), mss).saturating_add(1).max(3),
             out_of_order: stats.out_of_order,
             snd_wnd: send.wnd,
             rcv_wnd: self.recv.wnd(),

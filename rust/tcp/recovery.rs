@@ -28,6 +28,8 @@ pub(crate) struct Rack {
     reordering: bool,
     /// The reordering window in quarters of the least round-trip time, less one.
     stretch: u8,
+    /// By how many bytes something was overtaken, at most.
+    distance: u32,
     /// Recoveries left for which the window stays stretched.
     persist: u8,
     /// Where the round ends in which a D-SACK has been answered already.
@@ -52,6 +54,7 @@ impl Rack {
         }
         if !retransmitted && end.before(highest) {
             self.reordering = true;
+            self.distance = self.distance.max(highest.distance_from(end));
         }
         if self.is_older(sent_at, end) {
             return;
@@ -59,6 +62,11 @@ impl Rack {
         self.sent_at = sent_at;
         self.end = end;
         self.rtt = rtt;
+    }
+
+    /// By how many bytes something was overtaken, at most.
+    pub(crate) fn distance(&self) -> u32 {
+        self.distance
     }
 
     /// Whether anything ever overtook anything.

@@ -170,10 +170,12 @@ impl<P: Platform> Recv<P> {
     /// edge moves by at least a segment or half the buffer, and never to the left.
     pub(crate) fn window_available(&self, mss: u32) -> u32 {
         let current = self.wnd();
-        let full = self.clamped(self.payload_of(self.rcvbuf));
+        // What the field can't say can't be offered either.
+        let most = self.window_bound();
+        let full = self.payload_of(self.rcvbuf).min(most);
         let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
         let window = if free < mss.min(full / 16) { 0 } else { free };
-        let window = self.clamped(window);
+        let window = window.min(most);
         if window <= current || window.saturating_sub(current) < mss.min(full / 2) {
             return current;
         }
@@ -217,6 +219,7 @@ impl<P: Platform> Recv<P> {
             return (Stored::Duplicate, Some(buf));
         }
         self.observe(&buf);
+        let again = self.part_that_came(range);
         if range.start.before(self.nxt) {
             buf.trim_front(self.nxt.distance_from(range.start));
             range.start = self.nxt;
@@ -235,15 +238,21 @@ impl<P: Platform> Recv<P> {
             }
             self.deliver(range, buf);
             self.drain_ofo();
+            self.note_part(again);
             return (Stored::InOrder, None);
         }
-        self.store_ofo(range, buf)
+        let (stored, back) = self.store_ofo(range, buf);
+        if stored == Stored::OutOfOrder {
+            self.note_part(again);
+        }
+        (stored, back)
     }
 
     /// Learns the size of the peer's segments and how well payload fills memory.
     fn observe(&mut self, buf: &P::RxBuf) {
         let len = buf.len();
-        if len > self.peer_mss {
+        let longest = len > self.peer_mss;
+        if longest {
             self.peer_mss = len.min(65_535);
         }
         if len >= 536 {
@@ -254,8 +263,11 @@ impl<P: Platform> Recv<P> {
                 .and_then(|r| u32::try_from(r).ok())
                 .unwrap_or(128)
                 .clamp(16, 240);
-            // Falls fast and rises slowly: promising too little costs less than too much.
-            self.ratio = if seen < self.ratio {
+            // Falls fast and rises slowly: promising too little costs less than too much. The
+            // longest segment so far is what most of those to come will be like.
+            self.ratio = if longest {
+                seen
+            } else if seen < self.ratio {
                 self.ratio.saturating_add(seen) / 2
             } else {
                 self.ratio.saturating_mul(15).saturating_add(seen) / 16

@@ -39,8 +39,8 @@ fn ca_state(phase: Phase) -> u8 {
 
 /// "Infinite", as Linux writes a threshold that was never set.
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
-/// Segments that may overtake each other before a loss is suspected: Linux' figure. Losses are
-/// told by time here (RFC 8985), so it never changes.
+/// Segments that may overtake each other before a loss is suspected, as long as nothing else was
+/// seen: Linux' figure. Losses are told by time here (RFC 8985).
 const REORDERING: u32 = 3;
 /// Bytes of IPv4 and TCP headers without options.
 const HEADERS: u32 = 40;
@@ -146,6 +146,7 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     to.tcpi_bytes_retrans = info.bytes_retrans;
     to.tcpi_dsack_dups = info.dsack_dups;
     to.tcpi_reord_seen = u32::from(info.reordering_seen);
+    to.tcpi_reordering = info.reordering;
     to.tcpi_rcv_ooopack = info.out_of_order;
     to.tcpi_snd_wnd = info.snd_wnd;
     to.tcpi_rcv_wnd = info.rcv_wnd;

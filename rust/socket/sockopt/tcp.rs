@@ -98,7 +98,12 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
     let value = value.int()?;
     let mut sk = sk.lock();
     match name {
-        abi::TCP_NODELAY => configure(&mut sk, |c| c.nodelay = value != 0),
+        abi::TCP_NODELAY => {
+            if value != 0 {
+                sk.data().conn.push_out();
+            }
+            configure(&mut sk, |c| c.nodelay = value != 0);
+        }
         abi::TCP_CORK => configure(&mut sk, |c| c.cork = value != 0),
         abi::TCP_MAXSEG => {
             // Values below this bound or above the other make no sense to Linux; 0 unsets it.

@@ -296,7 +296,7 @@ impl<P: Platform> Connection<P> {
             srtt,
             una: self.send.una,
             nxt: self.send.nxt,
-            in_use: self.cwnd_limited || prior.flight >= self.cc.cwnd() / 2,
+            in_use: self.cwnd_limited || self.used.is_half(self.cc.cwnd()),
             total: self.send.rate.delivered(),
             sample,
             too_much: self.send.rate.take_too_much(),
@@ -423,15 +423,9 @@ impl<P: Platform> Connection<P> {
             Duration::from_millis(2)
         };
         let at = cx.now.add(srtt.shl(1)).add(delay);
-        if self
-            .timers
-            .get(Timer::Retransmit)
-            .is_some_and(|rto| rto <= at)
-        {
-            self.timers.stop(Timer::LossProbe);
-        } else {
-            self.timers.set(Timer::LossProbe, at);
-        }
+        // Not later than the time-out, in whose place it comes then.
+        let rto = self.timers.get(Timer::Retransmit).unwrap_or(at);
+        self.timers.set(Timer::LossProbe, at.min(rto));
     }
 
     /// Send autotuning: room for twice the window, so that the user is never what limits it.

@@ -119,9 +119,7 @@ impl<P: Platform> Connection<P> {
             self.synchronized(cx, seg);
         } else {
             // RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
-            if ack.after(self.send.nxt)
-                || ack.before(self.send.una.sub(self.send.wnd_max.max(65_535)))
-            {
+            if ack.after(self.send.nxt) || ack.before(self.send.una.sub(self.send.wnd_max)) {
                 self.challenge(cx);
                 return Disposition::Drop(DropReason::BadAck, buf);
             }
@@ -242,10 +240,14 @@ impl<P: Platform> Connection<P> {
         {
             // RFC 9293, 3.6.1: data for a user who is gone is lost, and the peer shall know.
             cx.count(Mib::TCPAbortOnData);
-            let nxt = self.send.nxt;
+            cx.count(Mib::OutRsts);
             self.fail(CloseReason::ConnectionReset);
-            self.rst_pending = Some(nxt);
-            return Disposition::Drop(DropReason::NoReader, buf);
+            // At the number that the peer expects, even if it has not got our FIN: any other one it
+            // would challenge (RFC 5961, 3.2), and nobody would be here to answer.
+            return match reset_for(seg) {
+                Some(reply) => Disposition::Reply(reply, DropReason::NoReader, buf),
+                None => Disposition::Drop(DropReason::NoReader, buf),
+            };
         }
         if has_fin && data_end.before_or_eq(self.recv.adv.add(1)) {
             self.recv.fin = Some(data_end);
@@ -324,17 +326,25 @@ impl<P: Platform> Connection<P> {
 
     /// Eighth: the FIN, once everything before it is there.
     fn check_fin(&mut self, has_fin: bool) {
-        if has_fin {
-            // A FIN is acknowledged at once, whether it is in order or not.
-            self.recv.owed = AckOwed::Now;
-        }
         if self.recv.fin != Some(self.recv.nxt) || self.recv.fin_reached {
+            if has_fin {
+                // Out of order, or again: the peer has to know at once.
+                self.recv.owed = AckOwed::Now;
+            }
             return;
         }
         self.recv.nxt = self.recv.nxt.add(1);
         self.recv.adv = self.recv.adv.latest(self.recv.nxt);
         self.recv.fin_reached = true;
-        self.recv.owed = AckOwed::Now;
+        if self.state == ConnState::Established && self.recv.received > 0 {
+            // The user, who has read something, is likely to answer, if only by a close: the ACK
+            // can ride on that.
+            self.interactive = true;
+            self.recv.quick = 0;
+            self.recv.owed = self.recv.owed.max(AckOwed::Delayed);
+        } else {
+            self.recv.owed = AckOwed::Now;
+        }
         self.events.set(Events::PEER_CLOSED);
         self.events.set(Events::READABLE);
         if self.state == ConnState::FinWait2 {

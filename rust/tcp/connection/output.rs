@@ -5,7 +5,7 @@
 use super::{Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
-    handshake::least_ecn,
+    handshake::{least_ecn, opening_window},
     info::Limit,
     mib::Mib,
     platform::{Buffer, MibSink, NoMemory, Platform, SegFlags, SegList, SegTree},
@@ -159,10 +159,8 @@ impl<P: Platform> Connection<P> {
             }),
             ..Options::default()
         };
-        let wnd = self
-            .recv
-            .clamped(self.recv.rcvbuf.saturating_div(2))
-            .min(u32::from(u16::MAX));
+        let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);
+        let wnd = u32::from(opening_window(cx, &self.config, rcvbuf, fixed, mss).0);
         // A SYN sent again takes back nothing that was promised (RFC 9293, 3.8.6, SHLD-14),
         // whatever happened to the buffer, and although its window can't be scaled.
         let promised = if passive || self.retries > 0 {
@@ -339,7 +337,7 @@ impl<P: Platform> Connection<P> {
             return Ok(None);
         };
         let room = self.cc.cwnd().saturating_sub(self.send.pipe());
-        if room < mss && !force {
+        if room < mss.min(range.len()) && !force {
             return Ok(None);
         }
         // One segment more than the rest of the window, cut at a segment's end.
@@ -391,12 +389,14 @@ impl<P: Platform> Connection<P> {
         }
         let cwnd_room = self.cc.cwnd().saturating_sub(self.send.pipe());
         let wnd_room = self.send.window_left();
-        let mut room = cwnd_room.min(wnd_room).min(self.burst(mss));
+        // Half of the window at most in one piece: the ACKs of the first half clock out the next.
+        let half = self.whole_segments(self.cc.cwnd() / 2, mss);
+        let mut room = cwnd_room.min(wnd_room).min(self.burst(mss)).min(half);
         if let Some(left) = self.send.undo.wants_new() {
             room = room.min(mss.saturating_mul(u32::from(left)));
         }
         self.cwnd_limited = cwnd_room < len && cwnd_room <= wnd_room;
-        if room < len && self.is_worth_waiting(cwnd_room.min(wnd_room)) {
+        if room < len && self.is_worth_waiting(cx, cwnd_room.min(wnd_room)) {
             return Ok(None);
         }
         let mut take = len;
@@ -448,10 +448,14 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Whether a larger segment will be possible soon: cutting a large buffer for every ACK costs
-    /// more than it brings. Most of the window has to be out already, so that ACKs keep coming.
-    fn is_worth_waiting(&self, room: u32) -> bool {
+    /// more than it brings. Most of the window has to be out already, and the first of it for at
+    /// least half of a round-trip time, so that ACKs keep coming and the next one comes soon.
+    fn is_worth_waiting(&self, cx: &Cx<'_, P>, room: u32) -> bool {
         let window = self.cc.cwnd().min(self.send.wnd);
+        let half = Duration::from_nanos(self.rtt.srtt().unwrap_or_default().as_nanos() / 2);
+        let is_soon = |first: &P::TxBuf| cx.now.since(first.meta().sent_at) >= half;
         self.gso_max > 0
+            && self.send.rtx.first().is_some_and(is_soon)
             && self.send.recovery == Recovery::Open
             && self.send.sacked == 0
             && room < self.burst(self.mss()).min(window / 3)
@@ -525,7 +529,9 @@ impl<P: Platform> Connection<P> {
             self.send.force_one = false;
         }
         let range = SeqRange::new(meta.seq, meta.end);
-        let push = meta.flags.has(SegFlags::PSH);
+        // What is cut on the way out ends with PSH too, so that a receiver that joins segments does
+        // not wait for more of them (RFC 9293, 3.9.1.2 asks for PSH at the end of a write only).
+        let push = meta.flags.has(SegFlags::PSH) || len > mss;
         let (mark, codepoint) = if again {
             (Flags::default(), Codepoint::NotEct)
         } else {
@@ -596,6 +602,7 @@ impl<P: Platform> Connection<P> {
             cx.count(Mib::RetransSegs);
         }
         self.last_sent = cx.now;
+        self.used.on_sent(self.send.una, self.send.nxt);
         if self.unsent() == 0 {
             self.flush = false;
         }
@@ -627,7 +634,7 @@ impl<P: Platform> Connection<P> {
         let (queued, out) = (self.unsent(), self.send.in_flight());
         let limit = if queued == 0 && out == 0 {
             Limit::Idle
-        } else if queued == 0 && self.send.mem >= self.send.sndbuf {
+        } else if queued == 0 && !self.is_writeable() {
             Limit::Buffer
         } else if queued > 0 && self.send.window_left() < self.mss().min(queued) {
             Limit::Window

@@ -115,9 +115,12 @@ impl<P: Platform> Connection<P> {
         if self.syn_sent_at != Instant::default() {
             self.rtt.sample(cx.now.since(self.syn_sent_at));
         }
+        let srtt = self.rtt.srtt().unwrap_or_default();
+        self.pacing.set_rate(self.cc.pacing_rate(srtt));
         self.retries = 0;
         self.rtt.reset_backoff();
         self.syn_pending = false;
+        self.opened = cx.now;
         self.send.high_sacked = self.send.una;
         self.timers.stop(Timer::Retransmit);
         self.events.set(Events::CONNECTED);

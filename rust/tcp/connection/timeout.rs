@@ -17,6 +17,14 @@ impl<P: Platform> Connection<P> {
             self.interactive = false;
             cx.count(Mib::DelayedACKs);
         }
+        if self.timers.take_expired(Timer::LossProbe, cx.now)
+            && self.send.recovery == Recovery::Open
+            && self.send.in_flight() > 0
+        {
+            // RFC 8985, 7.3: the time-out is counted from the probe.
+            self.tail_due = true;
+            self.rearm_retransmit(cx);
+        }
         if self.timers.take_expired(Timer::Retransmit, cx.now) {
             self.on_retransmit_timeout(cx);
         }
@@ -28,9 +36,6 @@ impl<P: Platform> Connection<P> {
         }
         if self.timers.take_expired(Timer::Reorder, cx.now) && self.send.in_flight() > 0 {
             self.detect_losses(cx, self.send.in_flight());
-        }
-        if self.timers.take_expired(Timer::LossProbe, cx.now) {
-            self.tail_due = self.send.recovery == Recovery::Open && self.send.in_flight() > 0;
         }
         // The purpose of these is that the caller polls again.
         let _ = self.timers.take_expired(Timer::Retry, cx.now);
@@ -115,7 +120,8 @@ impl<P: Platform> Connection<P> {
         }
         self.flush = true;
         if self.send.window_left() > 0 {
-            // It was not the peer that held the data back.
+            // It was not the peer that held the data back, but the user, who has no more of it.
+            self.mark_push();
             return;
         }
         if self.retries == 0 {

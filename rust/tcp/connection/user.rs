@@ -7,6 +7,7 @@ use crate::tcp::{
     config::{Linger2, SocketConfig},
     congestion::{Algorithm, Congestion},
     context::Cx,
+    handshake::opening_window,
     mib::Mib,
     pacing::Pacer,
     platform::{Buffer, Platform, SegFlags, SegList},
@@ -24,7 +25,8 @@ impl<P: Platform> Connection<P> {
         self.mss_route = params.mss_route;
         self.sack_ok = cx.net.sack;
         self.recv.wscale = if cx.net.window_scaling {
-            window_scale(cx.net.rmem[2].max(self.recv.rcvbuf))
+            let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);
+            window_scale(opening_window(cx, &self.config, rcvbuf, fixed, params.mss_route).1)
         } else {
             0
         };
@@ -105,6 +107,11 @@ impl<P: Platform> Connection<P> {
         meta.flags = SegFlags::default();
         self.send.write_seq = meta.end;
         self.send.unsent.push_back(buf);
+    }
+
+    /// What is held back goes now, whatever held it back: TCP_NODELAY is set, TCP_CORK cleared.
+    pub(crate) fn push_out(&mut self) {
+        self.flush |= self.unsent() > 0;
     }
 
     /// MSG_MORE, or the end of it.
@@ -257,7 +264,7 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn configure(&mut self, cx: &Cx<'_, P>, config: SocketConfig) {
         let old = core::mem::replace(&mut self.config, config);
         if (old.cork && !config.cork) || (!old.nodelay && config.nodelay) {
-            self.flush = true;
+            self.push_out();
         }
         self.recv.clamp = config.window_clamp;
         if old.notsent_lowat != config.notsent_lowat {

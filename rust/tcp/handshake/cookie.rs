@@ -166,6 +166,7 @@ mod tests {
         ts_offset: 0xffff_ff00,
         mss_route: 1_460,
         rcvbuf: 131_072,
+        fixed: false,
     };
 
     fn at<R>(ms: u64, f: impl FnOnce(&Cx<'_, Host>) -> R) -> R {

@@ -104,6 +104,36 @@ impl<P: Platform> Recv<P> {
         self.sack.duplicate = Some(range);
     }
 
+    /// The first part of `range` that was there already, as far as the blocks to report tell.
+    /// RFC 2883, 4.2: such a part is reported too.
+    pub(super) fn part_that_came(&self, range: SeqRange) -> Option<SeqRange> {
+        if range.start.before(self.nxt) {
+            return Some(SeqRange::new(range.start, self.nxt.earliest(range.end)));
+        }
+        if self.sack.len == 0 {
+            return None;
+        }
+        let parts = self
+            .sack
+            .iter()
+            .map(|b| SeqRange::new(b.start.latest(range.start), b.end.earliest(range.end)))
+            .filter(|part| part.start.before(part.end));
+        parts.reduce(|first, part| {
+            if part.start.before(first.start) {
+                part
+            } else {
+                first
+            }
+        })
+    }
+
+    /// The next ACK reports a part that came twice.
+    pub(super) fn note_part(&mut self, again: Option<SeqRange>) {
+        if again.is_some() {
+            self.sack.duplicate = again;
+        }
+    }
+
     /// Takes the farthest buffer out of the tree, if it begins after `from`.
     fn drop_last(&mut self, from: SeqNum) -> bool {
         if !self

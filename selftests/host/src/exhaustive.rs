@@ -170,7 +170,21 @@ fn rfc2018_4_reassembly_exhaustively() {
             // The report: whole runs, each once, none twice, and with one that holds the segment
             // in front if the segment is out of order.
             let mut reported = 0u32;
-            for (n, block) in recv.take_sack_blocks(4).iter().enumerate() {
+            // RFC 2883, 4.2: before that, the first part of it that was there already.
+            let again = (u32::from(a)..u32::from(b)).find(|n| before & (1 << n) != 0);
+            let again = again.filter(|_| stored != Stored::Duplicate);
+            let blocks = recv.take_sack_blocks(4);
+            if let Some(first) = again {
+                let block = blocks.iter().next().expect("a report");
+                let (c, d) = (
+                    block.start.distance_from(zero),
+                    block.end.distance_from(zero),
+                );
+                let set = (c..d).fold(0u32, |set, n| set | 1 << n);
+                assert_eq!((c, set & before), (first, set), "{row:?}: the duplicate");
+                assert!(d <= u32::from(b), "{row:?}: the duplicate");
+            }
+            for (n, block) in blocks.iter().skip(again.iter().len()).enumerate() {
                 let (c, d) = (
                     block.start.distance_from(zero),
                     block.end.distance_from(zero),

@@ -11,6 +11,8 @@ pub(crate) mod tcp;
 pub mod fuzz;
 #[cfg(test)]
 mod options;
+#[cfg(test)]
+mod oracle;
 mod pair;
 mod platform;
 mod raw;

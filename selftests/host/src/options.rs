@@ -304,6 +304,7 @@ fn deferring(timeouts: u8) -> SynRcvd {
         ts_offset: 0,
         mss_route: 1_460,
         rcvbuf: 65_536,
+        fixed: false,
     };
     at(1_000, |cx| {
         SynRcvd::new(cx, &config, &seg(SYN, 0, 0, 0), params)

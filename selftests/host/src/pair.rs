@@ -553,6 +553,7 @@ impl Pair {
                         ts_offset: end.iss ^ 0x3333,
                         mss_route: end.mss,
                         rcvbuf: end.rcvbuf,
+                        fixed: false,
                     };
                     let entry = SynRcvd::new(&cx, &end.config, &seg, params);
                     reply = Some(entry.syn_ack(now));

@@ -400,8 +400,17 @@ impl Raw {
     }
 
     pub(crate) fn established_with(peer: Peer) -> Self {
+        Self::established_after(peer, Duration::from_millis(20))
+    }
+
+    /// A peer so near that the length of a burst does not matter.
+    pub(crate) fn established_near(peer: Peer) -> Self {
+        Self::established_after(peer, Duration::from_micros(20))
+    }
+
+    fn established_after(peer: Peer, rtt: Duration) -> Self {
         let mut raw = Self::syn_sent(peer);
-        raw.now = raw.now.add(Duration::from_millis(20));
+        raw.now = raw.now.add(rtt);
         let options = raw.syn_options();
         let outs = raw.feed_with(SYN_ACK, 0, 1, 0, options);
         assert_eq!(outs, [out(ACK, 1, 1, 0)]);

@@ -179,6 +179,7 @@ fn rfc9293_3_5_syn_received_knows_where_it_came_from() {
             ts_offset: 0,
             mss_route: 1_460,
             rcvbuf: 65_536,
+            fixed: false,
         };
         let mut entry = SynRcvd::new(cx, &SocketConfig::default(), &header(SYN, 0), params);
         let on = entry.handle_segment(cx, &header(RST, 1));

@@ -49,6 +49,7 @@ fn half_open() -> SynRcvd {
         ts_offset: 0,
         mss_route: 1_460,
         rcvbuf: 65_536,
+        fixed: false,
     };
     at(1_000, |cx| {
         SynRcvd::new(cx, &SocketConfig::default(), &seg(SYN, 0, 0), params)

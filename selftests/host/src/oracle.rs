@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel's packetdrill scripts found (Documentation/packetdrill.rst): each test is the
+//! rule behind a script, without sockets and in virtual time.
+
+use crate::raw::*;
+use crate::tcp::{
+    config::SocketConfig,
+    mib::Mib,
+    state::ConnState,
+    time::Duration, //
+};
+
+const SACK: Peer = Peer {
+    wnd: 60_000,
+    mss: 1000,
+    sack: true,
+    wscale: None,
+    ts: None,
+};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn lens(outs: &[Out]) -> Vec<u32> {
+    outs.iter().map(|o| o.len).collect()
+}
+
+/// tcp_basic_server: the ACK of a FIN that follows data waits for the user's own, as any ACK may
+/// (RFC 9293, 3.8.6.3), and rides on it. tcp_close_close-remote-fin-then-close: a lone one not.
+#[test]
+fn rfc9293_3_8_6_3_a_fin_is_acknowledged_with_ours() {
+    let mut raw = Raw::established();
+    raw.feed(ACK, 1, 1, 1_000);
+    raw.read(1_000);
+    assert_eq!(raw.feed(FIN_ACK, 1_001, 1, 0), []);
+    assert_eq!(raw.close(), [out(FIN_ACK, 1, 1_002, 0)]);
+    let mut raw = Raw::established();
+    assert_eq!(raw.feed(FIN_ACK, 1, 1, 0), [out(ACK, 1, 2, 0)]);
+    // Out of order it is answered at once, and so is one that comes again.
+    let mut raw = Raw::established_with(SACK);
+    assert_eq!(raw.feed(FIN_ACK, 1_001, 1, 0), [out(ACK, 1, 1, 0)]);
+    assert_eq!(raw.feed(ACK, 1, 1, 1_000).last().unwrap().ack, 1_002);
+    assert_eq!(raw.feed(FIN_ACK, 1_001, 1, 0), [out(ACK, 1, 1_002, 0)]);
+}
+
+/// tcp_close_no_rst: without window scaling the field can't say more than 65,535; reading opens
+/// no window that could be told, and sends nothing.
+#[test]
+fn rfc9293_3_8_6_2_2_reading_announces_nothing_that_cannot_be_said() {
+    let mut raw = Raw::established();
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 1 << 20, (true, true)));
+    for n in 0..4 {
+        raw.feed(ACK, 1 + n * 1_000, 1, 1_000);
+        raw.pass(ms(50));
+        assert_eq!(raw.read(1_000).1, [], "read {n}");
+    }
+}
+
+/// tcp_dsack_mult: a segment that repeats parts of what came is reported by the first of them.
+#[test]
+fn rfc2883_4_2_partial_duplicates_are_reported() {
+    let mut raw = Raw::established_with(SACK);
+    raw.feed(ACK, 1_001, 1, 2_000);
+    raw.feed(ACK, 4_001, 1, 1_000);
+    raw.feed(ACK, 7_001, 1, 1_000);
+    raw.feed(ACK, 1, 1, 6_000);
+    assert_eq!(raw.sacked(), [(1_001, 3_001), (7_001, 8_001)]);
+    raw.feed(ACK, 6_001, 1, 2_000);
+    assert_eq!(raw.sacked(), [(7_001, 8_001)]);
+    // Across RCV.NXT: the part before it.
+    raw.feed(ACK, 7_501, 1, 1_000);
+    assert_eq!(raw.sacked(), [(7_501, 8_001)]);
+}
+
+/// tcp_user_timeout_user_timeout: a probe for a lost tail comes in place of the time-out if that
+/// would be earlier, and the time-out a full RTO after it (RFC 8985, 7.2 and 7.3).
+#[test]
+fn rfc8985_7_2_the_probe_comes_no_later_than_the_timeout() {
+    let mut raw = Raw::established_with(SACK);
+    raw.write(1_000);
+    let rto = raw.conn.poll_timeout().unwrap().since(raw.now);
+    assert_eq!(lens(&raw.pass(rto)), [1_000]);
+    assert_eq!(
+        (
+            raw.mib.get(Mib::TCPLossProbes),
+            raw.mib.get(Mib::TCPTimeouts)
+        ),
+        (1, 0)
+    );
+    assert_eq!(lens(&raw.pass(rto)), [1_000]);
+    assert_eq!(raw.mib.get(Mib::TCPTimeouts), 1);
+}
+
+/// tcp_slow_start_slow-start-app-limited: a window that was full when the round began doubles in
+/// it; one of which half was in use does not grow at all (RFC 7661, 4.3).
+#[test]
+fn rfc7661_4_3_growth_in_slow_start() {
+    let windows = |bytes: u32| {
+        let mut raw = Raw::established_with(SACK);
+        raw.write(bytes as usize);
+        raw.pass(ms(20));
+        let mut windows = Vec::new();
+        for ack in (1..=bytes).step_by(2_000) {
+            raw.feed(ACK, 1, (ack + 2_000).min(bytes + 1), 0);
+            windows.push(raw.conn.cwnd() / 1_000);
+        }
+        windows
+    };
+    assert_eq!(windows(10_000), [12, 14, 16, 18, 20]);
+    assert_eq!(windows(5_000), [10, 10, 10]);
+}
+
+/// tcp_slow_start_slow-start-after-idle: at most half of the window in one piece, and PSH at the
+/// end of what offload cuts; a single segment has none of its own.
+#[test]
+fn rfc9293_3_9_1_2_super_segments_are_pushed() {
+    let mut raw = Raw::established_near(SACK);
+    raw.with(|conn, _| conn.set_path(1460, 65_000));
+    assert_eq!(
+        raw.write(20_000),
+        [out(PSH_ACK, 1, 1, 5_000), out(PSH_ACK, 5_001, 1, 5_000)]
+    );
+    let mut raw = Raw::established_with(SACK);
+    let outs = raw.write(2_000);
+    assert_eq!(outs[0].flags, ACK);
+}
+
+/// tcp_nagle_sockopt_cork_nodelay, tcp_nagle_sendmsg_msg_more: setting TCP_NODELAY sends what is
+/// held back, and says nothing about what is written later.
+#[test]
+fn nodelay_sends_what_waits() {
+    let mut raw = Raw::established();
+    raw.with(|conn, cx| {
+        let mut config = *conn.config();
+        config.nodelay = true;
+        conn.configure(cx, config);
+        conn.push_out();
+    });
+    raw.with(|conn, _| conn.set_more(true));
+    assert_eq!(lens(&raw.write(40)), [], "MSG_MORE counts more");
+    assert_eq!(lens(&raw.with(|conn, _| conn.push_out())), [40]);
+}
+
+/// tcp_rcv_neg_window, tcp_rcv_big_endseq: a buffer whose size the user fixed needs no larger
+/// window scale than it can fill.
+#[test]
+fn rfc7323_2_2_the_scale_follows_a_fixed_buffer() {
+    let scale = |rcvbuf: u32, fixed: bool| {
+        let mut raw = Raw::closed(SACK, SocketConfig::default());
+        raw.with(|conn, _| conn.set_buffers(1 << 20, rcvbuf, (false, fixed)));
+        raw.open();
+        let header = raw.headers[0];
+        (header.options.wscale, header.wnd)
+    };
+    assert_eq!(scale(40_000, true), (Some(0), 18_980));
+    assert_eq!(scale(2_000_000, true), (Some(4), 65_535));
+    assert_eq!(
+        scale(131_072, false).0,
+        Some(7),
+        "autotuning may fill 6 MiB"
+    );
+}
+
+/// tcp_rfc5961_ack-out-of-window: RFC 5961, 5.2, to the byte.
+#[test]
+fn rfc5961_5_2_old_acks_are_challenged() {
+    let mut raw = Raw::established_with(Peer { wnd: 1_000, ..SACK });
+    raw.net.invalid_ratelimit = Duration::ZERO;
+    for at in [1, 1_001] {
+        assert_eq!(lens(&raw.write(1_000)), [1_000]);
+        raw.feed(ACK, 1, at + 1_000, 0);
+    }
+    assert_eq!(raw.feed(ACK, 1, 1_001, 0), []);
+    assert_eq!(raw.feed(ACK, 1, 1_000, 0), [out(ACK, 2_001, 1, 0)]);
+    assert_eq!(raw.state(), ConnState::Established);
+}
+
+/// tcp_fast_recovery_prr-ss-ack-below-snd_una-cubic: what an ACK below SND.UNA reports counts.
+#[test]
+fn rfc9937_5_sack_in_an_old_ack_counts() {
+    let mut raw = Raw::established_with(SACK);
+    raw.pass(ms(10));
+    assert_eq!(raw.write(10_000).len(), 10);
+    raw.pass(ms(10));
+    raw.feed_sack(1, &[(1_001, 2_001)]);
+    raw.feed_sack(1, &[(1_001, 3_001)]);
+    assert_eq!(
+        raw.feed_sack(1, &[(1_001, 3_001), (8_001, 9_001)]),
+        [out(ACK, 1, 1, 1_000)]
+    );
+    raw.pass(ms(12));
+    let sent = raw.feed_sack(4_001, &[(8_001, 9_001)]);
+    assert_eq!(
+        sent.iter().map(|o| o.seq).collect::<Vec<_>>(),
+        [4_001, 5_001, 6_001]
+    );
+    raw.write(10_000);
+    raw.pass(ms(2));
+    let sent = raw.feed_sack(3_001, &[(5_001, 7_001)]);
+    assert_eq!(
+        sent.iter().map(|o| o.seq).collect::<Vec<_>>(),
+        [7_001, 10_001]
+    );
+}
+
+/// tcp_user_timeout_user_timeout: data for a user who is gone is answered by a RST that the peer
+/// can take, although it has not got our FIN (RFC 9293, 3.6.1; RFC 5961, 3.2).
+#[test]
+fn rfc9293_3_6_1_the_reset_has_the_number_that_is_expected() {
+    let mut raw = Raw::established();
+    assert_eq!(raw.close(), [out(FIN_ACK, 1, 1, 0)]);
+    assert_eq!(raw.feed(ACK, 1, 1, 1), [out(RST, 1, 0, 0)]);
+    assert_eq!(raw.state(), ConnState::Closed);
+}
+
+/// tcp_fast_recovery_prr-ss-30pkt-lost1_4: the rest of the window is not held back for the sake of
+/// larger pieces if nothing is acknowledged soon.
+#[test]
+fn the_rest_of_the_window_waits_for_a_near_ack_only() {
+    let rest = |age: u64| {
+        let mut raw = Raw::established_with(SACK);
+        raw.with(|conn, _| conn.set_path(1460, 65_000));
+        raw.write(8_000);
+        raw.pass(ms(20));
+        raw.feed(ACK, 1, 8_001, 0);
+        let mut left = raw.conn.cwnd();
+        left -= raw
+            .write(left as usize - 1_000)
+            .iter()
+            .map(|o| o.len)
+            .sum::<u32>();
+        raw.pass(ms(age));
+        lens(&raw.write(2_000)).iter().sum::<u32>() == left
+    };
+    assert!(rest(1), "the ACK is far");
+    assert!(!rest(18), "it is near");
+}
+
+/// tcp_eor_no-coalesce-retrans: a lost segment that is smaller than others needs no more room in
+/// the window than it takes.
+#[test]
+fn rfc6675_5_small_losses_need_little_room() {
+    let mut raw = Raw::established_with(SACK);
+    raw.write(10_000);
+    raw.pass(ms(10));
+    raw.feed(ACK, 1, 10_001, 0);
+    for _ in 0..6 {
+        raw.with(|conn, _| conn.mark_end());
+        let outs = raw.with(|conn, _| {
+            conn.queue(crate::platform::Buf::new(vec![0; 400]));
+            conn.mark_push();
+            conn.mark_end();
+            conn.push_out();
+        });
+        assert_eq!(lens(&outs), [400]);
+    }
+    raw.pass(ms(10));
+    let mut again = raw.feed_sack(10_001, &[(11_201, 12_401)]);
+    again.extend(raw.pass(ms(8)));
+    // PRR lets out a segment's worth of bytes, 1,000, at once: two of the three.
+    let seqs: Vec<u32> = again.iter().map(|o| o.seq).collect();
+    assert_eq!(seqs, [10_001, 10_401]);
+    assert_eq!(lens(&raw.feed_sack(10_401, &[(11_201, 12_401)])), [400]);
+}
