@@ -148,6 +148,8 @@ pub(crate) struct OpenParams {
     pub(crate) ts_offset: u32,
     /// Largest segment that the route takes: its MTU less the fixed headers, bytes.
     pub(crate) mss_route: u16,
+    /// What a peer takes that does not say: [`default_mss`] of the family.
+    pub(crate) mss_default: u16,
 }
 
 /// A segment to send. The whole of `payload` goes out behind `header`.
@@ -203,8 +205,17 @@ impl Timestamping {
 
 /// The smallest MSS that we let a peer or a path talk us into (CVE-2019-11479).
 pub(crate) const MIN_MSS: u16 = 48;
-/// The MSS of a peer that names none (RFC 9293, 3.7.1).
-pub(crate) const DEFAULT_MSS: u16 = 536;
+/// The MSS of a peer over IPv4 that names none.
+const DEFAULT_MSS: u16 = 536;
+
+/// The MSS of a peer that names none, over IPv4 or (`v6`) IPv6 (RFC 9293, 3.7.1).
+pub(crate) const fn default_mss(v6: bool) -> u16 {
+    if v6 {
+        1_220
+    } else {
+        DEFAULT_MSS
+    }
+}
 
 /// The most that was out in the current round: a window that is not in use does not grow.
 #[derive(Clone, Copy, Default, Debug)]

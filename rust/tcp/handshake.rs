@@ -10,7 +10,7 @@ pub(crate) mod cookie;
 
 use super::{
     config::SocketConfig,
-    connection::{reset_for, DropReason, Timestamping, DEFAULT_MSS},
+    connection::{reset_for, DropReason, Timestamping},
     context::Cx,
     ecn::{Ecn, Kind},
     mib::Mib,
@@ -57,6 +57,10 @@ pub(crate) struct SynParams {
     pub(crate) ts_offset: u32,
     /// Largest segment that the route takes, bytes.
     pub(crate) mss_route: u16,
+    /// What a peer takes that does not say: [`default_mss`] of the family.
+    ///
+    /// [`default_mss`]: super::connection::default_mss
+    pub(crate) mss_default: u16,
     /// The listener's receive buffer, bytes of true size.
     pub(crate) rcvbuf: u32,
     /// The user fixed that size.
@@ -153,7 +157,7 @@ impl SynRcvd {
             irs: seg.header.seq,
             wnd,
             mss_peer: match options.mss {
-                None | Some(0) => DEFAULT_MSS,
+                None | Some(0) => params.mss_default,
                 Some(mss) => mss,
             },
             mss_route: params.mss_route,

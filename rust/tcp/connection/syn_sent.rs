@@ -2,7 +2,7 @@
 
 //! The active side of the handshake, simultaneous open included (RFC 9293, section 3.10.7.3).
 
-use super::{CloseReason, Connection, Disposition, DropReason, Events, DEFAULT_MSS};
+use super::{CloseReason, Connection, Disposition, DropReason, Events};
 use crate::tcp::{
     context::Cx,
     mib::Mib,
@@ -81,10 +81,10 @@ impl<P: Platform> Connection<P> {
         let options = &seg.header.options;
         let offered = self.recv.wnd();
         self.recv.synchronize(seg.header.seq, offered);
-        self.mss_peer = match options.mss {
-            None | Some(0) => DEFAULT_MSS,
-            Some(mss) => mss,
-        };
+        // Without the option it stays what its family's peers take.
+        if let Some(mss) = options.mss.filter(|mss| *mss != 0) {
+            self.mss_peer = mss;
+        }
         match options.wscale {
             // RFC 7323, 2.3: a shift above 14 is taken as 14.
             Some(shift) if cx.net.window_scaling => self.send.wscale = shift.min(14),

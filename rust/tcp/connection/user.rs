@@ -23,6 +23,7 @@ impl<P: Platform> Connection<P> {
         self.ts.enabled = cx.net.timestamps;
         self.ts.offset = params.ts_offset;
         self.mss_route = params.mss_route;
+        self.mss_peer = params.mss_default;
         self.sack_ok = cx.net.sack;
         self.recv.wscale = if cx.net.window_scaling {
             let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);

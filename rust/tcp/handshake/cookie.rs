@@ -66,7 +66,7 @@ pub(crate) fn answer<P: Platform, K: Keyed>(
     }
     // One bit is too little to tell the kinds of ECN apart: the classic one it is.
     syn.header.flags = syn.header.flags.without(Flags::AE);
-    let offered = syn.header.options.mss.unwrap_or(MSS[0]);
+    let offered = syn.header.options.mss.unwrap_or(params.mss_default);
     let mss_at = MSS.iter().rposition(|mss| *mss <= offered).unwrap_or(0) as u32;
     let irs = syn.header.seq;
     let at = unit(cx.now);
@@ -165,6 +165,7 @@ mod tests {
         iss: SeqNum::new(0),
         ts_offset: 0xffff_ff00,
         mss_route: 1_460,
+        mss_default: 536,
         rcvbuf: 131_072,
         fixed: false,
     };
@@ -259,6 +260,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// RFC 9293, MUST-15: over IPv6 a peer that names no MSS takes 1220 bytes.
+    #[test]
+    fn rfc9293_must_15_a_cookie_for_a_peer_without_an_mss() {
+        let params = SynParams {
+            mss_default: 1_220,
+            ..PARAMS
+        };
+        at(1_000_000, |cx| {
+            let config = SocketConfig::default();
+            let header = answer(cx, &config, &syn(3, None, None, true, true), params, &KEY);
+            let entry = accept(cx, &config, &ack(&header), params, &KEY).unwrap();
+            assert_eq!(entry.mss_peer, 1_220);
+        });
     }
 
     /// Without timestamps nothing that needs them is offered.

@@ -303,6 +303,7 @@ fn deferring(timeouts: u8) -> SynRcvd {
         iss: OURS,
         ts_offset: 0,
         mss_route: 1_460,
+        mss_default: 536,
         rcvbuf: 65_536,
         fixed: false,
     };

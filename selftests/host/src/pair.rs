@@ -295,6 +295,7 @@ impl Pair {
             iss: SeqNum::new(end.iss),
             ts_offset: end.iss ^ 0x5555,
             mss_route: end.mss,
+            mss_default: 536,
         };
         conn.open_active(&Self::cx(end, now), params);
         end.block = Block::Conn(Box::new(conn));
@@ -552,6 +553,7 @@ impl Pair {
                         iss: SeqNum::new(end.iss),
                         ts_offset: end.iss ^ 0x3333,
                         mss_route: end.mss,
+                        mss_default: 536,
                         rcvbuf: end.rcvbuf,
                         fixed: false,
                     };

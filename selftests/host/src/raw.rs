@@ -8,7 +8,7 @@ use crate::platform::{Buf, Counters, Host};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{CloseReason, Connection, Disposition, Events, OpenParams},
+    connection::{default_mss, CloseReason, Connection, Disposition, Events, OpenParams},
     context::Cx,
     platform::SegList,
     seq::{SeqNum, SeqRange},
@@ -370,12 +370,18 @@ impl Raw {
         raw
     }
 
-    /// Active open.
+    /// Active open, over IPv4.
     pub(crate) fn open(&mut self) -> Vec<Out> {
+        self.open_over(false)
+    }
+
+    /// Active open, over IPv4 or (`v6`) IPv6.
+    pub(crate) fn open_over(&mut self, v6: bool) -> Vec<Out> {
         let params = OpenParams {
             iss: OURS,
             ts_offset: 0,
             mss_route: 1460,
+            mss_default: default_mss(v6),
         };
         self.with(|conn, cx| conn.open_active(cx, params))
     }

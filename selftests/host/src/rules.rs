@@ -5,7 +5,7 @@
 use crate::raw::*;
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
-    connection::{CloseReason, Events},
+    connection::{default_mss, CloseReason, Events},
     handshake::{SynParams, SynRcvd, SynRcvdOn},
     state::ConnState::*,
     time::Duration,
@@ -93,13 +93,69 @@ fn rfc9293_3_7_1_the_mss_option_goes_with_syns_only() {
     assert_eq!(raw.headers[0].options.mss, None, "RST");
 }
 
-/// RFC 9293, MUST-15: a peer whose SYN has no MSS option gets segments of 536 bytes.
+/// RFC 9293, MUST-15: a peer whose SYN has no MSS option gets segments of 536 bytes, over IPv6 of
+/// 1220. One that says 0 says nothing.
 #[test]
 fn rfc9293_3_7_1_the_default_mss() {
-    let mut raw = Raw::syn_sent(WIDE);
-    raw.feed_with(SYN_ACK, 0, 1, 0, Options::default());
-    assert_eq!(raw.state(), Established);
-    assert_eq!(lens(&raw.write(1_100)), [536, 536, 28]);
+    for (v6, mss, expected) in [
+        (false, None, [536, 536, 28]),
+        (false, Some(0), [536, 536, 28]),
+        (true, None, [1_220, 1_220, 60]),
+        (true, Some(0), [1_220, 1_220, 60]),
+        (true, Some(700), [700, 700, 100]),
+    ] {
+        let config = SocketConfig {
+            nodelay: true,
+            ..SocketConfig::default()
+        };
+        let mut raw = Raw::closed(WIDE, config);
+        raw.open_over(v6);
+        let options = Options {
+            mss,
+            ..Options::default()
+        };
+        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        assert_eq!(raw.state(), Established);
+        let all = expected.iter().sum::<u32>();
+        assert_eq!(lens(&raw.write(all as usize)), expected);
+    }
+}
+
+/// RFC 9293, MUST-15, at a listener.
+#[test]
+fn rfc9293_3_7_1_the_default_mss_of_a_half_open_connection() {
+    let mut raw = Raw::established();
+    let (ours, theirs) = raw.zeros();
+    raw.with(|_, cx| {
+        for (v6, mss, expected) in [
+            (false, None, 536),
+            (true, None, 1_220),
+            (true, Some(0), 1_220),
+            (true, Some(1_000), 1_000),
+        ] {
+            let syn = Segment {
+                header: Header {
+                    seq: theirs,
+                    flags: SYN,
+                    options: Options {
+                        mss,
+                        ..Options::default()
+                    },
+                    ..Header::default()
+                },
+                ..Segment::default()
+            };
+            let params = SynParams {
+                iss: ours,
+                ts_offset: 0,
+                mss_route: 1_440,
+                mss_default: default_mss(v6),
+                rcvbuf: 65_536,
+            };
+            let entry = SynRcvd::new(cx, &SocketConfig::default(), &syn, params);
+            assert_eq!(entry.mss_peer, expected);
+        }
+    });
 }
 
 /// RFC 9293, MUST-16 and SHLD-6: the least of what peer and route take, less the options that every
@@ -178,6 +234,7 @@ fn rfc9293_3_5_syn_received_knows_where_it_came_from() {
             iss: ours,
             ts_offset: 0,
             mss_route: 1_460,
+            mss_default: 536,
             rcvbuf: 65_536,
             fixed: false,
         };

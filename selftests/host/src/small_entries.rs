@@ -48,6 +48,7 @@ fn half_open() -> SynRcvd {
         iss: OURS,
         ts_offset: 0,
         mss_route: 1_460,
+        mss_default: 536,
         rcvbuf: 65_536,
         fixed: false,
     };
