@@ -40,6 +40,7 @@
 #include <net/inet_connection_sock.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
+#include <net/inet6_connection_sock.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
@@ -88,6 +89,10 @@ const u32 RUST_CONST_HELPER_SOF_OPT_ID_TCP = SOF_TIMESTAMPING_OPT_ID_TCP;
 const unsigned long RUST_CONST_HELPER_SIZEOF_SOCKET_LOCK = sizeof(socket_lock_t);
 const unsigned long RUST_CONST_HELPER_SIZEOF_SOCK = sizeof(struct sock);
 const unsigned long RUST_CONST_HELPER_SIZEOF_INET_SOCK = sizeof(struct inet_sock);
+const unsigned long RUST_CONST_HELPER_SIZEOF_IPV6_PINFO = sizeof(struct ipv6_pinfo);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_PINET6 = offsetof(struct inet_sock, pinet6);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_SK_V6_DADDR = offsetof(struct sock, sk_v6_daddr);
+const unsigned long RUST_CONST_HELPER_OFFSETOF_DST_COOKIE = offsetof(struct ipv6_pinfo, dst_cookie);
 const unsigned long RUST_CONST_HELPER_SIZEOF_SK_BUFF = sizeof(struct sk_buff);
 const unsigned long RUST_CONST_HELPER_SIZEOF_PROTO = sizeof(struct proto);
 const unsigned long RUST_CONST_HELPER_SIZEOF_PROTO_OPS = sizeof(struct proto_ops);

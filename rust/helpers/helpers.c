@@ -19,3 +19,5 @@
 #include "skbuff.c"
 #include "sock.c"
 #include "sync.c"
+/* Uses what skbuff.c and net.c share. */
+#include "ipv6.c"

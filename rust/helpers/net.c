@@ -118,6 +118,19 @@ rusttcp_helper_inet_protos_swap(int protocol, const struct net_protocol *new)
 	return old;
 }
 
+/* A connection that was looked up: is it more than one in TIME-WAIT? Puts it back. */
+static bool is_in_use(struct sock *sk)
+{
+	bool has;
+
+	if (!sk)
+		return false;
+	has = READ_ONCE(sk->sk_state) != TCP_TIME_WAIT ||
+	      READ_ONCE(inet_twsk(sk)->tw_substate) != TCP_TIME_WAIT;
+	sock_gen_put(sk);
+	return has;
+}
+
 /*
  * Does the kernel's own TCP hold a connection or half-open one with these
  * addresses? What only waits out TIME-WAIT has no need of the segment, unlike
@@ -129,16 +142,8 @@ bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport
 bool rusttcp_helper_inet_established(struct net *net, __be32 saddr, __be16 sport,
 				     __be32 daddr, __be16 dport, int dif, int sdif)
 {
-	struct sock *sk = __inet_lookup_established(net, saddr, sport, daddr,
-						    ntohs(dport), dif, sdif);
-	bool has;
-
-	if (!sk)
-		return false;
-	has = READ_ONCE(sk->sk_state) != TCP_TIME_WAIT ||
-	      READ_ONCE(inet_twsk(sk)->tw_substate) != TCP_TIME_WAIT;
-	sock_gen_put(sk);
-	return has;
+	return is_in_use(__inet_lookup_established(net, saddr, sport, daddr, ntohs(dport), dif,
+						   sdif));
 }
 
 /* Does the kernel's own TCP listen for this segment? Context: as above. */

@@ -5,6 +5,7 @@
 #include <linux/if_packet.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <net/dsfield.h>
 #include <net/ip.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -78,16 +79,9 @@ bool rusttcp_helper_tcp4_checksum_ok(struct sk_buff *skb)
 	return !skb_checksum_validate(skb, IPPROTO_TCP, inet_compute_pseudo);
 }
 
-/*
- * Puts a TCP header of @len bytes in front of @skb's data and leaves its checksum
- * to the device or to validate_xmit_skb(). @gso_size: 0 for a single segment.
- */
-void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
-				    unsigned int len, __be32 saddr, __be32 daddr,
-				    u16 gso_size, bool ace);
-void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
-				    unsigned int len, __be32 saddr, __be32 daddr,
-				    u16 gso_size, bool ace)
+/* What skb_finish_tcp4() and skb_finish_tcp6() share; @check: of the pseudo-header. */
+static void finish_tcp(struct sk_buff *skb, const void *header, unsigned int len, __sum16 check,
+		       u16 gso_size, bool ace)
 {
 	struct tcphdr *th = skb_push(skb, len);
 	unsigned int payload = skb->len - len;
@@ -100,14 +94,13 @@ void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 	memset(skb->cb, 0, sizeof(skb->cb));
 	skb_reset_transport_header(skb);
 	skb->ip_summed = CHECKSUM_PARTIAL;
-	th->check = ~tcp_v4_check(skb->len, saddr, daddr, 0);
+	th->check = check;
 	skb->csum_start = skb_transport_header(skb) - skb->head;
 	skb->csum_offset = offsetof(struct tcphdr, check);
-	skb->protocol = htons(ETH_P_IP);
 	if (gso_size && payload > gso_size) {
 		skb_shinfo(skb)->gso_size = gso_size;
 		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(payload, gso_size);
-		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+		skb_shinfo(skb)->gso_type = 0;
 		/*
 		 * CWR belongs to the first segment only, or, as a part of
 		 * the ACE field, to all of them; not every device knows.
@@ -119,11 +112,31 @@ void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
 	}
 }
 
-/* The DSCP and ECN octet of the packet that @skb came in. */
-u8 rusttcp_helper_skb_ip4_tos(const struct sk_buff *skb);
-u8 rusttcp_helper_skb_ip4_tos(const struct sk_buff *skb)
+/*
+ * Puts a TCP header of @len bytes in front of @skb's data and leaves its checksum
+ * to the device or to validate_xmit_skb(). @gso_size: 0 for a single segment.
+ */
+void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
+				    unsigned int len, __be32 saddr, __be32 daddr,
+				    u16 gso_size, bool ace);
+void rusttcp_helper_skb_finish_tcp4(struct sk_buff *skb, const void *header,
+				    unsigned int len, __be32 saddr, __be32 daddr,
+				    u16 gso_size, bool ace)
 {
-	return ip_hdr(skb)->tos;
+	__sum16 check = ~tcp_v4_check(skb->len + len, saddr, daddr, 0);
+
+	finish_tcp(skb, header, len, check, gso_size, ace);
+	skb->protocol = htons(ETH_P_IP);
+	if (skb_is_gso(skb))
+		skb_shinfo(skb)->gso_type |= SKB_GSO_TCPV4;
+}
+
+/* The DSCP and ECN octet of the packet that @skb came in. */
+u8 rusttcp_helper_skb_rx_tos(const struct sk_buff *skb);
+u8 rusttcp_helper_skb_rx_tos(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IPV6) ? ipv6_get_dsfield(ipv6_hdr(skb)) :
+						    ip_hdr(skb)->tos;
 }
 
 /* Nanoseconds of CLOCK_MONOTONIC at which @skb shall leave; sch_fq minds. */

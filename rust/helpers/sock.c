@@ -238,6 +238,12 @@ bool rusttcp_helper_sockptr_is_kernel(sockptr_t p)
 	return sockptr_is_kernel(p);
 }
 
+bool rusttcp_helper_sockptr_is_null(sockptr_t p);
+bool rusttcp_helper_sockptr_is_null(sockptr_t p)
+{
+	return sockptr_is_null(p);
+}
+
 void *rusttcp_helper_sockptr_raw(sockptr_t p);
 void *rusttcp_helper_sockptr_raw(sockptr_t p)
 {
@@ -350,6 +356,12 @@ bool rusttcp_helper_sk_net_admin(const struct sock *sk)
 	return ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN);
 }
 
+bool rusttcp_helper_sk_net_raw(const struct sock *sk);
+bool rusttcp_helper_sk_net_raw(const struct sock *sk)
+{
+	return ns_capable(sock_net(sk)->user_ns, CAP_NET_RAW);
+}
+
 void rusttcp_helper_sk_incoming_cpu_update(struct sock *sk);
 void rusttcp_helper_sk_incoming_cpu_update(struct sock *sk)
 {
@@ -401,6 +413,7 @@ void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *fro
 	/* Ports are shared among the sockets of one user only. */
 	to->sk_uid = from->sk_uid;
 	to->sk_bound_dev_if = from->sk_bound_dev_if;
+	to->sk_ipv6only = from->sk_ipv6only;
 	inet_assign_bit(FREEBIND, to, inet_test_bit(FREEBIND, from));
 	inet_assign_bit(TRANSPARENT, to, inet_test_bit(TRANSPARENT, from));
 	inet_sk(to)->local_port_range = READ_ONCE(inet_sk(from)->local_port_range);
@@ -457,12 +470,16 @@ bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk)
 
 /*
  * Whether the socket's owner does not want this packet, whose data starts at a TCP header
- * of @header bytes: SO_ATTACH_FILTER, which may also cut payload off, and IP_MINTTL.
+ * of @header bytes: SO_ATTACH_FILTER, which may also cut payload off, IP_MINTTL and
+ * IPV6_MINHOPCOUNT.
  */
 bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header);
 bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header)
 {
 	if (skb->protocol == htons(ETH_P_IP) && ip_hdr(skb)->ttl < READ_ONCE(inet_sk(sk)->min_ttl))
+		return true;
+	if (skb->protocol == htons(ETH_P_IPV6) &&
+	    ipv6_hdr(skb)->hop_limit < READ_ONCE(inet6_sk(sk)->min_hopcount))
 		return true;
 	return rcu_access_pointer(sk->sk_filter) && sk_filter_trim_cap(sk, skb, header);
 }

@@ -8,7 +8,8 @@
 use super::bindings;
 use core::net::{
     IpAddr,
-    Ipv4Addr, //
+    Ipv4Addr,
+    Ipv6Addr, //
 };
 use kernel::prelude::*;
 
@@ -30,6 +31,8 @@ pub(crate) struct Endpoint {
 
 /// Any IPv4 address.
 pub(crate) const ANY4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// Any IPv6 address (and, but for IPV6_V6ONLY, any IPv4 one).
+pub(crate) const ANY6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 impl Endpoint {
     /// The endpoint of that address and port. `dev`: the interface it is reached by, which counts
@@ -48,6 +51,16 @@ impl Endpoint {
     /// The same address with another port.
     pub(crate) fn with_port(self, port: u16) -> Self {
         Self { port, ..self }
+    }
+
+    /// Whether it is of IPv4.
+    pub(crate) fn is_v4(&self) -> bool {
+        self.addr.is_ipv4()
+    }
+
+    /// The interface of a link-local address; 0 for other addresses.
+    pub(crate) fn scope(&self) -> c_int {
+        c_int::try_from(self.scope).unwrap_or(0)
     }
 }
 
@@ -75,8 +88,37 @@ pub(super) fn addr_to_be(addr: IpAddr) -> u32 {
     }
 }
 
-/// Reads the `sockaddr` of a call. `own` is the family's number, which may stand for AF_INET.
-/// EINVAL for a short one, EAFNOSUPPORT for another family; AF_UNSPEC is `None`.
+/// An address as the kernel keeps it on IPv6 sockets: IPv4 ones v4-mapped.
+pub(super) fn to_in6(addr: IpAddr) -> bindings::in6_addr {
+    let bytes = match addr {
+        IpAddr::V4(addr) => addr.to_ipv6_mapped().octets(),
+        IpAddr::V6(addr) => addr.octets(),
+    };
+    bindings::in6_addr {
+        in6_u: bindings::in6_addr__bindgen_ty_1 { u6_addr8: bytes },
+    }
+}
+
+/// An address from where the kernel keeps it on an IPv6 socket or in a header.
+pub(super) fn from_in6(addr: &bindings::in6_addr) -> IpAddr {
+    // SAFETY: All fields of the union are of the same size and take any value.
+    let bytes = unsafe { addr.in6_u.u6_addr8 };
+    IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+}
+
+/// What a call named: an endpoint, and the flow label (with traffic class, network order) that
+/// IPV6_FLOWINFO_SEND asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    /// The endpoint.
+    pub(crate) endpoint: Endpoint,
+    /// `sin6_flowinfo`; 0 for IPv4.
+    pub(crate) flow: u32,
+}
+
+/// Reads the `sockaddr` of a call on a socket of IPv4 or (`v6`) IPv6. `own` is the family's number,
+/// which may stand for AF_INET or AF_INET6. EINVAL for a short one, EAFNOSUPPORT for another
+/// family; AF_UNSPEC is `None`.
 ///
 /// # Safety
 ///
@@ -85,8 +127,9 @@ pub(super) unsafe fn read_sockaddr(
     addr: *const bindings::sockaddr_unsized,
     len: c_int,
     own: u16,
+    v6: bool,
     unspec_ok: bool,
-) -> Result<Option<Endpoint>> {
+) -> Result<Option<Name>> {
     const FAMILY_LEN: c_int = 2;
     if len < FAMILY_LEN {
         return Err(EINVAL);
@@ -95,6 +138,10 @@ pub(super) unsafe fn read_sockaddr(
     let family = unsafe { addr.cast::<u16>().read() };
     if family == bindings::AF_UNSPEC as u16 && unspec_ok {
         return Ok(None);
+    }
+    if v6 {
+        // SAFETY: By the caller's promise.
+        return unsafe { read_sockaddr6(addr, len, own, family) }.map(Some);
     }
     if len < core::mem::size_of::<bindings::sockaddr_in>() as c_int {
         return Err(EINVAL);
@@ -106,22 +153,77 @@ pub(super) unsafe fn read_sockaddr(
         u16::from_be(sin.sin_port),
         0,
     );
+    let name = Name { endpoint, flow: 0 };
     if family == bindings::AF_INET as u16 || family == own {
-        return Ok(Some(endpoint));
+        return Ok(Some(name));
     }
     // Historical: bind() takes AF_UNSPEC with a wildcard address.
     if family == bindings::AF_UNSPEC as u16 && endpoint.addr.is_unspecified() {
-        return Ok(Some(endpoint));
+        return Ok(Some(name));
     }
     Err(EAFNOSUPPORT)
 }
 
-/// Writes an endpoint as a `sockaddr_in`; gives its length.
+/// # Safety
+///
+/// As for `read_sockaddr`.
+unsafe fn read_sockaddr6(
+    addr: *const bindings::sockaddr_unsized,
+    len: c_int,
+    own: u16,
+    family: u16,
+) -> Result<Name> {
+    /// RFC 2133 knew no scope.
+    const WITHOUT_SCOPE: usize = core::mem::offset_of!(bindings::sockaddr_in6, sin6_scope_id);
+    const SIZE: usize = core::mem::size_of::<bindings::sockaddr_in6>();
+    let len = usize::try_from(len).unwrap_or(0);
+    if len < WITHOUT_SCOPE {
+        return Err(EINVAL);
+    }
+    if family != bindings::AF_INET6 as u16 && family != own {
+        return Err(EAFNOSUPPORT);
+    }
+    // SAFETY: So much of the address is valid, and it is aligned.
+    let (port, flow, ip, scope) = unsafe {
+        let sin6 = addr.cast::<bindings::sockaddr_in6>();
+        let scope = if len >= SIZE {
+            (*sin6).sin6_scope_id
+        } else {
+            0
+        };
+        (
+            u16::from_be((*sin6).sin6_port),
+            (*sin6).sin6_flowinfo,
+            from_in6(&(*sin6).sin6_addr),
+            scope,
+        )
+    };
+    Ok(Name {
+        endpoint: Endpoint::new(ip, port, c_int::try_from(scope).unwrap_or(0)),
+        flow,
+    })
+}
+
+/// Writes an endpoint as a `sockaddr_in`, or for an IPv6 socket as a `sockaddr_in6`; gives its
+/// length.
 ///
 /// # Safety
 ///
-/// `addr` must be valid for a `sockaddr_storage`.
-pub(super) unsafe fn write_sockaddr(addr: *mut bindings::sockaddr, endpoint: Endpoint) -> c_int {
+/// `addr` must be valid for a `sockaddr_in6`.
+pub(super) unsafe fn write_sockaddr(addr: *mut bindings::sockaddr, name: Name, v6: bool) -> c_int {
+    let Name { endpoint, flow } = name;
+    if v6 {
+        let sin6 = bindings::sockaddr_in6 {
+            sin6_family: bindings::AF_INET6 as u16,
+            sin6_port: endpoint.port.to_be(),
+            sin6_flowinfo: flow,
+            sin6_addr: to_in6(endpoint.addr),
+            sin6_scope_id: endpoint.scope,
+        };
+        // SAFETY: By the caller's promise.
+        unsafe { addr.cast::<bindings::sockaddr_in6>().write(sin6) };
+        return core::mem::size_of::<bindings::sockaddr_in6>() as c_int;
+    }
     let sin = bindings::sockaddr_in {
         sin_family: bindings::AF_INET as u16,
         sin_port: endpoint.port.to_be(),

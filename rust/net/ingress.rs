@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way in: a handler in front of TCP's in `inet_protos[]`.
+//! The way in: handlers in front of TCP's in `inet_protos[]` and `inet6_protos[]`.
 //!
 //! Firewall, conntrack, defragmentation and GRO have done their work when a segment gets here, and
 //! what is not ours goes on to the handler that was there before, untouched.
@@ -11,6 +11,8 @@ use super::{
     addr::{
         addr_from_be,
         addr_to_be,
+        from_in6,
+        to_in6,
         Endpoint, //
     },
     bindings,
@@ -61,22 +63,51 @@ pub(crate) struct IcmpReport {
     pub(crate) remote: Endpoint,
     /// The segment's sequence number.
     pub(crate) seq: u32,
-    /// ICMP type and code.
-    pub(crate) kind: (u8, u8),
-    /// The next hop's MTU, for "fragmentation needed".
-    pub(crate) mtu: u32,
-    /// The ICMP packet, its data at the IP header of the segment: valid as long as the report.
-    skb: *mut bindings::sk_buff,
+    /// What it says.
+    pub(crate) kind: IcmpKind,
 }
 
-impl IcmpReport {
-    /// Lets the routing table know of the MTU, so that every route to the peer has it.
-    pub(crate) fn update_pmtu(&self) {
-        // SAFETY: The packet is the error handler's for as long as the report lives, with the
-        // embedded IP header linear; the namespace is alive.
-        unsafe {
-            bindings::ipv4_update_pmtu(self.skb, self.net.as_ptr(), self.mtu, 0, TCP as u8);
-        }
+/// What an ICMP error says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IcmpKind {
+    /// The packet was too big for a link with this MTU, in bytes with the IP header.
+    TooBig(u32),
+    /// No route to the network.
+    Net,
+    /// The host can't be reached.
+    Host,
+    /// The host has no such port or protocol.
+    Refused,
+    /// Something that is not about reachability.
+    Other,
+}
+
+/// ICMP types and codes (RFC 792, RFC 1122, RFC 1191).
+fn icmp4_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
+    const UNREACHABLE: u8 = 3;
+    match (kind, code) {
+        (UNREACHABLE, 0 | 6) => IcmpKind::Net,
+        (UNREACHABLE, 2 | 3) => IcmpKind::Refused,
+        (UNREACHABLE, 4) => IcmpKind::TooBig(mtu),
+        (UNREACHABLE, _) => IcmpKind::Host,
+        _ => IcmpKind::Other,
+    }
+}
+
+/// ICMPv6 types and codes (RFC 4443, section 3).
+fn icmp6_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
+    const UNREACHABLE: u8 = 1;
+    const PACKET_TOO_BIG: u8 = 2;
+    const TIME_EXCEEDED: u8 = 3;
+    /// RFC 8200, section 5: no link has less.
+    const MIN_MTU: u32 = 1280;
+    match (kind, code) {
+        (UNREACHABLE, 0) => IcmpKind::Net,
+        (UNREACHABLE, 4) => IcmpKind::Refused,
+        (UNREACHABLE, _) | (TIME_EXCEEDED, _) => IcmpKind::Host,
+        // RFC 8201, section 4: not to be believed.
+        (PACKET_TOO_BIG, _) if mtu >= MIN_MTU => IcmpKind::TooBig(mtu),
+        _ => IcmpKind::Other,
     }
 }
 
@@ -89,86 +120,192 @@ pub(crate) trait IngressHook: 'static {
     fn icmp(context: &RxContext, report: &IcmpReport) -> bool;
 }
 
-struct StaticProtocol(UnsafeCell<Option<bindings::net_protocol>>);
+/// The addresses of a packet of IPv6. None of ours has a v4-mapped one: it would name a connection
+/// over IPv4.
+fn on_wire6(local: &bindings::in6_addr, remote: &bindings::in6_addr) -> Option<(IpAddr, IpAddr)> {
+    let (local, remote) = (from_in6(local), from_in6(remote));
+    (local.is_ipv6() && remote.is_ipv6()).then_some((local, remote))
+}
+
+/// An entry of a table of protocols: ours, and what was there before.
+struct Slot<E>(UnsafeCell<(Option<E>, *const E)>);
 // SAFETY: Written by the (only) registration before it is published.
-unsafe impl Sync for StaticProtocol {}
-static OURS: StaticProtocol = StaticProtocol(UnsafeCell::new(None));
+unsafe impl<E> Sync for Slot<E> {}
 
-struct Previous(UnsafeCell<*const bindings::net_protocol>);
-// SAFETY: As above.
-unsafe impl Sync for Previous {}
-static PREVIOUS: Previous = Previous(UnsafeCell::new(core::ptr::null()));
+impl<E> Slot<E> {
+    const fn new() -> Self {
+        Self(UnsafeCell::new((None, core::ptr::null())))
+    }
 
-/// The handler's registration.
+    /// What was there before.
+    ///
+    /// # Safety
+    ///
+    /// Our entry must be published.
+    unsafe fn previous(&self) -> &E {
+        // SAFETY: Written before ours was published; entries of the kernel's TCP stay for good.
+        unsafe { &*(*self.0.get()).1 }
+    }
+}
+
+static V4: Slot<bindings::net_protocol> = Slot::new();
+static V6: Slot<bindings::inet6_protocol> = Slot::new();
+
+/// The handlers' registration.
 ///
 /// # Invariants
 ///
-/// `inet_protos[IPPROTO_TCP]` is `OURS`, and `PREVIOUS` is what was there before.
+/// `inet_protos[IPPROTO_TCP]` is `V4`'s entry, and `inet6_protos[IPPROTO_TCP]` `V6`'s unless there
+/// was none before.
 pub(crate) struct IngressRegistration<H: IngressHook>(PhantomData<H>);
 
 const TCP: c_int = bindings::IPPROTO_TCP as c_int;
 
 impl<H: IngressHook> IngressRegistration<H> {
-    /// Puts `H` in front of the kernel's TCP.
+    /// Puts `H` in front of the kernel's TCP, over IPv4 and IPv6.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: The module registers once. Our entry takes the flags (no policy, ...) of the one
-        // that it stands in for. `PREVIOUS` is written before the entry can be called.
+        // SAFETY: The module registers once. Our entries take the flags (no policy, ...) of those
+        // that they stand in for. What was there before is written before ours can be called.
         unsafe {
-            let slot = (&raw mut bindings::inet_protos).cast::<*mut bindings::net_protocol>();
-            let previous = slot.add(TCP as usize).read_volatile();
+            let table = (&raw mut bindings::inet_protos).cast::<*mut bindings::net_protocol>();
+            let previous = table.add(TCP as usize).read_volatile();
             let Some(old) = previous.as_ref() else {
                 return Err(ENOENT);
             };
             let mut entry: bindings::net_protocol = core::ptr::read(old);
             entry.handler = Some(Self::handler);
             entry.err_handler = Some(Self::err_handler);
-            *OURS.0.get() = Some(entry);
-            *PREVIOUS.0.get() = previous;
-            let Some(ours) = (*OURS.0.get()).as_ref() else {
-                return Err(EINVAL);
-            };
-            bindings::inet_protos_swap(TCP, ours);
+            *V4.0.get() = (Some(entry), previous);
+            if let Some(ours) = (*V4.0.get()).0.as_ref() {
+                bindings::inet_protos_swap(TCP, ours);
+            }
+
+            let table = (&raw mut bindings::inet6_protos).cast::<*mut bindings::inet6_protocol>();
+            let previous = table.add(TCP as usize).read_volatile();
+            // Null where IPv6 was switched off at boot.
+            if let Some(old) = previous.as_ref() {
+                let mut entry: bindings::inet6_protocol = core::ptr::read(old);
+                entry.handler = Some(Self::handler6);
+                entry.err_handler = Some(Self::err_handler6);
+                *V6.0.get() = (Some(entry), previous);
+                if let Some(ours) = (*V6.0.get()).0.as_ref() {
+                    bindings::inet6_protos_swap(TCP, ours);
+                }
+            }
         }
         // INVARIANT: Just done.
         Ok(Self(PhantomData))
+    }
+
+    /// Hands a packet to the hook: `true` if it took it, otherwise it is as it was.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be a packet that the IP layer hands over, with its IP header in place, which
+    /// `ends` tells destination, source and interface of.
+    unsafe fn receive(
+        raw: *mut bindings::sk_buff,
+        ends: impl FnOnce() -> Option<(IpAddr, IpAddr, c_int)>,
+    ) -> bool {
+        let Some(skb) = NonNull::new(raw) else {
+            return true;
+        };
+        // SAFETY: A valid packet, by the caller's promise, of type "for this host" or not. Its
+        // control block is IP's own and the old handler reads it, so ours is written only to
+        // packets that are taken: `from_raw` of `NoCb` writes no byte.
+        unsafe {
+            let for_host = bindings::skb_is_for_host(raw);
+            let net = Net::from_raw(bindings::dev_net(bindings::skb_dev(raw)));
+            if let (true, Some(net)) = (for_host, net) {
+                let Some((local, remote, iif)) = ends() else {
+                    return false;
+                };
+                let flow = Flow {
+                    net,
+                    local,
+                    remote,
+                    iif,
+                };
+                let context = RxContext(PhantomData);
+                match H::receive(&context, &flow, SkBuff::from_raw(skb)) {
+                    Verdict::Taken => return true,
+                    Verdict::Pass(skb) => {
+                        let _ = skb.into_raw();
+                    }
+                }
+            }
+        }
+        false
     }
 
     /// # Safety
     ///
     /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn handler(raw: *mut bindings::sk_buff) -> c_int {
-        let Some(skb) = NonNull::new(raw) else {
-            return 0;
-        };
-        // SAFETY: The IP layer hands a valid packet over, of type "for this host" or not, with
-        // the IP header in place. Its control block is IP's own and the old handler reads it, so
-        // ours is written only to packets that are taken: `from_raw` of `NoCb` writes no byte.
+        // SAFETY: The IP layer hands a valid packet over.
         unsafe {
-            let for_host = bindings::skb_is_for_host(raw);
-            let iph = bindings::ip_hdr(raw);
-            let net = Net::from_raw(bindings::dev_net(bindings::skb_dev(raw)));
-            if let (true, Some(net)) = (for_host, net) {
-                let addrs = (*iph).__bindgen_anon_1.addrs;
-                let flow = Flow {
-                    net,
-                    local: addr_from_be(addrs.daddr),
-                    remote: addr_from_be(addrs.saddr),
-                    iif: bindings::skb_iif(raw),
-                };
-                let context = RxContext(PhantomData);
-                match H::receive(&context, &flow, SkBuff::from_raw(skb)) {
-                    Verdict::Taken => return 0,
-                    Verdict::Pass(skb) => {
-                        let _ = skb.into_raw();
-                    }
-                }
-            }
-            let previous = *PREVIOUS.0.get();
-            match (*previous).handler {
-                Some(handler) => handler(raw),
-                None => 0,
+            let taken = Self::receive(raw, || {
+                let addrs = (*bindings::ip_hdr(raw)).__bindgen_anon_1.addrs;
+                Some((
+                    addr_from_be(addrs.daddr),
+                    addr_from_be(addrs.saddr),
+                    bindings::skb_iif(raw),
+                ))
+            });
+            match V4.previous().handler {
+                Some(handler) if !taken => handler(raw),
+                _ => 0,
             }
         }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
+    unsafe extern "C" fn handler6(raw: *mut bindings::sk_buff) -> c_int {
+        // SAFETY: The IPv6 layer hands a valid packet over, behind all extension headers.
+        unsafe {
+            let taken = Self::receive(raw, || {
+                let addrs = &(*bindings::ipv6_hdr(raw)).__bindgen_anon_1.addrs;
+                let (local, remote) = on_wire6(&addrs.daddr, &addrs.saddr)?;
+                Some((local, remote, bindings::inet6_iif(raw)))
+            });
+            match V6.previous().handler {
+                Some(handler) if !taken => handler(raw),
+                _ => 0,
+            }
+        }
+    }
+
+    /// Tells the hook of an ICMP error about the segment whose TCP header begins at `tcp`.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be a valid packet with a device, and `tcp` valid for eight bytes.
+    unsafe fn error(
+        skb: *mut bindings::sk_buff,
+        tcp: *const u8,
+        (local, remote, dev): (IpAddr, IpAddr, c_int),
+        kind: IcmpKind,
+    ) -> bool {
+        // SAFETY: By the caller's promise.
+        let (net, [a, b, c, d, e, f, g, h]) = unsafe {
+            (
+                Net::from_raw(bindings::dev_net(bindings::skb_dev(skb))),
+                tcp.cast::<[u8; 8]>().read(),
+            )
+        };
+        let Some(net) = net else {
+            return false;
+        };
+        let report = IcmpReport {
+            net,
+            local: Endpoint::new(local, u16::from_be_bytes([a, b]), dev),
+            remote: Endpoint::new(remote, u16::from_be_bytes([c, d]), dev),
+            seq: u32::from_be_bytes([e, f, g, h]),
+            kind,
+        };
+        H::icmp(&RxContext(PhantomData), &report)
     }
 
     /// # Safety
@@ -179,33 +316,47 @@ impl<H: IngressHook> IngressRegistration<H> {
         // are linear; the transport header is ICMP's.
         unsafe {
             let iph = (*skb).data.cast::<bindings::iphdr>();
-            let ports = (*skb).data.add(usize::from((*iph).ihl()) << 2);
-            let word = |at: usize| {
-                u32::from_be_bytes([
-                    *ports.add(at),
-                    *ports.add(at + 1),
-                    *ports.add(at + 2),
-                    *ports.add(at + 3),
-                ])
-            };
+            let tcp = (*skb).data.add(usize::from((*iph).ihl()) << 2);
             let icmp = bindings::icmp_hdr(skb);
-            if let Some(net) = Net::from_raw(bindings::dev_net(bindings::skb_dev(skb))) {
-                let addrs = (*iph).__bindgen_anon_1.addrs;
-                let report = IcmpReport {
-                    net,
-                    local: Endpoint::new(addr_from_be(addrs.saddr), (word(0) >> 16) as u16, 0),
-                    remote: Endpoint::new(addr_from_be(addrs.daddr), word(0) as u16, 0),
-                    seq: word(4),
-                    kind: ((*icmp).type_, (*icmp).code),
-                    mtu: info,
-                    skb,
-                };
-                if H::icmp(&RxContext(PhantomData), &report) {
+            let addrs = (*iph).__bindgen_anon_1.addrs;
+            let ends = (addr_from_be(addrs.saddr), addr_from_be(addrs.daddr), 0);
+            let kind = icmp4_kind((*icmp).type_, (*icmp).code, info);
+            if Self::error(skb, tcp, ends, kind) {
+                return 0;
+            }
+            match V4.previous().err_handler {
+                Some(handler) => handler(skb, info),
+                None => 0,
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
+    unsafe extern "C" fn err_handler6(
+        skb: *mut bindings::sk_buff,
+        opt: *mut bindings::inet6_skb_parm,
+        kind: u8,
+        code: u8,
+        offset: c_int,
+        info: u32,
+    ) -> c_int {
+        // SAFETY: The ICMPv6 layer made sure that the embedded IPv6 header, its extension headers
+        // and eight bytes from `offset` on, where TCP's begins, are linear.
+        unsafe {
+            let hdr = (*skb).data.cast::<bindings::ipv6hdr>();
+            let tcp = (*skb).data.offset(offset as isize);
+            let addrs = &(*hdr).__bindgen_anon_1.addrs;
+            if let Some((local, remote)) = on_wire6(&addrs.saddr, &addrs.daddr) {
+                let ends = (local, remote, (*bindings::skb_dev(skb)).ifindex);
+                let kind = icmp6_kind(kind, code, u32::from_be(info));
+                if Self::error(skb, tcp, ends, kind) {
                     return 0;
                 }
             }
-            match (*(*PREVIOUS.0.get())).err_handler {
-                Some(handler) => handler(skb, info),
+            match V6.previous().err_handler {
+                Some(handler) => handler(skb, opt, kind, code, offset, info),
                 None => 0,
             }
         }
@@ -214,10 +365,13 @@ impl<H: IngressHook> IngressRegistration<H> {
 
 impl<H: IngressHook> Drop for IngressRegistration<H> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the entry is ours to put back. Afterwards nobody runs our
-        // handler any more.
+        // SAFETY: By the type invariants the entries are ours to put back. Afterwards nobody runs
+        // our handlers any more.
         unsafe {
-            bindings::inet_protos_swap(TCP, *PREVIOUS.0.get());
+            bindings::inet_protos_swap(TCP, (*V4.0.get()).1);
+            if (*V6.0.get()).0.is_some() {
+                bindings::inet6_protos_swap(TCP, (*V6.0.get()).1);
+            }
             bindings::synchronize_net();
         }
     }
@@ -225,15 +379,31 @@ impl<H: IngressHook> Drop for IngressRegistration<H> {
 
 /// Whether the checksum of a segment that came in by `flow` is right (checked by the device, or
 /// now). The packet's data starts at the TCP header.
-pub(crate) fn checksum_ok(skb: &mut SkBuff) -> bool {
+pub(crate) fn checksum_ok(flow: &Flow, skb: &mut SkBuff) -> bool {
     // SAFETY: A valid packet with its IP header in place, as the IP layer handed it over.
-    unsafe { bindings::tcp4_checksum_ok(skb.as_ptr()) }
+    unsafe {
+        if flow.local.is_ipv4() {
+            bindings::tcp4_checksum_ok(skb.as_ptr())
+        } else {
+            bindings::tcp6_checksum_ok(skb.as_ptr())
+        }
+    }
 }
 
 /// Whether the kernel's own TCP has a connection with these endpoints, one in TIME-WAIT aside.
 pub(crate) fn kernel_has(flow: &Flow, local_port: u16, remote_port: u16) -> bool {
     // SAFETY: The namespace is alive, and we are in an RCU read-side section.
     unsafe {
+        if !flow.local.is_ipv4() {
+            return bindings::inet6_established(
+                flow.net.as_ptr(),
+                &to_in6(flow.remote),
+                remote_port.to_be(),
+                &to_in6(flow.local),
+                local_port.to_be(),
+                flow.iif,
+            );
+        }
         bindings::inet_established(
             flow.net.as_ptr(),
             addr_to_be(flow.remote),
@@ -251,6 +421,17 @@ pub(crate) fn kernel_listens(flow: &Flow, skb: &SkBuff, local_port: u16, remote_
     // SAFETY: The namespace is alive, the packet's TCP header is in place, and we are in an RCU
     // read-side section, which the listener that is found needs (it is not kept).
     unsafe {
+        if !flow.local.is_ipv4() {
+            return bindings::inet6_listens(
+                flow.net.as_ptr(),
+                skb.as_ptr(),
+                &to_in6(flow.remote),
+                remote_port.to_be(),
+                &to_in6(flow.local),
+                local_port.to_be(),
+                flow.iif,
+            );
+        }
         bindings::inet_listens(
             flow.net.as_ptr(),
             skb.as_ptr(),

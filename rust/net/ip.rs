@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way out: routes, and packets through the IPv4 layer.
+//! The way out: routes, and packets through the IPv4 and IPv6 layers.
+//!
+//! Which of the two a packet takes is decided by its addresses: an IPv6 socket with an IPv4 peer
+//! sends IPv4.
 //!
 //! C headers: [`include/net/ip.h`](srctree/include/net/ip.h),
+//! [`include/net/ipv6.h`](srctree/include/net/ipv6.h),
 //! [`include/net/route.h`](srctree/include/net/route.h)
 
 use super::{
     addr::{
         addr_from_be,
         addr_to_be,
+        from_in6,
+        to_in6,
         Endpoint, //
     },
     bindings,
@@ -34,6 +40,8 @@ use kernel::prelude::*;
 const IPPROTO_TCP: u8 = 6;
 /// Bytes of an IPv4 header without options.
 const IP_HEADER: u32 = 20;
+/// Bytes of an IPv6 header without extensions.
+const IPV6_HEADER: u32 = 40;
 /// Bytes of a TCP header without options.
 const TCP_HEADER: u32 = 20;
 
@@ -46,10 +54,18 @@ pub(crate) struct Path {
     pub(crate) gso_max: u32,
 }
 
-fn mss_of(mtu: u32) -> u16 {
-    u16::try_from(mtu.saturating_sub(IP_HEADER + TCP_HEADER))
+/// The largest TCP payload in a packet of `mtu` bytes, TCP options not subtracted.
+pub(crate) fn mss_of(mtu: u32, v6: bool) -> u16 {
+    let ip = if v6 { IPV6_HEADER } else { IP_HEADER };
+    u16::try_from(mtu.saturating_sub(ip + TCP_HEADER))
         .unwrap_or(u16::MAX)
         .max(48)
+}
+
+/// The other way round: the MTU that leaves so much of a packet to the payload.
+pub(crate) fn mtu_of(mss: u16, v6: bool) -> u32 {
+    let ip = if v6 { IPV6_HEADER } else { IP_HEADER };
+    u32::from(mss).saturating_add(ip + TCP_HEADER)
 }
 
 fn to_result<T>(ptr: *mut T) -> Result<NonNull<T>> {
@@ -65,6 +81,24 @@ impl<P: Protocol> Locked<'_, P> {
     /// [`Self::set_route`] only. Context: process.
     pub(crate) fn route_source(&mut self, remote: Endpoint, source: IpAddr) -> Result<IpAddr> {
         let sk = self.sk();
+        if !remote.is_v4() {
+            if remote.addr.is_multicast() {
+                return Err(ENETUNREACH);
+            }
+            // SAFETY: The socket is locked and of IPv6, since only such have such peers; the
+            // reference that the lookup gives is dropped.
+            unsafe {
+                let dst = to_result(bindings::ip6_route_connect(
+                    sk.as_ptr(),
+                    &to_in6(remote.addr),
+                    &to_in6(source),
+                    0,
+                    remote.port.to_be(),
+                ))?;
+                bindings::dst_release(dst.as_ptr());
+                return Ok(from_in6(&(*sk.inet()).cork.fl.u.ip6.saddr));
+            }
+        }
         // SAFETY: The socket is locked; `fl` is the place in it that is meant for this.
         unsafe {
             let fl = &raw mut (*sk.inet()).cork.fl.u.ip4;
@@ -92,6 +126,19 @@ impl<P: Protocol> Locked<'_, P> {
         let (sk, local, remote) = (self.sk(), self.sk().local(), self.sk().remote());
         // SAFETY: The socket is locked; `sk_setup_caps` takes over the route's reference.
         unsafe {
+            if !remote.is_v4() {
+                let dst = to_result(bindings::ip6_route_connect(
+                    sk.as_ptr(),
+                    &to_in6(remote.addr),
+                    &to_in6(local.addr),
+                    local.port.to_be(),
+                    remote.port.to_be(),
+                ))?;
+                (*sk.as_ptr()).sk_gso_type = bindings::SKB_GSO_TCPV6 as u16;
+                bindings::ip6_dst_store(sk.as_ptr(), dst.as_ptr());
+                return Ok(());
+            }
+            (*sk.as_ptr()).sk_gso_type = bindings::SKB_GSO_TCPV4 as u16;
             let fl = &raw mut (*sk.inet()).cork.fl.u.ip4;
             let rt = to_result(bindings::ip_route_connect(
                 fl,
@@ -108,15 +155,29 @@ impl<P: Protocol> Locked<'_, P> {
         Ok(())
     }
 
+    /// ICMP says that the path takes packets of `mtu` bytes: the route remembers it. `false`: the
+    /// user wants none of it (IP_PMTUDISC_INTERFACE and its kin).
+    pub(crate) fn note_mtu(&mut self, mtu: u32) -> bool {
+        // A route that went stale is looked up again.
+        let _ = self.path();
+        let v6 = !self.sk().remote().is_v4();
+        let cookie = if v6 { self.sk().dst_cookie() } else { 0 };
+        // SAFETY: The socket is locked.
+        unsafe { bindings::sk_update_pmtu(self.sk().as_ptr(), v6, cookie, mtu) }
+    }
+
     /// What the socket's route takes; looks one up if there is none (any more).
     pub(crate) fn path(&mut self) -> Option<Path> {
+        let v6 = !self.sk().remote().is_v4();
+        let cookie = if v6 { self.sk().dst_cookie() } else { 0 };
         let sk = self.sk().as_ptr();
         // SAFETY: The socket is locked, so its cached route stays while we look at it.
         unsafe {
-            let mut dst = bindings::__sk_dst_check(sk, 0);
+            let mut dst = bindings::__sk_dst_check(sk, cookie);
             if dst.is_null() {
                 self.set_route().ok()?;
-                dst = bindings::__sk_dst_check(sk, 0);
+                let cookie = if v6 { self.sk().dst_cookie() } else { 0 };
+                dst = bindings::__sk_dst_check(sk, cookie);
             }
             if dst.is_null() {
                 return None;
@@ -127,7 +188,7 @@ impl<P: Protocol> Locked<'_, P> {
                 0
             };
             Some(Path {
-                mss: mss_of(bindings::dst_mtu(dst)),
+                mss: mss_of(bindings::dst_mtu(dst), v6),
                 gso_max,
             })
         }
@@ -160,8 +221,39 @@ impl<P: Protocol> Wire<'_, P> {
         let sk = self.sk();
         let (local, remote) = (sk.local(), sk.remote());
         // SAFETY: `skb` is ours with room for the headers in front of its data; the socket is
-        // locked, and `__ip_queue_xmit` takes the packet over.
+        // locked, and `__ip_queue_xmit` or `ip6_queue_xmit` takes the packet over.
         unsafe {
+            finish(&skb, header, local, remote, gso_size, ace);
+            bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
+            bindings::skb_set_departure(skb.as_ptr(), departure);
+            if !remote.is_v4() {
+                bindings::ip6_queue_xmit(sk.as_ptr(), skb.into_raw(), ecn & 3);
+                return;
+            }
+            let inet = sk.inet();
+            let fl = &raw mut (*inet).cork.fl;
+            let tos = ((*inet).tos & !3) | (ecn & 3);
+            bindings::__ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl, tos);
+        }
+    }
+}
+
+/// Puts a TCP header in front of a packet between these ends; see `skb_finish_tcp4`.
+///
+/// # Safety
+///
+/// The packet must be the caller's, with room for the header in front of its data.
+unsafe fn finish<C: ControlBlock>(
+    skb: &SkBuff<C>,
+    header: &[u8],
+    local: Endpoint,
+    remote: Endpoint,
+    gso_size: u16,
+    ace: bool,
+) {
+    // SAFETY: By the caller's promise; `header` is valid for its length.
+    unsafe {
+        if remote.is_v4() {
             bindings::skb_finish_tcp4(
                 skb.as_ptr(),
                 header.as_ptr().cast(),
@@ -171,26 +263,49 @@ impl<P: Protocol> Wire<'_, P> {
                 gso_size,
                 ace,
             );
-            bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
-            bindings::skb_set_departure(skb.as_ptr(), departure);
-            let inet = sk.inet();
-            let fl = &raw mut (*inet).cork.fl;
-            let tos = ((*inet).tos & !3) | (ecn & 3);
-            bindings::__ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl, tos);
+        } else {
+            bindings::skb_finish_tcp6(
+                skb.as_ptr(),
+                header.as_ptr().cast(),
+                header.len() as c_uint,
+                &to_in6(local.addr),
+                &to_in6(remote.addr),
+                gso_size,
+                ace,
+            );
         }
     }
 }
 
-/// A route.
+/// A route, of IPv4 or IPv6.
 ///
 /// # Invariants
 ///
-/// Holds a reference to a valid `rtable`.
-pub(crate) struct Route(NonNull<bindings::rtable>);
+/// Holds a reference to a valid `dst_entry`, of IPv6 if `v6`.
+pub(crate) struct Route {
+    dst: NonNull<bindings::dst_entry>,
+    v6: bool,
+}
 
 impl Route {
     /// The route from `local` to `remote`.
     pub(crate) fn lookup(net: Net, local: Endpoint, remote: Endpoint, oif: c_int) -> Option<Self> {
+        let v6 = !remote.is_v4();
+        // INVARIANT: The lookups give a reference.
+        let dst = if v6 {
+            Self::lookup6(net, local, remote, oif)
+        } else {
+            Self::lookup4(net, local, remote, oif)
+        };
+        dst.ok().map(|dst| Self { dst, v6 })
+    }
+
+    fn lookup4(
+        net: Net,
+        local: Endpoint,
+        remote: Endpoint,
+        oif: c_int,
+    ) -> Result<NonNull<bindings::dst_entry>> {
         let mut fl = bindings::flowi4::default();
         // SAFETY: `fl` is a valid place; the namespace is alive.
         unsafe {
@@ -209,17 +324,41 @@ impl Route {
                 bindings::kuid_t { val: 0 },
             );
             let rt = bindings::ip_route_output_flow(net.as_ptr(), &mut fl, core::ptr::null());
-            // INVARIANT: The lookup gives a reference.
-            to_result(rt).ok().map(Self)
+            let rt = to_result(rt)?;
+            NonNull::new(&raw mut (*rt.as_ptr()).dst).ok_or(EHOSTUNREACH)
         }
+    }
+
+    fn lookup6(
+        net: Net,
+        local: Endpoint,
+        remote: Endpoint,
+        oif: c_int,
+    ) -> Result<NonNull<bindings::dst_entry>> {
+        let oif = match (oif, remote.scope()) {
+            (0, 0) => local.scope(),
+            (0, scope) => scope,
+            (oif, _) => oif,
+        };
+        // SAFETY: The addresses are valid; the namespace is alive.
+        to_result(unsafe {
+            bindings::ip6_route_control(
+                net.as_ptr(),
+                &to_in6(remote.addr),
+                &to_in6(local.addr),
+                remote.port.to_be(),
+                local.port.to_be(),
+                oif,
+            )
+        })
     }
 
     /// What it takes.
     pub(crate) fn path(&self) -> Path {
         // SAFETY: Valid by the type invariants.
-        let mtu = unsafe { bindings::dst_mtu(&raw const (*self.0.as_ptr()).dst) };
+        let mtu = unsafe { bindings::dst_mtu(self.dst.as_ptr()) };
         Path {
-            mss: mss_of(mtu),
+            mss: mss_of(mtu, self.v6),
             gso_max: 0,
         }
     }
@@ -231,18 +370,26 @@ impl Route {
             return;
         };
         // SAFETY: `skb` is ours with room for the headers; the route's reference passes to it, and
-        // the packet to `ip_local_out`.
+        // the packet to `ip_local_out` or `ip6_local_out`.
         unsafe {
-            bindings::skb_finish_tcp4(
-                skb.as_ptr(),
-                header.as_ptr().cast(),
-                header.len() as c_uint,
-                addr_to_be(local.addr),
-                addr_to_be(remote.addr),
-                0,
-                false,
-            );
-            let dst = self.into_dst();
+            finish(&skb, header, local, remote, 0, false);
+            let (dst, v6) = self.into_dst();
+            if v6 {
+                let hops = bindings::ip6_dst_hoplimit(dst);
+                bindings::skb_push_ip6(
+                    net.as_ptr(),
+                    skb.as_ptr(),
+                    &to_in6(remote.addr),
+                    &to_in6(local.addr),
+                    remote.port.to_be(),
+                    local.port.to_be(),
+                    0,
+                    u8::try_from(hops).unwrap_or(64),
+                );
+                bindings::skb_dst_set(skb.as_ptr(), dst);
+                bindings::ip6_local_out(net.as_ptr(), core::ptr::null_mut(), skb.into_raw());
+                return;
+            }
             let ttl = bindings::ip4_dst_hoplimit(dst);
             bindings::skb_push_ip4(
                 skb.as_ptr(),
@@ -256,16 +403,16 @@ impl Route {
         }
     }
 
-    fn into_dst(self) -> *mut bindings::dst_entry {
+    /// The route's reference goes with the pointer.
+    fn into_dst(self) -> (*mut bindings::dst_entry, bool) {
         let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: Valid by the type invariants; the reference goes with the pointer.
-        unsafe { &raw mut (*this.0.as_ptr()).dst }
+        (this.dst.as_ptr(), this.v6)
     }
 }
 
 impl Drop for Route {
     fn drop(&mut self) {
         // SAFETY: We hold a reference.
-        unsafe { bindings::ip_rt_put(self.0.as_ptr()) };
+        unsafe { bindings::dst_release(self.dst.as_ptr()) };
     }
 }

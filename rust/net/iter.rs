@@ -181,6 +181,7 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn recv_error(&self, msg: &mut Message<'_>, len: usize) -> Result<usize> {
         const ERR: usize = core::mem::size_of::<bindings::sock_extended_err>();
         const OFFENDER: usize = core::mem::size_of::<bindings::sockaddr_in>();
+        const OFFENDER6: usize = core::mem::size_of::<bindings::sockaddr_in6>();
         // SAFETY: Valid; the queue has a lock of its own, and gives the buffer away.
         let skb = unsafe { bindings::sock_dequeue_err_skb(self.as_ptr()) };
         let skb = core::ptr::NonNull::new(skb).ok_or(EAGAIN)?;
@@ -200,15 +201,19 @@ impl<P: Protocol> Sock<P> {
         msg.copy_out(&skb, 0, n)?;
         // SAFETY: All are valid.
         unsafe { bindings::sock_recv_timestamp(msg.msg, self.as_ptr(), skb.as_ptr()) };
-        let mut control = [0u8; ERR + OFFENDER];
+        // Who reported it is nobody: it is about this host.
+        let mut control = [0u8; ERR + OFFENDER6];
         for (to, from) in control.iter_mut().zip(err) {
             *to = from;
         }
-        msg.put_control(
-            bindings::SOL_IP as i32,
-            bindings::IP_RECVERR as i32,
-            &control,
-        );
+        let (level, name, len) = if self.is_v6() {
+            (bindings::SOL_IPV6, bindings::IPV6_RECVERR, ERR + OFFENDER6)
+        } else {
+            (bindings::SOL_IP, bindings::IP_RECVERR, ERR + OFFENDER)
+        };
+        if let Some(control) = control.get(..len) {
+            msg.put_control(level as i32, name as i32, control);
+        }
         msg.add_flags(bindings::MSG_ERRQUEUE);
         skb.consume();
         Ok(n as usize)

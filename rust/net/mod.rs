@@ -36,6 +36,13 @@ const _: () = {
     };
     assert!(size_of::<bindings::sock>() == bindings::SIZEOF_SOCK);
     assert!(size_of::<bindings::inet_sock>() == bindings::SIZEOF_INET_SOCK);
+    assert!(size_of::<bindings::ipv6_pinfo>() == bindings::SIZEOF_IPV6_PINFO);
+    assert!(offset_of!(bindings::inet_sock, pinet6) == bindings::OFFSETOF_PINET6);
+    assert!(
+        offset_of!(bindings::sock, __sk_common) + offset_of!(bindings::sock_common, skc_v6_daddr)
+            == bindings::OFFSETOF_SK_V6_DADDR
+    );
+    assert!(offset_of!(bindings::ipv6_pinfo, dst_cookie) == bindings::OFFSETOF_DST_COOKIE);
     assert!(size_of::<bindings::sk_buff>() == bindings::SIZEOF_SK_BUFF);
     assert!(size_of::<bindings::proto>() == bindings::SIZEOF_PROTO);
     assert!(size_of::<bindings::proto_ops>() == bindings::SIZEOF_PROTO_OPS);

@@ -8,7 +8,8 @@ use super::{
     addr::{
         read_sockaddr,
         write_sockaddr,
-        Endpoint, //
+        Endpoint,
+        Name, //
     },
     bindings,
     iter::{
@@ -55,7 +56,7 @@ pub(crate) trait StreamOps: Protocol {
     /// bind().
     fn bind(sk: &Sock<Self>, local: Endpoint) -> Result;
     /// connect(); `None` for AF_UNSPEC.
-    fn connect(sk: &Sock<Self>, remote: Option<Endpoint>, nonblock: bool) -> Result;
+    fn connect(sk: &Sock<Self>, remote: Option<Name>, nonblock: bool) -> Result;
     /// accept(): a connected child.
     fn accept(sk: &Sock<Self>, nonblock: bool) -> Result<ARef<Sock<Self>>>;
     /// listen().
@@ -214,16 +215,22 @@ impl<T: StreamOps> FamilyRegistration<T> {
                 {
                     return Err(ESOCKTNOSUPPORT);
                 }
-                // 0 is RUSTTCP_IPV4; IPPROTO_TCP means the same.
-                if protocol != 0 && protocol != bindings::IPPROTO_TCP as c_int {
-                    return Err(EPROTONOSUPPORT);
-                }
+                const IPV4: c_int = bindings::RUSTTCP_IPV4 as c_int;
+                const IPV6: c_int = bindings::RUSTTCP_IPV6 as c_int;
+                const TCP: c_int = bindings::IPPROTO_TCP as c_int;
+                let v6 = match protocol {
+                    IPV4 | TCP => false,
+                    IPV6 if bindings::ipv6_enabled() => true,
+                    IPV6 => return Err(EAFNOSUPPORT),
+                    _ => return Err(EPROTONOSUPPORT),
+                };
                 let net = Net::from_raw(net).ok_or(EINVAL)?;
                 Sock::<T>::alloc(
                     net,
                     socket,
                     bindings::IPPROTO_TCP as u16,
                     Self::number(),
+                    v6,
                     kern != 0,
                 )?;
                 (*socket).ops = Self::ops();
@@ -259,8 +266,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
     ) -> c_int {
         // SAFETY: The socket layer calls with a kernel copy of the address.
         ret(unsafe {
-            read_sockaddr(addr, len, Self::number(), false)
-                .and_then(|local| T::bind(Self::sk(socket), local.ok_or(EAFNOSUPPORT)?))
+            let sk = Self::sk(socket);
+            read_sockaddr(addr, len, Self::number(), sk.is_v6(), false)
+                .and_then(|local| T::bind(sk, local.ok_or(EAFNOSUPPORT)?.endpoint))
         })
     }
 
@@ -276,8 +284,9 @@ impl<T: StreamOps> FamilyRegistration<T> {
         let nonblock = flags & bindings::O_NONBLOCK as c_int != 0;
         // SAFETY: As in `bind`.
         ret(unsafe {
-            read_sockaddr(addr, len, Self::number(), true)
-                .and_then(|remote| T::connect(Self::sk(socket), remote, nonblock))
+            let sk = Self::sk(socket);
+            read_sockaddr(addr, len, Self::number(), sk.is_v6(), true)
+                .and_then(|remote| T::connect(sk, remote, nonblock))
         })
     }
 
@@ -323,8 +332,10 @@ impl<T: StreamOps> FamilyRegistration<T> {
         };
         // SAFETY: The socket layer calls with room for any address.
         unsafe {
-            match T::name(Self::sk(socket), which) {
-                Ok(endpoint) => write_sockaddr(addr, endpoint),
+            let sk = Self::sk(socket);
+            let flow = if which == Which::Local { 0 } else { sk.flow() };
+            match T::name(sk, which) {
+                Ok(endpoint) => write_sockaddr(addr, Name { endpoint, flow }, sk.is_v6()),
                 Err(e) => e.to_errno(),
             }
         }
@@ -353,7 +364,10 @@ impl<T: StreamOps> FamilyRegistration<T> {
         unsafe {
             match T::ioctl(Self::sk(socket), cmd) {
                 Ok(value) => bindings::put_user_int(value, arg as *mut c_int),
-                // Not about TCP: addresses, routes and the like, as any socket of IPv4.
+                // Not about TCP: addresses, routes and the like, as any socket of its family.
+                Err(e) if e.to_errno() == ENOIOCTLCMD && Self::sk(socket).is_v6() => {
+                    bindings::inet6_ioctl(socket, cmd, arg)
+                }
                 Err(e) if e.to_errno() == ENOIOCTLCMD => bindings::inet_ioctl(socket, cmd, arg),
                 Err(e) => e.to_errno(),
             }
@@ -533,7 +547,22 @@ pub(crate) mod abi {
     pub(crate) const SOL_IP: i32 = b::SOL_IP as i32;
     pub(crate) const IP_RECVERR: i32 = b::IP_RECVERR as i32;
     pub(crate) const IP_ADD_MEMBERSHIP: i32 = b::IP_ADD_MEMBERSHIP as i32;
+    pub(crate) const MCAST_JOIN_GROUP: i32 = b::MCAST_JOIN_GROUP as i32;
     pub(crate) const MCAST_MSFILTER: i32 = b::MCAST_MSFILTER as i32;
+
+    pub(crate) const AF_INET: i32 = b::AF_INET as i32;
+    pub(crate) const AF_INET6: i32 = b::AF_INET6 as i32;
+    pub(crate) const SOL_IPV6: i32 = b::SOL_IPV6 as i32;
+    pub(crate) const IPV6_ADDRFORM: i32 = b::IPV6_ADDRFORM as i32;
+    pub(crate) const IPV6_V6ONLY: i32 = b::IPV6_V6ONLY as i32;
+    pub(crate) const IPV6_ADD_MEMBERSHIP: i32 = b::IPV6_ADD_MEMBERSHIP as i32;
+    pub(crate) const IPV6_DROP_MEMBERSHIP: i32 = b::IPV6_DROP_MEMBERSHIP as i32;
+    pub(crate) const IPV6_RECVERR: i32 = b::IPV6_RECVERR as i32;
+    pub(crate) const IPV6_PKTINFO: i32 = b::IPV6_PKTINFO as i32;
+    pub(crate) const IPV6_TCLASS: i32 = b::IPV6_TCLASS as i32;
+    pub(crate) const IPV6_TRANSPARENT: i32 = b::IPV6_TRANSPARENT as i32;
+    pub(crate) const IPV6_FREEBIND: i32 = b::IPV6_FREEBIND as i32;
+    pub(crate) const IPV6_ROUTER_ALERT: i32 = b::IPV6_ROUTER_ALERT as i32;
 
     pub(crate) const SOL_TCP: i32 = b::SOL_TCP as i32;
     pub(crate) const TCP_NODELAY: i32 = b::TCP_NODELAY as i32;

@@ -8,8 +8,9 @@
 
 use super::{
     addr::{
-        addr_to_be,
-        Endpoint, //
+        write_sockaddr,
+        Endpoint,
+        Name, //
     },
     bindings,
     sock::{
@@ -115,11 +116,16 @@ impl ReservationBox {
     ) -> Result<Self> {
         let net = sk.net();
         let mut socket: *mut bindings::socket = core::ptr::null_mut();
+        let family = if sk.is_v6() {
+            bindings::AF_INET6
+        } else {
+            bindings::AF_INET
+        };
         // SAFETY: The namespace is alive; the result is a valid place.
         to_result(unsafe {
             bindings::sock_create_kern(
                 net.as_ptr(),
-                bindings::AF_INET as c_int,
+                family as c_int,
                 bindings::sock_type_SOCK_STREAM as c_int,
                 bindings::IPPROTO_TCP as c_int,
                 &mut socket,
@@ -142,24 +148,36 @@ impl ReservationBox {
         unsafe { bindings::init_work(boxed.work.get(), Some(Self::release)) };
         // INVARIANT: The socket is only known to the box.
         let this = Self(Some(boxed));
-        let mut addr = bindings::sockaddr_in {
-            sin_family: bindings::AF_INET as u16,
-            sin_port: local.port.to_be(),
-            sin_addr: bindings::in_addr {
-                s_addr: addr_to_be(local.addr),
-            },
-            ..Default::default()
+        let mut addr = bindings::sockaddr_in6::default();
+        let name = Name {
+            endpoint: local,
+            flow: 0,
         };
         // SAFETY: A valid kernel socket, not yet bound; the address is valid for its length.
         unsafe {
+            let len = write_sockaddr((&raw mut addr).cast(), name, sk.is_v6());
             bindings::sk_copy_bind_options((*socket.as_ptr()).sk, sk.as_ptr(), share);
             to_result(bindings::kernel_bind(
                 socket.as_ptr(),
                 (&raw mut addr).cast(),
-                core::mem::size_of_val(&addr) as c_int,
+                len,
             ))?;
         }
         Ok(this)
+    }
+
+    /// What bind() made of the interface and of IPV6_V6ONLY: a link-local address brings an
+    /// interface, and a socket that is bound to an address of IPv6 is for IPv6 only.
+    pub(crate) fn outcome(&self) -> (c_int, bool) {
+        match &self.0 {
+            // SAFETY: A valid, bound kernel socket.
+            Some(r) => unsafe {
+                let sk = (*r.socket.as_ptr()).sk;
+                let dev = (*sk).__sk_common.skc_bound_dev_if;
+                (dev, bindings::sk_ipv6only(sk))
+            },
+            None => (0, false),
+        }
     }
 
     /// The port.

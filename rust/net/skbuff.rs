@@ -161,7 +161,7 @@ impl<C: ControlBlock> SkBuff<C> {
     pub(crate) fn ip_tos(&self) -> u8 {
         // SAFETY: Valid by the type invariants. The receive path set the network header, and the
         // headers stay in the linear part.
-        unsafe { bindings::skb_ip4_tos(self.as_ptr()) }
+        unsafe { bindings::skb_rx_tos(self.as_ptr()) }
     }
 
     /// Drops the first `n` bytes, which must be linear (see [`Self::pull_head`]).

@@ -2,7 +2,7 @@
 
 //! `struct sock`: allocation, references, the socket lock in its two forms, waiting and waking.
 //!
-//! A [`Sock<P>`] is an `inet_sock` with two Rust parts behind it: `P::Shared`, which anybody with
+//! A [`Sock<P>`] is an `inet_sock` (with an `ipv6_pinfo`) with two Rust parts behind it: `P::Shared`, which anybody with
 //! a reference may use, and `P::Locked`, which only the holder of the socket lock may touch. The
 //! lock is the kernel's: process context *owns* the socket ([`Sock::lock`], may sleep) and softirq
 //! context holds its spinlock ([`Sock::bh_lock`]); a softirq that finds the socket owned puts its
@@ -11,13 +11,9 @@
 //!
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
+mod ends;
+
 use super::{
-    addr::{
-        addr_from_be,
-        addr_to_be,
-        Endpoint,
-        ANY4, //
-    },
     bindings,
     netns::Net,
     skbuff::{
@@ -28,7 +24,6 @@ use super::{
 use core::{
     cell::UnsafeCell,
     mem::offset_of,
-    net::IpAddr,
     ops::{
         Deref,
         DerefMut, //
@@ -75,7 +70,8 @@ pub(crate) trait Protocol: Sized + 'static {
 /// # Invariants
 ///
 /// `inet` is an initialised `inet_sock` whose memory is of `P`'s `proto`, so `sk_alloc` made room
-/// for the whole of `Self`; `shared` and `locked` are initialised from [`Sock::alloc`] (or
+/// for the whole of `Self`; its `pinet6` is null for a socket of IPv4 and `inet6` here, initialised,
+/// for one of IPv6, and never changes; `shared` and `locked` are initialised from [`Sock::alloc`] (or
 /// [`Sock::clone_child`]) until `sk_destruct`. `locked` is accessed by the holder of the socket
 /// lock only. The memory is freed an RCU grace period after the last reference (SOCK_RCU_FREE).
 #[repr(C)]
@@ -85,6 +81,7 @@ pub(crate) struct Sock<P: Protocol> {
     timer_deferred: Atomic<bool>,
     locked: UnsafeCell<P::Locked>,
     shared: P::Shared,
+    inet6: Opaque<bindings::ipv6_pinfo>,
 }
 
 // SAFETY: References may be used from any CPU; `locked` is guarded by the socket lock.
@@ -137,6 +134,7 @@ impl<P: Protocol> ProtoRegistration<P> {
             release_cb: Some(Sock::<P>::release_cb),
             keepalive: Some(Sock::<P>::keepalive_cb),
             max_header: bindings::MAX_TCP_HEADER as c_int,
+            ipv6_pinfo_offset: offset_of!(Sock<P>, inet6) as c_uint,
             ..Default::default()
         };
         for (to, from) in proto.name.iter_mut().zip(name.to_bytes()) {
@@ -183,7 +181,20 @@ impl<P: Protocol> Sock<P> {
         self.inet.get()
     }
 
-    /// Makes a socket and attaches it to `socket`. May sleep.
+    /// The IPv6 part of an IPv6 socket.
+    #[inline]
+    fn inet6(&self) -> Option<NonNull<bindings::ipv6_pinfo>> {
+        // SAFETY: A pointer that does not change, by the type invariants.
+        NonNull::new(unsafe { (*self.inet()).pinet6 })
+    }
+
+    /// Whether it was made as a socket of IPv6 (which may have an IPv4 peer).
+    #[inline]
+    pub(crate) fn is_v6(&self) -> bool {
+        self.inet6().is_some()
+    }
+
+    /// Makes a socket of IPv4 or (`v6`) IPv6 and attaches it to `socket`. May sleep.
     ///
     /// # Safety
     ///
@@ -193,6 +204,7 @@ impl<P: Protocol> Sock<P> {
         socket: *mut bindings::socket,
         protocol: u16,
         family: u16,
+        v6: bool,
         kern: bool,
     ) -> Result<()> {
         // SAFETY: The proto is registered and the namespace alive.
@@ -212,6 +224,13 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             bindings::sock_init_data(socket, sk.as_ptr());
             bindings::inet_sock_defaults(sk.as_ptr());
+            if v6 {
+                let this = sk.as_ptr().cast::<Self>();
+                bindings::inet6_sock_defaults(
+                    sk.as_ptr(),
+                    Opaque::cast_into(&raw const (*this).inet6),
+                );
+            }
             Self::init_rust_parts(sk.as_ptr());
             (*sk.as_ptr()).sk_protocol = protocol;
             (*sk.as_ptr()).sk_backlog_rcv = Some(Self::backlog_rcv);
@@ -258,6 +277,14 @@ impl<P: Protocol> Sock<P> {
             (*inet).inet_opt = core::ptr::null_mut();
             (*inet).mc_list = core::ptr::null_mut();
             (*inet).ipv6_fl_list = core::ptr::null_mut();
+            if self.is_v6() {
+                // INVARIANT: The copy's own, no longer the listener's.
+                let this = sk.as_ptr().cast::<Self>();
+                bindings::inet6_sock_copied(
+                    sk.as_ptr(),
+                    Opaque::cast_into(&raw const (*this).inet6),
+                );
+            }
             (*sk.as_ptr()).sk_rx_dst = core::ptr::null_mut();
             (*sk.as_ptr()).sk_max_ack_backlog = 0;
             // Not the listener's: a child that never becomes a connection goes as it is.
@@ -291,7 +318,11 @@ impl<P: Protocol> Sock<P> {
             let this = sk.cast::<Self>();
             core::ptr::drop_in_place(&raw mut (*this).locked);
             core::ptr::drop_in_place(&raw mut (*this).shared);
-            bindings::inet_sock_destruct(sk);
+            if (*this).is_v6() {
+                bindings::inet6_sock_destruct(sk);
+            } else {
+                bindings::inet_sock_destruct(sk);
+            }
         }
     }
 
@@ -315,60 +346,6 @@ impl<P: Protocol> Sock<P> {
                 }
             },
         }
-    }
-
-    // --- addresses: written under the socket lock before the socket becomes findable ----------
-
-    /// The local endpoint. The address is that of the bound or connected socket.
-    pub(crate) fn local(&self) -> Endpoint {
-        // SAFETY: Single words of a valid socket.
-        unsafe {
-            let inet = self.inet();
-            let common = &(*self.as_ptr()).__sk_common;
-            Endpoint::new(
-                addr_from_be((*inet).inet_saddr),
-                common.__bindgen_anon_3.__bindgen_anon_1.skc_num,
-                self.bound_dev_if(),
-            )
-        }
-    }
-
-    /// The address that the socket was bound to; unspecified for any.
-    pub(crate) fn bound_addr(&self) -> IpAddr {
-        // SAFETY: A single word of a valid socket.
-        unsafe {
-            addr_from_be(
-                (*self.as_ptr())
-                    .__sk_common
-                    .__bindgen_anon_1
-                    .__bindgen_anon_1
-                    .skc_rcv_saddr,
-            )
-        }
-    }
-
-    /// The peer.
-    pub(crate) fn remote(&self) -> Endpoint {
-        // SAFETY: Single words of a valid socket.
-        unsafe {
-            let common = &(*self.as_ptr()).__sk_common;
-            Endpoint::new(
-                addr_from_be(common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr),
-                u16::from_be(common.__bindgen_anon_3.__bindgen_anon_1.skc_dport),
-                self.bound_dev_if(),
-            )
-        }
-    }
-
-    /// No place: what an unbound socket is bound to, and an unconnected one connected to.
-    pub(crate) fn nowhere(&self) -> Endpoint {
-        Endpoint::new(ANY4, 0, 0)
-    }
-
-    /// SO_BINDTODEVICE's interface index; 0 for none.
-    pub(crate) fn bound_dev_if(&self) -> c_int {
-        // SAFETY: A single word of a valid socket.
-        unsafe { (*self.as_ptr()).__sk_common.skc_bound_dev_if }
     }
 
     // --- what may be read without the lock ------------------------------------------------------
@@ -704,29 +681,6 @@ impl<'a, P: Protocol> Locked<'a, P> {
         unsafe {
             (*self.sk.as_ptr()).sk_sndbuf = c_int::try_from(sndbuf).unwrap_or(c_int::MAX);
             (*self.sk.as_ptr()).sk_rcvbuf = c_int::try_from(rcvbuf).unwrap_or(c_int::MAX);
-        }
-    }
-
-    /// Sets the local endpoint. `bound` is whether the address was asked for by bind().
-    pub(crate) fn set_local(&mut self, local: Endpoint, bound: IpAddr) {
-        // SAFETY: Valid, and the lock is held; readers without the lock read single words.
-        unsafe {
-            let inet = self.sk.inet();
-            (*inet).inet_saddr = addr_to_be(local.addr);
-            (*inet).inet_sport = local.port.to_be();
-            let common = &mut (*self.sk.as_ptr()).__sk_common;
-            common.__bindgen_anon_1.__bindgen_anon_1.skc_rcv_saddr = addr_to_be(bound);
-            common.__bindgen_anon_3.__bindgen_anon_1.skc_num = local.port;
-        }
-    }
-
-    /// Sets the peer.
-    pub(crate) fn set_remote(&mut self, remote: Endpoint) {
-        // SAFETY: As in `set_local`.
-        unsafe {
-            let common = &mut (*self.sk.as_ptr()).__sk_common;
-            common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr = addr_to_be(remote.addr);
-            common.__bindgen_anon_3.__bindgen_anon_1.skc_dport = remote.port.to_be();
         }
     }
 

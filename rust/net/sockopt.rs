@@ -7,6 +7,7 @@
 //! [`include/net/sock.h`](srctree/include/net/sock.h)
 
 use super::{
+    addr::to_in6,
     bindings,
     skbuff::SkBuff,
     sock::{
@@ -15,6 +16,7 @@ use super::{
         Sock, //
     },
 };
+use core::net::IpAddr;
 use kernel::{
     error::to_result,
     prelude::*, //
@@ -92,24 +94,49 @@ impl OptIn {
         to.get(..end).ok_or(EINVAL)
     }
 
-    /// Lets the kernel handle an option of SOL_SOCKET or SOL_IP, as for any socket. The socket must
-    /// not be locked.
+    /// Bytes that the option has.
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is no option at all.
+    pub(crate) fn is_null(&self) -> bool {
+        // SAFETY: Only looks at the pointer.
+        unsafe { bindings::sockptr_is_null(self.value) }
+    }
+
+    /// The option as an int as SOL_IPV6 reads it: 0 if it is missing or shorter, EFAULT if it can't
+    /// be read.
+    pub(crate) fn int_or_zero(&self) -> Result<i32> {
+        if self.is_null() || self.len() < core::mem::size_of::<i32>() {
+            return Ok(0);
+        }
+        self.int()
+    }
+
+    /// Lets the kernel handle an option of SOL_SOCKET, SOL_IP or SOL_IPV6, as for any socket. The
+    /// socket must not be locked, and for SOL_IPV6 be one of IPv6.
     pub(crate) fn generic(self) -> Result {
-        // SAFETY: By the type invariants; the socket is an `inet_sock` that is no `tcp_sock`, which
-        // is what these two handlers need.
-        to_result(unsafe {
-            if self.level == bindings::SOL_SOCKET as c_int {
-                bindings::sock_setsockopt(self.socket, self.level, self.name, self.value, self.len)
-            } else {
-                bindings::ip_setsockopt(
-                    (*self.socket).sk,
+        const SOL_SOCKET: c_int = bindings::SOL_SOCKET as c_int;
+        const SOL_IPV6: c_int = bindings::SOL_IPV6 as c_int;
+        // SAFETY: By the type invariants; the socket is an `inet_sock` (of IPv6, with an
+        // `ipv6_pinfo`) that is no `tcp_sock`, which is what these handlers need.
+        unsafe {
+            let sk = (*self.socket).sk;
+            to_result(match self.level {
+                SOL_SOCKET => bindings::sock_setsockopt(
+                    self.socket,
                     self.level,
                     self.name,
                     self.value,
                     self.len,
-                )
-            }
-        })
+                ),
+                SOL_IPV6 => {
+                    bindings::ipv6_setsockopt(sk, self.level, self.name, self.value, self.len)
+                }
+                _ => bindings::ip_setsockopt(sk, self.level, self.name, self.value, self.len),
+            })
+        }
     }
 }
 
@@ -195,23 +222,67 @@ impl OptOut {
         self.bytes(bytes)
     }
 
-    /// Lets the kernel handle an option of SOL_IP, as for any socket. The socket must not be
-    /// locked.
+    /// Lets the kernel handle an option of SOL_IP or SOL_IPV6, as for any socket. The socket must
+    /// not be locked, and for SOL_IPV6 be one of IPv6.
     pub(crate) fn generic(self) -> Result {
+        let value = self.value.cast();
         // SAFETY: As for `OptIn::generic`.
-        to_result(unsafe {
-            bindings::ip_getsockopt(
-                (*self.socket).sk,
-                self.level,
-                self.name,
-                self.value.cast(),
-                self.len,
-            )
-        })
+        unsafe {
+            let sk = (*self.socket).sk;
+            to_result(if self.level == bindings::SOL_IPV6 as c_int {
+                bindings::ipv6_getsockopt(sk, self.level, self.name, value, self.len)
+            } else {
+                bindings::ip_getsockopt(sk, self.level, self.name, value, self.len)
+            })
+        }
     }
 }
 
 impl<P: Protocol> Locked<'_, P> {
+    /// Sets IPV6_TCLASS, less the bits of ECN. The socket is one of IPv6.
+    pub(crate) fn set_tclass(&mut self, tclass: u8) {
+        if self.sk().is_v6() {
+            // SAFETY: Valid, of IPv6, and the lock is held.
+            unsafe { bindings::inet6_set_tclass(self.sk().as_ptr(), tclass) };
+        }
+    }
+
+    /// Sets one of IPV6_RECVPKTINFO and its kin, given in `len` bytes. ENOPROTOOPT if `name` is
+    /// none of them, or the socket none of IPv6; EINVAL if that is too short.
+    pub(crate) fn set_recv_option6(&mut self, name: i32, len: usize, on: bool) -> Result {
+        if !self.sk().is_v6() {
+            return Err(ENOPROTOOPT);
+        }
+        // SAFETY: Valid, of IPv6, and the lock is held.
+        to_result(unsafe { bindings::inet6_set_recv_option(self.sk().as_ptr(), name, len, on) })
+    }
+
+    /// Sets IPV6_PKTINFO, a `struct in6_pktinfo`. EINVAL if the socket is bound to another
+    /// interface, or is none of IPv6.
+    pub(crate) fn set_pktinfo(&mut self, address: [u8; 16], interface: u32) -> Result {
+        let info = bindings::in6_pktinfo {
+            ipi6_addr: to_in6(IpAddr::V6(address.into())),
+            ipi6_ifindex: interface as c_int,
+        };
+        // SAFETY: Valid, of IPv6, and the lock is held.
+        if self.sk().is_v6() && unsafe { bindings::inet6_set_pktinfo(self.sk().as_ptr(), &info) } {
+            return Ok(());
+        }
+        Err(EINVAL)
+    }
+
+    /// Sets IP_TRANSPARENT, which is IPV6_TRANSPARENT too.
+    pub(crate) fn set_transparent(&mut self, on: bool) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::inet_set_transparent(self.sk().as_ptr(), on) };
+    }
+
+    /// Sets IP_FREEBIND, which is IPV6_FREEBIND too.
+    pub(crate) fn set_freebind(&mut self, on: bool) {
+        // SAFETY: Valid, and the lock is held.
+        unsafe { bindings::inet_set_freebind(self.sk().as_ptr(), on) };
+    }
+
     /// Sets SO_REUSEPORT.
     pub(crate) fn set_reuse_port(&mut self, on: bool) {
         // SAFETY: Valid, and the lock is held.
@@ -249,10 +320,16 @@ impl<P: Protocol> Locked<'_, P> {
         unsafe { bindings::sk_peek_offset_move(self.sk().as_ptr(), by) };
     }
 
-    /// Takes note of the packet that the connection began with, for IP_PKTOPTIONS.
+    /// Takes note of the packet that the connection began with, for IP_PKTOPTIONS and
+    /// IPV6_2292PKTOPTIONS.
     pub(crate) fn note_first_packet(&mut self, skb: &SkBuff) {
         // SAFETY: Valid, and the lock is held; a packet that came in has its IP header.
-        unsafe { bindings::inet_note_packet(self.sk().as_ptr(), skb.as_ptr()) };
+        unsafe {
+            bindings::inet_note_packet(self.sk().as_ptr(), skb.as_ptr());
+            if self.sk().is_v6() {
+                bindings::inet6_note_packet(self.sk().as_ptr(), skb.as_ptr());
+            }
+        }
     }
 
     /// Sets where SO_TIMESTAMPING's keys are counted from.
@@ -297,10 +374,13 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::inet_bind_no_port(self.as_ptr()) }
     }
 
-    /// IP_RECVERR.
+    /// IP_RECVERR or IPV6_RECVERR.
     pub(crate) fn ip_recverr(&self) -> bool {
-        // SAFETY: Valid.
-        unsafe { bindings::inet_recverr(self.as_ptr()) }
+        // SAFETY: Valid; of IPv6 where that is asked for.
+        unsafe {
+            bindings::inet_recverr(self.as_ptr())
+                || self.is_v6() && bindings::inet6_recverr(self.as_ptr())
+        }
     }
 
     /// SO_TIMESTAMPING's flags.
@@ -335,6 +415,12 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn send_sigurg(&self) {
         // SAFETY: Valid; a file, if one is attached, stays while the lock is held.
         unsafe { bindings::sk_send_sigurg(self.as_ptr()) };
+    }
+
+    /// Whether the caller may send packets of any kind in the socket's namespace.
+    pub(crate) fn is_net_raw(&self) -> bool {
+        // SAFETY: Valid; asks about `current`.
+        unsafe { bindings::sk_net_raw(self.as_ptr()) }
     }
 
     /// Whether the caller may administer the network of the socket's namespace.

@@ -4,7 +4,11 @@
 
 use super::listen;
 use crate::net::{
-    addr::Endpoint,
+    addr::{
+        is_link_local,
+        Endpoint,
+        Name, //
+    },
     hashtable::Node,
     proto_ops::abi,
     skbuff::Gfp,
@@ -30,6 +34,7 @@ use crate::stack::{
 };
 use crate::tcp::{
     connection::{
+        default_mss,
         Connection,
         OpenParams, //
     },
@@ -37,12 +42,13 @@ use crate::tcp::{
 };
 use core::net::{
     IpAddr,
-    Ipv4Addr, //
+    Ipv4Addr,
+    Ipv6Addr, //
 };
 use kernel::prelude::*;
 
 /// connect() to `remote`.
-pub(super) fn connect(sk: &TcpSock, remote: Endpoint, nonblock: bool) -> Result {
+pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
     let mut sk = sk.lock();
     match sk.peek().phase {
         Phase::Connected | Phase::Listening => return Err(EISCONN),
@@ -81,9 +87,51 @@ fn is_connecting(sk: &LockedTcp<'_>) -> bool {
     matches!(sk.sk().state(), abi::TCP_SYN_SENT | abi::TCP_SYN_RECV)
 }
 
+/// What connect() on an IPv6 socket means: ::1 for any address, IPv4 for a v4-mapped one, and the
+/// interface that a link-local one is on.
+fn aim6(sk: &mut LockedTcp<'_>, name: Name) -> Result<Endpoint> {
+    let remote = name.endpoint;
+    sk.set_flow(name.flow)?;
+    if remote.is_v4() {
+        return if sk.sk().is_v6_only() {
+            Err(ENETUNREACH)
+        } else {
+            Ok(remote)
+        };
+    }
+    if remote.addr.is_unspecified() {
+        let addr = if sk.sk().bound_addr().is_ipv4() {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            IpAddr::V6(Ipv6Addr::LOCALHOST)
+        };
+        return Ok(Endpoint::new(addr, remote.port, 0));
+    }
+    if remote.addr.is_multicast() {
+        return Err(ENETUNREACH);
+    }
+    if !is_link_local(remote.addr) {
+        return Ok(remote);
+    }
+    match (remote.scope(), sk.sk().bound_dev_if()) {
+        (0, 0) => Err(EINVAL),
+        (0, dev) => Ok(Endpoint::new(remote.addr, remote.port, dev)),
+        (scope, dev) if dev != 0 && dev != scope => Err(EINVAL),
+        (scope, _) => {
+            sk.set_bound_dev_if(scope);
+            Ok(remote)
+        }
+    }
+}
+
 /// Finds route and port, and sends the SYN.
-fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
+fn begin(sk: &mut LockedTcp<'_>, name: Name) -> Result {
     let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
+    let remote = if sk.sk().is_v6() {
+        aim6(sk, name)?
+    } else {
+        name.endpoint
+    };
     // RFC 1122, 3.2.1.3: this host; the routing table turns 0.0.0.0 into loopback.
     let bound = sk.sk().bound_addr();
     let source = sk.route_source(remote, bound)?;
@@ -117,6 +165,7 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
                 local,
                 remote,
                 kind: Kind::Sock(sk.sk().into()),
+                v6: sk.sk().is_v6(),
                 saved_syn: None,
             },
             ConnState::Sock,
@@ -136,10 +185,12 @@ fn begin(sk: &mut LockedTcp<'_>, remote: Endpoint) -> Result {
     let path = sk.path();
     sync_buffers(sk);
     let (seq_hash, ts_offset) = state.secret_hashes(local, remote);
+    let mss_default = default_mss(!remote.is_v4());
     let params = OpenParams {
         iss: isn(seq_hash, now()),
         ts_offset,
-        mss_route: path.map_or(536, |p| p.mss),
+        mss_route: path.map_or(mss_default, |p| p.mss),
+        mss_default,
     };
     let data = sk.data();
     data.hashed = true;

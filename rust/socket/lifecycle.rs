@@ -19,6 +19,7 @@ use crate::stack::{
         with_cx,
         LockedTcp,
         Phase,
+        PortHold,
         TcpSock, //
     },
 };
@@ -38,15 +39,26 @@ pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint, by_user: bool
     let hold = ports::bind(sk, local)?;
     if by_user && local.port == 0 && sk.sk().bind_no_port() {
         // Only the address was asked for; connect() finds a port.
+        take_outcome(sk, &hold);
         sk.set_local(local, local.addr);
         return Ok(());
     }
     let bound = local.with_port(hold.port());
+    take_outcome(sk, &hold);
     sk.set_local(bound, bound.addr);
     let data = sk.data();
     data.port = Some(hold);
     data.user_port = true;
     Ok(())
+}
+
+/// What bind() changes besides address and port.
+fn take_outcome(sk: &mut LockedTcp<'_>, hold: &PortHold) {
+    if sk.sk().is_v6() {
+        let (dev, v6_only) = hold.outcome();
+        sk.set_bound_dev_if(dev);
+        sk.set_v6_only(v6_only);
+    }
 }
 
 /// getsockname() and getpeername().

@@ -15,7 +15,10 @@ mod sendmsg;
 mod sockopt;
 
 use crate::net::{
-    addr::Endpoint,
+    addr::{
+        Endpoint,
+        Name, //
+    },
     iter::{
         Message,
         Pipe, //
@@ -52,7 +55,7 @@ impl StreamOps for RustTcp {
         lifecycle::bind(sk, local)
     }
 
-    fn connect(sk: &TcpSock, remote: Option<Endpoint>, nonblock: bool) -> Result {
+    fn connect(sk: &TcpSock, remote: Option<Name>, nonblock: bool) -> Result {
         match remote {
             Some(remote) => connect::connect(sk, remote, nonblock),
             None => connect::disconnect(sk),

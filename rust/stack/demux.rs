@@ -9,7 +9,8 @@ use super::{
 use crate::net::{
     addr::{
         Endpoint,
-        ANY4, //
+        ANY4,
+        ANY6, //
     },
     hashtable::{
         Entry,
@@ -49,6 +50,8 @@ pub(crate) struct Conn {
     pub(crate) remote: Endpoint,
     /// What it is.
     pub(crate) kind: Kind,
+    /// Whether its socket is one of IPv6 (the peer may be of IPv4 then).
+    pub(crate) v6: bool,
     /// A half-open connection's SYN, if its listener wants it kept.
     pub(crate) saved_syn: Option<KVec<u8>>,
 }
@@ -98,8 +101,10 @@ pub(crate) type ConnTable = RcuTable<Conn>;
 pub(crate) struct Listener {
     /// The port.
     port: u16,
-    /// The address it listens on; unspecified for all.
+    /// The address it listens on; unspecified for all of its family.
     addr: IpAddr,
+    /// It listens on all addresses, of IPv4 too.
+    dual: bool,
     /// The interface it listens on; 0 for all.
     dev: i32,
     /// The socket.
@@ -112,6 +117,7 @@ impl Listener {
         Self {
             port: sk.local().port,
             addr: sk.bound_addr(),
+            dual: sk.is_v6() && !sk.is_v6_only() && sk.bound_addr() == ANY6,
             dev: sk.bound_dev_if(),
             sk,
         }
@@ -131,6 +137,7 @@ impl Listener {
     pub(crate) fn is_at(&self, sk: &TcpSock) -> bool {
         self.port == sk.local().port
             && self.addr == sk.bound_addr()
+            && self.sk.is_v6_only() == sk.is_v6_only()
             && self.dev == sk.bound_dev_if()
     }
 }
@@ -145,7 +152,7 @@ impl Entry for Listener {
 pub(crate) type ListenTable = RcuTable<Listener>;
 
 /// The listener for a segment to `local` that came in by `iif`: one bound to the address before
-/// one bound to all.
+/// one bound to all, and one of IPv4 before one of both families.
 pub(crate) fn find_listener<'a>(
     table: &'a ListenTable,
     rcu: &'a impl ReadSide,
@@ -153,12 +160,22 @@ pub(crate) fn find_listener<'a>(
     iif: i32,
 ) -> Option<&'a TcpSock> {
     let hash = Listener::hash(local.port);
-    let on = |addr: IpAddr| {
+    let find = |addr: IpAddr, dual: bool| {
         table
             .find(hash, rcu, |l| {
-                l.port == local.port && l.addr == addr && (l.dev == 0 || l.dev == iif)
+                l.port == local.port
+                    && l.addr == addr
+                    && (l.dual || !dual)
+                    && (l.dev == 0 || l.dev == iif)
             })
             .map(|node| &*node.value().sk)
     };
-    on(local.addr).or_else(|| on(ANY4))
+    let on = |addr| find(addr, false);
+    if local.is_v4() {
+        on(local.addr)
+            .or_else(|| on(ANY4))
+            .or_else(|| find(ANY6, true))
+    } else {
+        on(local.addr).or_else(|| on(ANY6))
+    }
 }

@@ -181,6 +181,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
             local,
             remote,
             kind: Kind::TimeWait,
+            v6: sk.sk().is_v6(),
             saved_syn: None,
         },
         EntryState::TimeWait(tw),

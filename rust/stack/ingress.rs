@@ -39,12 +39,16 @@ use crate::net::{
         kernel_has,
         kernel_listens,
         Flow,
+        IcmpKind,
         IcmpReport,
         IngressHook,
         RxContext,
         Verdict, //
     },
-    ip::Route,
+    ip::{
+        mss_of,
+        Route, //
+    },
     netns::Net,
     skbuff::{
         copy_of,
@@ -55,6 +59,7 @@ use crate::net::{
 };
 use crate::tcp::{
     connection::{
+        default_mss,
         Connection,
         Disposition,
         DropReason,
@@ -137,7 +142,7 @@ impl IngressHook for Hook {
             skb.drop_with(SkbDrop::Header);
             return Verdict::Taken;
         };
-        if !checksum_ok(&mut skb) {
+        if !checksum_ok(flow, &mut skb) {
             state.mib.add(Mib::InCsumErrors, 1);
             state.mib.add(Mib::InErrs, 1);
             skb.drop_with(SkbDrop::Checksum);
@@ -175,43 +180,30 @@ impl IngressHook for Hook {
     }
 }
 
-/// ICMP types and codes (RFC 792, RFC 1122).
-mod icmp {
-    pub(super) const UNREACHABLE: u8 = 3;
-    pub(super) const NET: u8 = 0;
-    pub(super) const HOST: u8 = 1;
-    pub(super) const PROTOCOL: u8 = 2;
-    pub(super) const PORT: u8 = 3;
-    pub(super) const FRAG_NEEDED: u8 = 4;
-    pub(super) const NET_UNKNOWN: u8 = 6;
-}
-
 fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
     let mut guard = sk.bh_lock();
     // A socket that a task owns misses the report, as in Linux: it is a hint, and comes again.
     let Some(locked) = guard.unowned() else {
         return;
     };
-    let (kind, code) = report.kind;
-    if kind != icmp::UNREACHABLE {
-        return;
-    }
     let seq = SeqNum::new(report.seq);
-    if code == icmp::FRAG_NEEDED {
-        if locked.peek().conn.is_out(seq) {
-            report.update_pmtu();
+    let error = match report.kind {
+        IcmpKind::TooBig(mtu) => {
+            // The route remembers it too, if it is about a segment that is out (and the user does
+            // not hold on to the device's MTU).
+            if locked.peek().conn.is_out(seq) && locked.note_mtu(mtu) {
+                let mss = mss_of(mtu, !report.remote.is_v4());
+                with_cx(locked, |conn, cx| conn.handle_mtu(cx, seq, mss));
+                egress::flush(locked);
+            }
+            return;
         }
-        let mss = u16::try_from(report.mtu.saturating_sub(40)).unwrap_or(u16::MAX);
-        with_cx(locked, |conn, cx| conn.handle_mtu(cx, seq, mss));
-    } else {
-        let error = match code {
-            icmp::NET | icmp::NET_UNKNOWN => IcmpError::Net,
-            icmp::PROTOCOL | icmp::PORT => IcmpError::Refused,
-            icmp::HOST => IcmpError::Host,
-            _ => IcmpError::Host,
-        };
-        with_cx(locked, |conn, _| conn.handle_icmp(seq, error));
-    }
+        IcmpKind::Net => IcmpError::Net,
+        IcmpKind::Refused => IcmpError::Refused,
+        IcmpKind::Host => IcmpError::Host,
+        IcmpKind::Other => return,
+    };
+    with_cx(locked, |conn, _| conn.handle_icmp(seq, error));
     egress::flush(locked);
 }
 
@@ -338,6 +330,10 @@ impl Rx<'_> {
         };
         locked.set_local(self.local, self.local.addr);
         locked.set_remote(self.remote);
+        if self.local.scope() != 0 || self.remote.scope() != 0 {
+            // A link-local address says something on this interface only.
+            locked.set_bound_dev_if(self.flow.iif);
+        }
         locked.note_first_packet(&skb);
         sock::init_child(locked, cx.net);
         let data = locked.data();
@@ -358,6 +354,7 @@ impl Rx<'_> {
                 local: self.local,
                 remote: self.remote,
                 kind: Kind::Sock(child.clone()),
+                v6: child.is_v6(),
                 saved_syn: None,
             },
             EntryState::Sock,
@@ -541,6 +538,7 @@ impl Rx<'_> {
             iss: iss.unwrap_or_else(|| isn(seq_hash, cx.now)),
             ts_offset: ts_hash,
             mss_route: route.path().mss,
+            mss_default: default_mss(!self.remote.is_v4()),
             rcvbuf: listener.rcvbuf(),
             fixed: listener.buffer_locks().1,
         };
@@ -605,6 +603,7 @@ impl Rx<'_> {
             local: self.local,
             remote: self.remote,
             kind: Kind::HalfOpen(listener.into()),
+            v6: listener.is_v6(),
             saved_syn: match user.save_syn {
                 0 => None,
                 how => skb.headers(how > 1),

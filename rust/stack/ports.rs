@@ -12,10 +12,15 @@ use super::{
     },
 };
 use crate::net::{
-    addr::Endpoint,
+    addr::{
+        Endpoint,
+        ANY4,
+        ANY6, //
+    },
     reserve::ReservationBox, //
 };
 use crate::tcp::port::candidates;
+use core::net::IpAddr;
 use kernel::{
     prelude::*,
     sync::{
@@ -49,13 +54,23 @@ fn is_waited_out(sk: &TcpSock, local: Endpoint) -> bool {
             let conn = node.value();
             found |= matches!(conn.kind, Kind::TimeWait)
                 && conn.local.port == local.port
-                && (local.addr.is_unspecified() || local.addr == conn.local.addr);
+                && covers(sk, local.addr, conn.local.addr);
         });
         if found {
             break;
         }
     }
     found
+}
+
+/// Whether a socket that binds to `bound` would have `addr` too.
+fn covers(sk: &TcpSock, bound: IpAddr, addr: IpAddr) -> bool {
+    match bound {
+        bound if bound == addr => true,
+        ANY4 => addr.is_ipv4(),
+        ANY6 => addr.is_ipv6() || !sk.is_v6_only(),
+        _ => false,
+    }
 }
 
 /// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3).

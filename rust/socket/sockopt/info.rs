@@ -3,6 +3,7 @@
 //! TCP_INFO: what the core knows of a connection, in the kernel's layout and units.
 
 use crate::net::{
+    ip::mtu_of,
     proto_ops::abi,
     sockopt::TcpInfo, //
 };
@@ -42,8 +43,6 @@ const NO_THRESHOLD: u32 = 0x7fff_ffff;
 /// Segments that may overtake each other before a loss is suspected, as long as nothing else was
 /// seen: Linux' figure. Losses are told by time here (RFC 8985).
 const REORDERING: u32 = 3;
-/// Bytes of IPv4 and TCP headers without options.
-const HEADERS: u32 = 40;
 
 fn us(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
@@ -79,6 +78,7 @@ pub(super) fn tcp_info(sk: &TcpSock) -> TcpInfo {
         to.tcpi_sacked = this.max_ack_backlog();
     } else {
         fill(&mut to, &info);
+        to.tcpi_pmtu = mtu_of(info.mss_route, this.is_v6() && !this.remote().is_v4());
     }
     to
 }
@@ -118,7 +118,6 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     to.tcpi_last_data_sent = ms(info.since_data_sent);
     to.tcpi_last_data_recv = ms(info.since_data_recv);
     to.tcpi_last_ack_recv = ms(info.since_recv);
-    to.tcpi_pmtu = u32::from(info.mss_route).saturating_add(HEADERS);
     to.tcpi_rcv_ssthresh = info.rcv_ssthresh;
     to.tcpi_rtt = us(info.rtt);
     to.tcpi_rttvar = us(info.rttvar);
