@@ -5,6 +5,7 @@
 
 mod info;
 mod ip;
+mod ipv6;
 mod sol_socket;
 mod tcp;
 
@@ -23,6 +24,7 @@ pub(super) fn set(sk: &TcpSock, level: i32, name: i32, value: OptIn) -> Result {
     match level {
         abi::SOL_SOCKET => sol_socket::set(sk, name, value),
         abi::SOL_IP => ip::set(sk, name, value),
+        abi::SOL_IPV6 if sk.is_v6() => ipv6::set(sk, name, value),
         abi::SOL_TCP => tcp::set(sk, name, value),
         _ => Err(ENOPROTOOPT),
     }
@@ -32,7 +34,9 @@ pub(super) fn set(sk: &TcpSock, level: i32, name: i32, value: OptIn) -> Result {
 pub(super) fn get(sk: &TcpSock, level: i32, name: i32, out: OptOut) -> Result {
     match level {
         abi::SOL_IP => out.generic(),
+        abi::SOL_IPV6 if sk.is_v6() => ipv6::get(sk, name, out),
         abi::SOL_TCP => tcp::get(sk, name, out),
+        _ if sk.is_v6() => Err(ENOPROTOOPT),
         _ => Err(EOPNOTSUPP),
     }
 }
