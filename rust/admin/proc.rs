@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! /proc/net/rusttcp, in the format of /proc/net/tcp (so that `PROC_NET_TCP=/proc/net/rusttcp ss
-//! -tan` reads it), and /proc/net/rusttcp_stat, in the format of /proc/net/netstat.
+//! /proc/net/rusttcp and /proc/net/rusttcp6, in the formats of /proc/net/tcp and /proc/net/tcp6 (so
+//! that `PROC_NET_TCP=/proc/net/rusttcp PROC_NET_TCP6=/proc/net/rusttcp6 ss -tan` reads them), and
+//! /proc/net/rusttcp_stat, in the format of /proc/net/netstat.
 
 use crate::net::{
     addr::Endpoint,
@@ -35,6 +36,7 @@ use crate::tcp::{
 };
 use core::net::IpAddr;
 use kernel::{
+    fmt,
     prelude::*,
     seq_file::SeqFile,
     seq_print,
@@ -46,7 +48,8 @@ use kernel::{
 
 /// The files of a namespace.
 pub(crate) struct Files {
-    _connections: ProcFile<Connections>,
+    _connections: ProcFile<Connections<false>>,
+    _connections6: ProcFile<Connections<true>>,
     _stat: ProcFile<Stat>,
 }
 
@@ -56,6 +59,7 @@ impl PerNet for Files {
     fn init(net: Net) -> Result<Pin<KBox<Self>>> {
         let files = Self {
             _connections: ProcFile::new(net, c"rusttcp")?,
+            _connections6: ProcFile::new(net, c"rusttcp6")?,
             _stat: ProcFile::new(net, c"rusttcp_stat")?,
         };
         Ok(KBox::pin(files, GFP_KERNEL)?)
@@ -64,10 +68,22 @@ impl PerNet for Files {
     fn exit(&self, _net: Net) {}
 }
 
-/// /proc/net/rusttcp: the heading, then bucket after bucket of listeners and connections.
-struct Connections;
+/// /proc/net/rusttcp, or (`V6`) rusttcp6: the heading, then bucket after bucket of listeners and
+/// connections. The latter
+/// lists an IPv6 socket with an IPv4 peer too.
+struct Connections<const V6: bool>;
 
-impl Listing for Connections {
+const HEADING: &str =
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                       uid  timeout inode";
+const HEADING6: &str = concat!(
+    "  sl  ",
+    "local_address                         ",
+    "remote_address                        ",
+    "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+);
+
+impl<const V6: bool> Listing for Connections<V6> {
     fn exists(net: Net, index: usize) -> bool {
         NetState::of(net).is_some_and(|s| {
             index
@@ -83,22 +99,26 @@ impl Listing for Connections {
             return false;
         };
         let Some(index) = index.checked_sub(1) else {
-            seq_print!(
-                out,
-                "{:<149}\n",
-                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
-                 uid  timeout inode"
-            );
+            if V6 {
+                seq_print!(out, "{}\n", HEADING6);
+            } else {
+                seq_print!(out, "{:<149}\n", HEADING);
+            }
             return true;
         };
         let rcu = rcu::read_lock();
         match index.checked_sub(state.listeners.buckets()) {
             None => state.listeners.for_bucket(index, &rcu, |node| {
                 let listener: &Listener = node.value();
-                show_sock(out, index, &listener.sk);
+                if listener.sk.is_v6() == V6 {
+                    show_sock(out, index, &listener.sk);
+                }
             }),
             Some(index) => state.conns.for_bucket(index, &rcu, |node| {
                 let conn: &Conn = node.value();
+                if conn.v6 != V6 {
+                    return;
+                }
                 match &conn.kind {
                     Kind::Sock(sk) => show_sock(out, index, sk),
                     Kind::HalfOpen(_) | Kind::TimeWait => {
@@ -112,7 +132,7 @@ impl Listing for Connections {
                             }
                             ConnState::Sock => (abi::TCP_CLOSE, Shown::default()),
                         };
-                        let ends = (conn.local, conn.remote);
+                        let ends = [conn.local, conn.remote].map(|end| End(end, V6));
                         line(out, index, ends, code, (0, 0), timer, (0, 0), 0);
                     }
                 }
@@ -142,7 +162,7 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
     line(
         out,
         index,
-        (sk.local(), sk.remote()),
+        [sk.local(), sk.remote()].map(|end| End(end, sk.is_v6())),
         state,
         queues,
         timer,
@@ -171,31 +191,45 @@ impl Shown {
     }
 }
 
+/// An end of an IPv4 or (`true`) IPv6 socket.
+struct End(Endpoint, bool);
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Addresses are shown as the numbers that their bytes in memory make.
+        match self.0.addr {
+            IpAddr::V4(addr) if !self.1 => write!(f, "{:08X}", u32::from(addr).to_be())?,
+            addr => {
+                let addr = match addr {
+                    IpAddr::V4(addr) => addr.to_ipv6_mapped(),
+                    IpAddr::V6(addr) => addr,
+                };
+                for word in addr.octets().as_chunks::<4>().0 {
+                    write!(f, "{:08X}", u32::from_ne_bytes(*word))?;
+                }
+            }
+        }
+        write!(f, ":{:04X}", self.0.port)
+    }
+}
+
 #[expect(clippy::too_many_arguments)]
 fn line(
     out: &SeqFile,
     index: usize,
-    (local, remote): (Endpoint, Endpoint),
+    [local, remote]: [End; 2],
     state: u8,
     queues: (u32, u32),
     timer: Shown,
     (uid, inode): (u32, u64),
     refs: c_int,
 ) {
-    // Addresses are shown as the number that their bytes in memory make.
-    let addr = |e: Endpoint| match e.addr {
-        IpAddr::V4(addr) => u32::from(addr).to_be(),
-        IpAddr::V6(_) => 0,
-    };
     seq_print!(
         out,
-        "{:4}: {:08X}:{:04X} {:08X}:{:04X} {:02X} {:08X}:{:08X} {:02X}:{:08X} {:08X} {:5} {:8} {} \
-         {} {:016x}\n",
+        "{:4}: {} {} {:02X} {:08X}:{:08X} {:02X}:{:08X} {:08X} {:5} {:8} {} {} {:016x}\n",
         index,
-        addr(local),
-        local.port,
-        addr(remote),
-        remote.port,
+        local,
+        remote,
         state,
         queues.0,
         queues.1,
