@@ -40,7 +40,7 @@ ns_file() {
 	echo "/proc/${ns_pid[$1]}/net/$2"
 }
 
-# ns_pair: namespaces $A (10.0.0.1) and $B (10.0.0.2), joined by veth.
+# ns_pair: namespaces $A (10.0.0.1, fd00::1) and $B (10.0.0.2, fd00::2), joined by veth.
 ns_pair() {
 	A=a$$ B=b$$
 	ip netns add "$A"
@@ -48,6 +48,8 @@ ns_pair() {
 	ip link add va netns "$A" type veth peer name vb netns "$B"
 	ip -n "$A" addr add 10.0.0.1/24 dev va
 	ip -n "$B" addr add 10.0.0.2/24 dev vb
+	ip -n "$A" addr add fd00::1/64 dev va nodad
+	ip -n "$B" addr add fd00::2/64 dev vb nodad
 	for pair in "$A va" "$B vb"; do
 		# shellcheck disable=SC2086
 		set -- $pair
@@ -84,10 +86,18 @@ wait_for() {
 	done
 }
 
+# host_of FAMILY NUMBER: the address of $A (1) or $B (2).
+host_of() {
+	case $1 in
+	*6) echo "fd00::$2" ;;
+	*) echo "10.0.0.$2" ;;
+	esac
+}
+
 # wait_listen NS FAMILY PORT
 wait_listen() {
-	local hex file=tcp
-	hex=$(printf ':%04X 00000000:0000 0A' "$3")
-	[ "$2" = inet ] || file=$2
-	wait_for 10 grep -q "$hex" "$(ns_file "$1" "$file")"
+	local hex file=$2
+	hex=$(printf ':%04X 0+:0000 0A' "$3")
+	[[ $2 != inet* ]] || file=tcp${2#inet}
+	wait_for 10 grep -Eq "$hex" "$(ns_file "$1" "$file")"
 }

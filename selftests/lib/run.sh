@@ -39,8 +39,10 @@ run() {
 for program in build/prog/sk_*; do
 	name=$(basename "$program")
 	# The control: what the kernel's TCP does is what is expected.
-	[ $debug = 1 ] || run "$name inet" env RUSTTCP_FAMILY=inet "$program"
-	run "$name rusttcp" env RUSTTCP_FAMILY=rusttcp "$program"
+	for family in inet inet6 rusttcp rusttcp6; do
+		[ $debug = 1 ] && [[ $family == inet* ]] && continue
+		run "$name $family" env RUSTTCP_FAMILY=$family "$program"
+	done
 done
 for script in selftests/net/*.sh; do
 	run "$(basename "$script" .sh)" bash "$script"

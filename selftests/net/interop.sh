@@ -9,10 +9,12 @@ size=4000000
 
 # xfer SERVER-FAMILY CLIENT-FAMILY BYTES PORT
 transfer() {
-	ip netns exec "$B" xfer server "$1" 10.0.0.2 "$4" "$3" both &
-	local server=$!
+	local server to
+	to=$(host_of "$1" 2)
+	ip netns exec "$B" xfer server "$1" "$to" "$4" "$3" both &
+	server=$!
 	wait_listen "$B" "$1" "$4" || return 1
-	ip netns exec "$A" xfer client "$2" 10.0.0.2 "$4" "$3" both || { kill $server; return 1; }
+	ip netns exec "$A" xfer client "$2" "$to" "$4" "$3" both || { kill $server; return 1; }
 	wait $server
 }
 
@@ -24,11 +26,13 @@ for link in clean "loss 1% delay 5ms" "delay 2ms 1ms reorder 20% duplicate 2%"; 
 		ns_netem $link
 		bytes=$((size / 8))
 	fi
-	for server in inet rusttcp; do
-		for client in inet rusttcp; do
-			port=$((port + 1))
-			transfer $server $client $bytes $port
-			ktap $? "$client to $server, $link: $bytes bytes each way"
+	for ip in '' 6; do
+		for server in inet rusttcp; do
+			for client in inet rusttcp; do
+				port=$((port + 1))
+				transfer $server$ip $client$ip $bytes $port
+				ktap $? "$client$ip to $server$ip, $link: $bytes bytes each way"
+			done
 		done
 	done
 done

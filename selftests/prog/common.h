@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the test programs share: the family under test, KTAP output, sockets on
- * loopback. Every program runs on either stack (RUSTTCP_FAMILY=inet or rusttcp), so
- * that the kernel's TCP is the oracle for each expectation.
+ * loopback. Every program runs on either stack, over IPv4 and IPv6 (RUSTTCP_FAMILY=inet,
+ * rusttcp, inet6 or rusttcp6), so that the kernel's TCP is the oracle for each expectation.
  */
 #ifndef RUSTTCP_TEST_COMMON_H
 #define RUSTTCP_TEST_COMMON_H
@@ -36,13 +36,27 @@
 #endif
 
 static int family = AF_INET;
+/* What socket() takes with it. */
+static int protocol;
+/* Sockets and addresses are of IPv6. */
+static bool v6;
 static int tests, failures;
+
+/* Whether the stack under test is the kernel's. */
+static inline bool is_kernels(void)
+{
+	return family == AF_INET || family == AF_INET6;
+}
 
 static inline void choose_family(const char *name)
 {
+	v6 = name && strchr(name, '6');
+	protocol = 0;
 	if (!name || !strcmp(name, "inet")) {
 		family = AF_INET;
-	} else if (!strcmp(name, "rusttcp")) {
+	} else if (!strcmp(name, "inet6")) {
+		family = AF_INET6;
+	} else if (!strcmp(name, "rusttcp") || !strcmp(name, "rusttcp6")) {
 		FILE *f = fopen("/sys/module/rusttcp/parameters/family", "r");
 
 		family = AF_RUSTTCP;
@@ -51,6 +65,7 @@ static inline void choose_family(const char *name)
 				family = AF_RUSTTCP;
 			fclose(f);
 		}
+		protocol = v6 ? RUSTTCP_IPV6 : RUSTTCP_IPV4;
 	} else {
 		fprintf(stderr, "unknown family %s\n", name);
 		exit(2);
@@ -103,28 +118,84 @@ static inline void ktap(bool ok, const char *name)
 
 static inline int new_socket(void)
 {
-	int fd = socket(family, SOCK_STREAM, 0);
+	int fd = socket(family, SOCK_STREAM, protocol);
 
 	must(fd >= 0);
 	return fd;
 }
 
-static inline struct sockaddr_in at(const char *addr, int port)
+/*
+ * An address of the family under test. Family and port are in the same place for both, and the
+ * kernel takes an IPv4 address that has more room than it needs.
+ */
+struct endpoint {
+	union {
+		struct {
+			sa_family_t sin_family;
+			in_port_t sin_port;
+			struct in_addr sin_addr;
+		};
+		struct sockaddr_in6 in6;
+	};
+};
+
+/* What the kernel says the length of an address is. */
+static inline socklen_t addr_len(void)
 {
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET,
+	return v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+/* The IPv6 address that stands for one of IPv4 in the tests. */
+static inline const char *v6_of(const char *addr)
+{
+	static const char *const pairs[][2] = {
+		{ "127.0.0.1", "::1" },
+		{ "0.0.0.0", "::" },
+		{ "192.0.2.1", "2001:db8::1" },
+		{ "192.0.2.9", "2001:db8::9" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		if (!strcmp(addr, pairs[i][0]))
+			return pairs[i][1];
+	return addr;
+}
+
+static inline struct endpoint at(const char *addr, int port)
+{
+	struct endpoint sin = {
+		.sin_family = v6 ? AF_INET6 : AF_INET,
 		.sin_port = htons(port),
 	};
 
-	must(inet_pton(AF_INET, addr, &sin.sin_addr) == 1);
+	if (v6)
+		must(inet_pton(AF_INET6, v6_of(addr), &sin.in6.sin6_addr) == 1);
+	else
+		must(inet_pton(AF_INET, addr, &sin.sin_addr) == 1);
 	return sin;
+}
+
+/* Whether two endpoints have the same address and port. */
+static inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->sin_family == b->sin_family && a->sin_port == b->sin_port &&
+	       (v6 ? !memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr)) :
+		     a->sin_addr.s_addr == b->sin_addr.s_addr);
+}
+
+/* The file in /proc/net that lists the sockets of the stack under test. */
+static inline const char *proc_file(void)
+{
+	if (is_kernels())
+		return v6 ? "/proc/net/tcp6" : "/proc/net/tcp";
+	return v6 ? "/proc/net/rusttcp6" : "/proc/net/rusttcp";
 }
 
 #define SA(sin) ((struct sockaddr *)&(sin))
 
-static inline struct sockaddr_in local_of(int fd)
+static inline struct endpoint local_of(int fd)
 {
-	struct sockaddr_in sin = { 0 };
+	struct endpoint sin = { 0 };
 	socklen_t len = sizeof(sin);
 
 	must(getsockname(fd, SA(sin), &len) == 0);
@@ -132,7 +203,7 @@ static inline struct sockaddr_in local_of(int fd)
 }
 
 /* A listener on loopback, any port. */
-static inline int new_listener(int backlog, struct sockaddr_in *sin)
+static inline int new_listener(int backlog, struct endpoint *sin)
 {
 	int fd = new_socket();
 
@@ -146,7 +217,7 @@ static inline int new_listener(int backlog, struct sockaddr_in *sin)
 /* Two ends of a connection; the listener is closed. */
 static inline void new_pair(int fds[2])
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int listener = new_listener(1, &sin);
 
 	fds[0] = new_socket();

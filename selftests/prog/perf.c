@@ -42,7 +42,7 @@ static void serve(int fd)
 			return;
 }
 
-static void server(struct sockaddr_in *sin)
+static void server(struct endpoint *sin)
 {
 	int one = 1, listener = new_socket();
 
@@ -59,7 +59,7 @@ static void server(struct sockaddr_in *sin)
 	}
 }
 
-static int open_to(struct sockaddr_in *sin, char kind)
+static int open_to(struct endpoint *sin, char kind)
 {
 	int one = 1, fd = new_socket();
 
@@ -79,7 +79,7 @@ static void exchange(int fd)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	double start, end;
 	uint64_t n = 0, got = 0;
 	int fd;

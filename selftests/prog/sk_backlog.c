@@ -5,7 +5,7 @@
 /* Recv-Q and Send-Q of the line with these ports; false if there is none. */
 static bool queues(int local, int remote, unsigned int *recv_q, unsigned int *send_q)
 {
-	FILE *f = fopen(family == AF_INET ? "/proc/net/tcp" : "/proc/net/rusttcp", "r");
+	FILE *f = fopen(proc_file(), "r");
 	char line[512];
 	bool found = false;
 
@@ -13,7 +13,7 @@ static bool queues(int local, int remote, unsigned int *recv_q, unsigned int *se
 	while (!found && fgets(line, sizeof(line), f)) {
 		unsigned int lport, rport, tx, rx;
 
-		if (sscanf(line, " %*d: %*x:%x %*x:%x %*x %x:%x", &lport, &rport, &tx, &rx) == 4 &&
+		if (sscanf(line, " %*d: %*[^:]:%x %*[^:]:%x %*x %x:%x", &lport, &rport, &tx, &rx) == 4 &&
 		    (int)lport == local && (int)rport == remote) {
 			*recv_q = rx;
 			*send_q = tx;
@@ -24,7 +24,7 @@ static bool queues(int local, int remote, unsigned int *recv_q, unsigned int *se
 	return found;
 }
 
-static int start(struct sockaddr_in *sin)
+static int start(struct endpoint *sin)
 {
 	int fd = new_socket();
 
@@ -36,7 +36,7 @@ static int start(struct sockaddr_in *sin)
 /* listen(n) has room for n + 1; a handshake beyond that does not complete. */
 static void test_bound(int backlog)
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int l = new_listener(backlog, &sin), fds[64], n = 0;
 	unsigned int rx, tx;
 	char name[64];
@@ -65,7 +65,7 @@ static void test_bound(int backlog)
 /* First come, first served. */
 static void test_order(void)
 {
-	struct sockaddr_in sin, peer;
+	struct endpoint sin, peer;
 	int l = new_listener(16, &sin), fds[8];
 	bool right = true;
 
@@ -90,7 +90,7 @@ static void test_order(void)
 /* Data may come before accept(), and the end too. */
 static void test_early_data(void)
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int l = new_listener(4, &sin), c = new_socket();
 	unsigned int rx, tx;
 	char buf[16];
@@ -139,7 +139,7 @@ static void test_queues(void)
 static void test_many(void)
 {
 	enum { CHILDREN = 4, EACH = 50 };
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int l = new_listener(128, &sin), status, bad = 0;
 
 	for (int i = 0; i < CHILDREN; i++) {

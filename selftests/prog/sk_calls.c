@@ -198,10 +198,11 @@ static void test_zerocopy(void)
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 		struct sock_extended_err *e = c ? (void *)CMSG_DATA(c) : NULL;
 
-		ok &= c && c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR && e->ee_errno == 0 &&
+		ok &= c && c->cmsg_level == (v6 ? SOL_IPV6 : SOL_IP) &&
+		      c->cmsg_type == (v6 ? IPV6_RECVERR : IP_RECVERR) && e->ee_errno == 0 &&
 		      e->ee_origin == SO_EE_ORIGIN_ZEROCOPY && e->ee_info == next &&
 		      (msg.msg_flags & MSG_ERRQUEUE) &&
-		      c->cmsg_len == CMSG_LEN(sizeof(*e) + sizeof(struct sockaddr_in)) &&
+		      c->cmsg_len == CMSG_LEN(sizeof(*e) + addr_len()) &&
 		      (e->ee_code & SO_EE_CODE_ZEROCOPY_COPIED);
 		next = e->ee_data + 1;
 	}
@@ -249,7 +250,7 @@ static void test_sigio(void)
 	close(fds[0]);
 	close(fds[1]);
 	/* A listener, and room to write. */
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int listener = new_listener(4, &sin), c = new_socket();
 
 	must(fcntl(listener, F_SETOWN, getpid()) == 0 && fcntl(listener, F_SETSIG, SIGRTMIN) == 0);
@@ -341,7 +342,7 @@ static void test_eintr(const char *name, int fd, long (*call)(int fd), bool may_
 static void test_signals(void)
 {
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int fds[2], listener;
 	pid_t pid;
 
@@ -404,7 +405,7 @@ static void test_threads(void)
 	struct waiter w;
 	pthread_t t;
 	int fds[2];
-	struct sockaddr_in sin, none = { .sin_family = AF_UNSPEC };
+	struct endpoint sin, none = { .sin_family = AF_UNSPEC };
 
 	/* close() does not wake; the call goes on and gets what comes. */
 	new_pair(fds);

@@ -5,7 +5,7 @@
 /* How many lines of the stack's /proc file have this pair of ports and this state. */
 static int proc_lines(int local, int remote, int state)
 {
-	FILE *f = fopen(family == AF_INET ? "/proc/net/tcp" : "/proc/net/rusttcp", "r");
+	FILE *f = fopen(proc_file(), "r");
 	char line[512];
 	int n = 0;
 
@@ -13,7 +13,7 @@ static int proc_lines(int local, int remote, int state)
 	while (fgets(line, sizeof(line), f)) {
 		unsigned int lport, rport, st;
 
-		if (sscanf(line, " %*d: %*x:%x %*x:%x %x", &lport, &rport, &st) == 3)
+		if (sscanf(line, " %*d: %*[^:]:%x %*[^:]:%x %x", &lport, &rport, &st) == 3)
 			n += (int)lport == local && (int)rport == remote && (int)st == state;
 	}
 	fclose(f);
@@ -119,7 +119,7 @@ static void test_reset(void)
 	expect(so_error(fds[1]), ECONNRESET, 0, "SO_LINGER 0: close resets, SO_ERROR says so");
 	expect(so_error(fds[1]), 0, 0, "SO_ERROR: read once");
 	expect(proc_lines(a, b, ST_TIME_WAIT), 0, 0, "SO_LINGER 0: no TIME-WAIT");
-	struct sockaddr_in peer;
+	struct endpoint peer;
 	socklen_t len = sizeof(peer);
 
 	expect(getpeername(fds[1], SA(peer), &len), -1, ENOTCONN, "getpeername after a reset");
@@ -135,7 +135,7 @@ static void test_reset(void)
 	close(fds[1]);
 
 	/* A connection that nobody accepted is reset when its listener goes. */
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int l = new_listener(4, &sin), fd = new_socket();
 
 	must(connect(fd, SA(sin), sizeof(sin)) == 0);
@@ -184,7 +184,7 @@ static void test_linger(void)
 
 static void test_rebind(void)
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int one = 1, l = new_listener(4, &sin), c = new_socket(), s, again;
 
 	must(connect(c, SA(sin), sizeof(sin)) == 0);

@@ -20,7 +20,7 @@ static void test_basic(void)
 	struct iovec in[2] = { { a, sizeof(a) }, { b, sizeof(b) } };
 	struct msghdr mo = { .msg_iov = out, .msg_iovlen = 2 };
 	struct msghdr mi = { .msg_iov = in, .msg_iovlen = 2 };
-	struct sockaddr_in name;
+	struct endpoint name;
 
 	mi.msg_name = &name;
 	mi.msg_namelen = sizeof(name);
@@ -120,7 +120,7 @@ static void test_signals(void)
 	pthread_create(&t, NULL, send_later, "r");
 	expect(recv(fds[0], &c, 1, 0), 1, 0, "recv: SA_RESTART goes on");
 	pthread_join(t, NULL);
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int l = new_listener(1, &sin);
 
 	sa.sa_flags = 0;

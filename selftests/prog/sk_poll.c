@@ -28,7 +28,7 @@ static void test_levels(void)
 {
 	int fds[2];
 	char buf[16];
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int fd = new_socket();
 
 	becomes(fd, OUT | POLLHUP, "a fresh socket");
@@ -81,7 +81,7 @@ static void test_levels(void)
 
 static void test_connecting(void)
 {
-	struct sockaddr_in refused = at("127.0.0.1", 1);
+	struct endpoint refused = at("127.0.0.1", 1);
 	int fd = new_socket();
 
 	fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -95,7 +95,7 @@ static void test_connecting(void)
 	close(fd);
 
 	/* A full accept queue drops the SYN: a connection in SYN-SENT is not writable. */
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int l = new_listener(0, &sin), filler = new_socket();
 
 	must(connect(filler, SA(sin), sizeof(sin)) == 0);
@@ -241,7 +241,7 @@ static pid_t later(void)
 static void test_wakeups(void)
 {
 	int fds[2];
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	pid_t pid;
 	int l = new_listener(4, &sin);
 

@@ -158,7 +158,7 @@ static void *exclusive_waiter(void *arg)
 static void test_listener(void)
 {
 	pthread_t t[WAITERS];
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int listener = new_listener(16, &sin), ep = watch(listener, EPOLLIN | EPOLLET), c, d;
 
 	expect(told(ep, 20), 0, 0, "listener: nobody");

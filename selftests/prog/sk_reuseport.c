@@ -11,7 +11,7 @@ static int set_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-static int sharing(struct sockaddr_in *sin)
+static int sharing(struct endpoint *sin)
 {
 	int fd = new_socket();
 
@@ -22,7 +22,7 @@ static int sharing(struct sockaddr_in *sin)
 }
 
 /* Connects `n` times; counts what each listener got. */
-static int spread(struct sockaddr_in *sin, const int *fds, int n, int *got)
+static int spread(struct endpoint *sin, const int *fds, int n, int *got)
 {
 	int total = 0;
 
@@ -57,7 +57,7 @@ static int spread(struct sockaddr_in *sin, const int *fds, int n, int *got)
 
 static void test_balance(void)
 {
-	struct sockaddr_in sin = at("127.0.0.1", 0), own;
+	struct endpoint sin = at("127.0.0.1", 0), own;
 	int fds[LISTENERS], got[LISTENERS] = { 0 }, other;
 	bool even = true;
 
@@ -105,7 +105,7 @@ static void test_balance(void)
 
 static void test_ports(void)
 {
-	struct sockaddr_in sin, any = at("127.0.0.1", 0), far = at("192.0.2.9", 0);
+	struct endpoint sin, any = at("127.0.0.1", 0), far = at("192.0.2.9", 0);
 	int listener = new_listener(20, &sin), fd, c;
 	uint32_t range = 51003u << 16 | 51001;
 	bool ok = true;
@@ -128,9 +128,9 @@ static void test_ports(void)
 	fd = new_socket();
 	must(set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0);
 	must(bind(fd, SA(any), sizeof(any)) == 0);
-	struct sockaddr_in me = local_of(fd);
+	struct endpoint me = local_of(fd);
 
-	ktap(me.sin_port == 0 && me.sin_addr.s_addr == any.sin_addr.s_addr,
+	ktap(me.sin_port == 0 && same_endpoint(&me, &any),
 	     "IP_BIND_ADDRESS_NO_PORT: only the address");
 	expect(connect(fd, SA(sin), sizeof(sin)), 0, 0, "IP_BIND_ADDRESS_NO_PORT: connect() finds a port");
 	ktap(local_of(fd).sin_port != 0, "IP_BIND_ADDRESS_NO_PORT: the port is there");
@@ -150,7 +150,7 @@ static void test_ports(void)
 
 static void test_device(void)
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int fd = new_socket(), c = new_socket();
 	char name[16] = "";
 	socklen_t len = sizeof(name);
@@ -161,7 +161,7 @@ static void test_device(void)
 	ktap(!strcmp(name, "lo"), "SO_BINDTODEVICE: reads back");
 	must(bind(fd, SA(sin), sizeof(sin)) == 0 && listen(fd, 2) == 0);
 	sin = local_of(fd);
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin = at("127.0.0.1", ntohs(sin.sin_port));
 	expect(connect(c, SA(sin), sizeof(sin)), 0, 0, "SO_BINDTODEVICE: hears that device");
 	close(c);
 	close(fd);

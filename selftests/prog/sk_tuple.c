@@ -5,14 +5,18 @@
  */
 #include "common.h"
 
+static const char *ours, *other;
+
 /* Two others for every row: what waits of one must not disturb the next. */
 static int server_port = 7301, client_port = 7302;
 
-static int bound(int domain, int port)
+static int bound(const char *stack, int port)
 {
-	struct sockaddr_in sin = at("127.0.0.1", port);
-	int one = 1;
-	int fd = socket(domain, SOCK_STREAM, 0);
+	struct endpoint sin = at("127.0.0.1", port);
+	int one = 1, fd;
+
+	choose_family(stack);
+	fd = socket(family, SOCK_STREAM, protocol);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    bind(fd, SA(sin), sizeof(sin))) {
@@ -23,9 +27,9 @@ static int bound(int domain, int port)
 }
 
 /* Who listens, who connects, and which of them closes first. */
-static bool connection(int server, int client, bool client_first)
+static bool connection(const char *server, const char *client, bool client_first)
 {
-	struct sockaddr_in sin = at("127.0.0.1", server_port);
+	struct endpoint sin = at("127.0.0.1", server_port);
 	int l = bound(server, server_port);
 	int c = bound(client, client_port);
 	bool good;
@@ -51,17 +55,19 @@ static bool connection(int server, int client, bool client_first)
 }
 
 /* How many of the connection's ends are in a state other than TIME-WAIT (6). */
-static int unfinished(int domain)
+static int unfinished(const char *stack)
 {
-	FILE *f = fopen(domain == AF_INET ? "/proc/net/tcp" : "/proc/net/rusttcp", "r");
 	unsigned int local, remote, state;
 	char line[512];
 	int n = 0;
+	FILE *f;
 
+	choose_family(stack);
+	f = fopen(proc_file(), "r");
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*s %*8x:%x %*8x:%x %x", &local, &remote, &state) != 3)
+		if (sscanf(line, "%*s %*[^:]:%x %*[^:]:%x %x", &local, &remote, &state) != 3)
 			continue;
 		if ((int)local == client_port ||
 		    ((int)local == server_port && (int)remote == client_port))
@@ -74,7 +80,7 @@ static int unfinished(int domain)
 static bool finishes(void)
 {
 	for (int i = 0; i < 500; i++) {
-		if (!unfinished(AF_INET) && !unfinished(AF_UNSPEC))
+		if (!unfinished(ours) && !unfinished(other))
 			return true;
 		usleep(10000);
 	}
@@ -92,13 +98,16 @@ int main(void)
 		{ true, false, "the server" },
 		{ false, true, "the client" },
 	};
-	int ours, other;
 	char name[100];
 
 	ktap_begin();
-	ours = family;
-	choose_family(ours == AF_INET ? "rusttcp" : "inet");
-	other = family;
+	if (v6) {
+		ours = is_kernels() ? "inet6" : "rusttcp6";
+		other = is_kernels() ? "rusttcp6" : "inet6";
+	} else {
+		ours = is_kernels() ? "inet" : "rusttcp";
+		other = is_kernels() ? "rusttcp" : "inet";
+	}
 	for (int first = 0; first < 2; first++) {
 		for (size_t i = 0; i < ARRAY_SIZE(who); i++) {
 			const char *by = first ? "client" : "server";

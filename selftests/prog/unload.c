@@ -42,7 +42,7 @@ static int socket_of(int fam)
 	return fd;
 }
 
-static int listener_of(int fam, const char *addr, struct sockaddr_in *sin)
+static int listener_of(int fam, const char *addr, struct endpoint *sin)
 {
 	socklen_t len = sizeof(*sin);
 	int fd = socket_of(fam);
@@ -79,7 +79,7 @@ enum end {
 };
 
 /* A connection to `l`, ended as `how` says. Gives what is to be closed after the listener. */
-static int one(int fam, int l, const struct sockaddr_in *sin, enum end how)
+static int one(int fam, int l, const struct endpoint *sin, enum end how)
 {
 	char buf[64];
 	int c = socket_of(fam), s;
@@ -161,7 +161,7 @@ static uint16_t sum(const void *p, size_t len, uint32_t acc)
 }
 
 /* A SYN from somebody who will not answer: a half-open connection stays behind. */
-static void half_open(int raw, const struct sockaddr_in *to, int n)
+static void half_open(int raw, const struct endpoint *to, int n)
 {
 	struct {
 		struct iphdr ip;
@@ -241,7 +241,7 @@ static int seen_half_open, seen_time_wait, seen_waiting;
 
 static void connections(void)
 {
-	struct sockaddr_in ours, theirs, dark;
+	struct endpoint ours, theirs, dark;
 	int l_ours = listener_of(family, "127.0.0.1", &ours);
 	int l_theirs = listener_of(AF_INET, "127.0.0.1", &theirs);
 	int l_dark = listener_of(family, "192.0.2.1", &dark);
@@ -370,7 +370,7 @@ static bool refused(const char *why)
 
 static void test_refused(void)
 {
-	struct sockaddr_in sin;
+	struct endpoint sin;
 	int fd, l, s;
 
 	choose_family("rusttcp");

@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 {
 	bool server, both;
 	int fd, status;
-	struct sockaddr_in sin;
+	struct endpoint sin;
 
 	if (argc < 6) {
 		fprintf(stderr, "usage: xfer server|client FAMILY ADDR PORT BYTES [both]\n");

@@ -151,6 +151,7 @@ fn rfc9293_3_7_1_the_default_mss_of_a_half_open_connection() {
                 mss_route: 1_440,
                 mss_default: default_mss(v6),
                 rcvbuf: 65_536,
+                fixed: false,
             };
             let entry = SynRcvd::new(cx, &SocketConfig::default(), &syn, params);
             assert_eq!(entry.mss_peer, expected);
