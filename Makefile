@@ -69,8 +69,9 @@ bench: all ## side by side with the kernel's TCP: bench/out/
 
 goodput: all ## goodput over a matrix of links, and fairness, against the kernel's TCP (20 minutes)
 	@mkdir -p build/bench
-	@tools/vm --timeout 2400 --memory 3G -- env PATH="$$PWD/build/prog:$$PATH" GOODPUT_CC=$(or $(CC_NAME),cubic) \
-		python3 bench/goodput.py $(T)
+	@tools/vm --timeout 2400 --memory 3G -- env PATH="$$PWD/build/prog:$$PATH" \
+		GOODPUT_CC=$(or $(CC_NAME),cubic) GOODPUT_ROUNDS=$(or $(GOODPUT_ROUNDS),3) \
+		python3 bench/goodput.py $(if $(T),'$(T)')
 
 demo: all ## nginx and curl through a TCP written in Rust
 	@demo/demo.sh
