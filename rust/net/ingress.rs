@@ -76,20 +76,31 @@ pub(crate) enum IcmpKind {
     Net,
     /// The host can't be reached.
     Host,
-    /// The host has no such port or protocol.
+    /// The host has no such port.
     Refused,
+    /// Somebody on the way does not allow it.
+    Prohibited,
+    /// The host has no such protocol.
+    NoProtocol,
+    /// Somebody could make nothing of the header.
+    BadHeader,
     /// Something that is not about reachability.
     Other,
 }
 
-/// ICMP types and codes (RFC 792, RFC 1122, RFC 1191).
+/// ICMP types and codes (RFC 792, RFC 1122, RFC 1191). What is prohibited is unreachable, as Linux
+/// has it for IPv4.
 fn icmp4_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
     const UNREACHABLE: u8 = 3;
+    const TIME_EXCEEDED: u8 = 11;
+    const PARAMETER_PROBLEM: u8 = 12;
     match (kind, code) {
-        (UNREACHABLE, 0 | 6) => IcmpKind::Net,
-        (UNREACHABLE, 2 | 3) => IcmpKind::Refused,
+        (UNREACHABLE, 0 | 6 | 9 | 11) => IcmpKind::Net,
+        (UNREACHABLE, 2) => IcmpKind::NoProtocol,
+        (UNREACHABLE, 3) => IcmpKind::Refused,
         (UNREACHABLE, 4) => IcmpKind::TooBig(mtu),
-        (UNREACHABLE, _) => IcmpKind::Host,
+        (UNREACHABLE | TIME_EXCEEDED, _) => IcmpKind::Host,
+        (PARAMETER_PROBLEM, _) => IcmpKind::BadHeader,
         _ => IcmpKind::Other,
     }
 }
@@ -99,11 +110,15 @@ fn icmp6_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
     const UNREACHABLE: u8 = 1;
     const PACKET_TOO_BIG: u8 = 2;
     const TIME_EXCEEDED: u8 = 3;
+    const PARAMETER_PROBLEM: u8 = 4;
     /// RFC 8200, section 5: no link has less.
     const MIN_MTU: u32 = 1280;
     match (kind, code) {
         (UNREACHABLE, 0) => IcmpKind::Net,
         (UNREACHABLE, 4) => IcmpKind::Refused,
+        // Source address failed policy, and route rejected, are the same with another reason.
+        (UNREACHABLE, 1 | 5 | 6) => IcmpKind::Prohibited,
+        (PARAMETER_PROBLEM, _) => IcmpKind::BadHeader,
         (UNREACHABLE, _) | (TIME_EXCEEDED, _) => IcmpKind::Host,
         // RFC 8201, section 4: not to be believed.
         (PACKET_TOO_BIG, _) if mtu >= MIN_MTU => IcmpKind::TooBig(mtu),

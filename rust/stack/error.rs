@@ -17,5 +17,8 @@ pub(crate) fn errno(reason: CloseReason) -> Error {
         CloseReason::TimedOut => code::ETIMEDOUT,
         CloseReason::HostUnreachable => code::EHOSTUNREACH,
         CloseReason::NetUnreachable => code::ENETUNREACH,
+        CloseReason::Prohibited => code::EACCES,
+        CloseReason::NoProtocol => code::ENOPROTOOPT,
+        CloseReason::BadHeader => code::EPROTO,
     }
 }

@@ -201,6 +201,9 @@ fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
         IcmpKind::Net => IcmpError::Net,
         IcmpKind::Refused => IcmpError::Refused,
         IcmpKind::Host => IcmpError::Host,
+        IcmpKind::Prohibited => IcmpError::Prohibited,
+        IcmpKind::NoProtocol => IcmpError::NoProtocol,
+        IcmpKind::BadHeader => IcmpError::BadHeader,
         IcmpKind::Other => return,
     };
     with_cx(locked, |conn, _| conn.handle_icmp(seq, error));

@@ -88,6 +88,12 @@ pub(crate) enum CloseReason {
     HostUnreachable,
     /// ICMP: the network can't be reached.
     NetUnreachable,
+    /// ICMP: somebody on the way does not allow it.
+    Prohibited,
+    /// ICMP: the host knows no TCP.
+    NoProtocol,
+    /// ICMP: somebody could make nothing of the packet's header.
+    BadHeader,
 }
 
 /// Why a segment was dropped.
@@ -135,8 +141,14 @@ pub(crate) enum IcmpError {
     Host,
     /// Network unreachable: soft once a connection is open.
     Net,
-    /// Port or protocol unreachable, or administratively prohibited.
+    /// Port unreachable.
     Refused,
+    /// Administratively prohibited.
+    Prohibited,
+    /// Protocol unreachable.
+    NoProtocol,
+    /// Parameter problem.
+    BadHeader,
 }
 
 /// What the opener chose and found out.

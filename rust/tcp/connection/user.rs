@@ -348,6 +348,9 @@ impl<P: Platform> Connection<P> {
             super::IcmpError::Host => CloseReason::HostUnreachable,
             super::IcmpError::Net => CloseReason::NetUnreachable,
             super::IcmpError::Refused => CloseReason::ConnectionRefused,
+            super::IcmpError::Prohibited => CloseReason::Prohibited,
+            super::IcmpError::NoProtocol => CloseReason::NoProtocol,
+            super::IcmpError::BadHeader => CloseReason::BadHeader,
         };
         // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
         if matches!(self.state, ConnState::SynSent)

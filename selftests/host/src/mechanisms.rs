@@ -491,11 +491,16 @@ fn rfc9293_3_9_2_2_icmp() {
     raw.conn.handle_icmp(una.sub(1), IcmpError::Host);
     raw.conn.handle_icmp(una.add(1), IcmpError::Host);
     assert_eq!(raw.state(), SynSent, "about nothing that is out");
-    raw.conn.handle_icmp(una, IcmpError::Host);
-    assert_eq!(
-        (raw.state(), raw.error()),
-        (Closed, Some(CloseReason::HostUnreachable))
-    );
+    for (error, reason) in [
+        (IcmpError::Host, CloseReason::HostUnreachable),
+        (IcmpError::Prohibited, CloseReason::Prohibited),
+        (IcmpError::NoProtocol, CloseReason::NoProtocol),
+        (IcmpError::BadHeader, CloseReason::BadHeader),
+    ] {
+        let mut raw = Raw::syn_sent(Peer::default());
+        raw.conn.handle_icmp(number(&raw), error);
+        assert_eq!((raw.state(), raw.error()), (Closed, Some(reason)));
+    }
     let mut raw = Raw::established();
     raw.write(100);
     let una = number(&raw);

@@ -240,8 +240,14 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
             }
             13 => {
                 let (seq, mss) = (near(bytes, &raw)?, bytes.u16()?);
-                let error = [IcmpError::Host, IcmpError::Net, IcmpError::Refused]
-                    [usize::from(bytes.below(3)?)];
+                let error = [
+                    IcmpError::Host,
+                    IcmpError::Net,
+                    IcmpError::Refused,
+                    IcmpError::Prohibited,
+                    IcmpError::NoProtocol,
+                    IcmpError::BadHeader,
+                ][usize::from(bytes.below(6)?)];
                 raw.with(|conn, cx| {
                     if mss & 1 == 0 {
                         conn.handle_mtu(cx, seq, mss);
