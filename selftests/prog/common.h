@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -167,7 +168,14 @@ static inline struct endpoint at(const char *addr, int port)
 		.sin_family = v6 ? AF_INET6 : AF_INET,
 		.sin_port = htons(port),
 	};
+	const char *device = strchr(addr, '%');
+	char bare[64];
 
+	if (device) {
+		snprintf(bare, sizeof(bare), "%.*s", (int)(device - addr), addr);
+		sin.in6.sin6_scope_id = if_nametoindex(device + 1);
+		addr = bare;
+	}
 	if (v6)
 		must(inet_pton(AF_INET6, v6_of(addr), &sin.in6.sin6_addr) == 1);
 	else
