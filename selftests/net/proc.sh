@@ -7,9 +7,9 @@
 ns_pair
 
 rust_ss() {
-	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp ss -tanH
+	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp \
+		PROC_NET_TCP6=/proc/net/rusttcp6 ss -tanH
 }
-
 
 ip netns exec "$B" perf server rusttcp 10.0.0.2 7100 &
 wait_listen "$B" rusttcp 7100
@@ -42,4 +42,27 @@ ktap $? "rusttcp_stat: each line of names has its line of as many values"
 grep -Eq "[1-9]" "$(ns_file "$B" rusttcp_stat)"
 ktap $? "rusttcp_stat: something was counted"
 kill %1
+
+# IPv6, and an IPv4 client of a listener of both.
+ip netns exec "$B" perf server rusttcp6 :: 7200 &
+wait_listen "$B" rusttcp6 7200
+rust_ss "$B" | grep -Eq '^LISTEN +0 +[0-9]+ +(\*|\[::\]):7200 +(\*|\[::\]):\*'
+ktap $? "ss lists the listener of IPv6"
+ip netns exec "$A" perf rr rusttcp6 fd00::2 7200 1000 >/dev/null &
+client=$!
+wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP6=/proc/net/rusttcp6 PROC_NET_TCP=/proc/net/rusttcp \
+	ss -tanH | grep -Eq '^ESTAB .*\[fd00::2\]:7200 +\[fd00::1\]:'"
+ktap $? "and its connection"
+rust_ss "$A" | grep -Eq '^ESTAB .*\[fd00::1\]:[0-9]+ +\[fd00::2\]:7200'
+ktap $? "the client's side too"
+kill $client
+ip netns exec "$A" perf rr rusttcp 10.0.0.2 7200 1000 >/dev/null &
+client=$!
+wait_for 10 grep -qi '0000000000000000FFFF00000200000A:1C20 0000000000000000FFFF00000100000A:.... 01' \
+	"$(ns_file "$B" rusttcp6)"
+ktap $? "an IPv4 client is listed with its v4-mapped address"
+wait_for 10 grep -qi '0100000A:.... 0200000A:1C20 01' "$(ns_file "$A" rusttcp)"
+ktap $? "and as IPv4 on its own side"
+kill $client
+kill %%
 ktap_end

@@ -25,6 +25,9 @@ has "accept family 2 length 16 domain 2" "rusttcp-run: accept gives an AF_INET a
 has "peer family 2 length 16" "rusttcp-run: getpeername too"
 has "udp domain 2 protocol 17" "rusttcp-run: other sockets are left alone"
 has "ipv6 domain 10 protocol 6" "rusttcp-run: an AF_INET6 socket says so"
+has "ours6 1" "rusttcp-run: an AF_INET6 listener is ours"
+has "connect6 0" "rusttcp-run: an IPv4 client of it"
+has "accept6 family 10 length 28 mapped 1 domain 10" "rusttcp-run: its address is v4-mapped"
 has "getaddrinfo 0" "rusttcp-run: getaddrinfo is left alone"
 [ ! -s "$err" ]
 ktap $? "rusttcp-run: nothing on stderr"
@@ -35,6 +38,8 @@ ktap $? "without the module: the program ran"
 [ "$(grep -cx 'ours 0' "$out")" = 2 ]
 ktap $? "without the module: by the kernel's TCP"
 has "domain 2 protocol 6 type 1" "without the module: the answers are the same"
+has "ours6 0" "without the module: IPv6 by the kernel's TCP"
+has "accept6 family 10 length 28 mapped 1 domain 10" "without the module: and the answers the same"
 [ "$(wc -l <"$err")" = 1 ] && grep -q "^rusttcp-run: AF_RUSTTCP is not there" "$err"
 ktap $? "without the module: one line says so, child included"
 rm -f "$out" "$err"

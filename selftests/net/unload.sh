@@ -29,7 +29,7 @@ rmmod rusttcp
 ktap $? "rmmod"
 ! grep -q RUSTTCP /proc/slabinfo /proc/net/protocols
 ktap $? "no slab cache and no protocol is left"
-[ ! -e /proc/net/rusttcp ] && [ ! -e /proc/net/rusttcp_stat ] && [ ! -e /sys/module/rusttcp ]
+[ ! -e /proc/net/rusttcp ] && [ ! -e /proc/net/rusttcp6 ] && [ ! -e /proc/net/rusttcp_stat ] && [ ! -e /sys/module/rusttcp ]
 ktap $? "no file in /proc and /sys is left"
 xfer client rusttcp 127.0.0.1 6000 0 2>&1 | grep -q "Bail out"
 ktap $? "no family without the module"

@@ -35,7 +35,7 @@ static int is_in(const char *file, int port)
 	snprintf(want, sizeof(want), ":%04X ", port);
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f))
-		found |= strstr(line, want) && strstr(line, want) < line + 20;
+		found |= strstr(line, want) && strstr(line, want) < line + (strchr(file, '6') ? 44 : 20);
 	if (f)
 		fclose(f);
 	return found;
@@ -76,6 +76,21 @@ int main(int argc, char **argv)
 	printf("udp domain %d protocol %d\n", ask(udp, SO_DOMAIN), ask(udp, SO_PROTOCOL));
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
 	printf("ipv6 domain %d protocol %d\n", ask(fd, SO_DOMAIN), ask(fd, SO_PROTOCOL));
+	/* A listener of both families, and an IPv4 client. */
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+
+	len = sizeof(sin6);
+	bind(fd, (struct sockaddr *)&sin6, sizeof(sin6));
+	listen(fd, 5);
+	getsockname(fd, (struct sockaddr *)&sin6, &len);
+	printf("ours6 %d\n", is_in("rusttcp6", ntohs(sin6.sin6_port)));
+	c = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+	sin.sin_port = sin6.sin6_port;
+	printf("connect6 %d\n", connect(c, (struct sockaddr *)&sin, sizeof(sin)));
+	len = sizeof(sin6);
+	s = accept(fd, (struct sockaddr *)&sin6, &len);
+	printf("accept6 family %d length %d mapped %d domain %d\n", sin6.sin6_family, (int)len,
+	       !!IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr), ask(s, SO_DOMAIN));
 	struct addrinfo *info = NULL, hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
 
 	printf("getaddrinfo %d\n", getaddrinfo("127.0.0.1", "80", &hints, &info));

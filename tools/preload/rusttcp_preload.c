@@ -8,8 +8,7 @@
  * one that it asked for.
  *
  * Where the module is missing, one line says so (one for the program and the children that
- * inherit its environment), and the kernel's TCP serves. IPv6 stays with the kernel's TCP
- * where the module knows IPv4 only.
+ * inherit its environment), and the kernel's TCP serves.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,9 +26,6 @@
 #include <linux/rusttcp.h>
 
 #define TOLD "RUSTTCP_RUN_TOLD"
-#ifndef RUSTTCP_IPV6
-#define RUSTTCP_IPV6 1
-#endif
 
 static int (*real_socket)(int domain, int type, int protocol);
 static int (*real_getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
@@ -84,12 +80,9 @@ static int make(int domain, int type, int protocol)
 	if (!is_tcp(domain, type, protocol))
 		return real_socket(domain, type, protocol);
 	fd = real_socket(family, type, domain == AF_INET ? RUSTTCP_IPV4 : RUSTTCP_IPV6);
-	if (fd >= 0)
+	if (fd >= 0 || errno != EAFNOSUPPORT)
 		return fd;
-	if (errno == EAFNOSUPPORT)
-		tell();
-	else if (domain == AF_INET || errno != EPROTONOSUPPORT)
-		return fd;
+	tell();
 	errno = saved;
 	return real_socket(domain, type, protocol);
 }

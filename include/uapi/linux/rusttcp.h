@@ -12,7 +12,10 @@
 #endif
 #define PF_RUSTTCP	AF_RUSTTCP
 
-/* socket(AF_RUSTTCP, SOCK_STREAM, protocol); IPPROTO_TCP means RUSTTCP_IPV4. */
+/*
+ * socket(AF_RUSTTCP, SOCK_STREAM, protocol): a socket as AF_INET makes it, or as AF_INET6 does.
+ * IPPROTO_TCP means RUSTTCP_IPV4.
+ */
 #define RUSTTCP_IPV4	0
 #define RUSTTCP_IPV6	1
 
