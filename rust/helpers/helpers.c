@@ -14,6 +14,7 @@
 #define __rusttcp_helper
 #endif
 
+#include "memory.c"
 #include "net.c"
 #include "sched.c"
 #include "skbuff.c"

@@ -64,12 +64,6 @@ void rusttcp_helper_sock_orphan(struct sock *sk)
 	sock_orphan(sk);
 }
 
-void rusttcp_helper_sock_graft(struct sock *sk, struct socket *parent);
-void rusttcp_helper_sock_graft(struct sock *sk, struct socket *parent)
-{
-	sock_graft(sk, parent);
-}
-
 struct net *rusttcp_helper_sock_net(const struct sock *sk);
 struct net *rusttcp_helper_sock_net(const struct sock *sk)
 {

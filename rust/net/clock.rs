@@ -11,12 +11,16 @@ pub(crate) fn now_ns() -> u64 {
     unsafe { bindings::ktime_get() as u64 }
 }
 
+/// `ms` milliseconds in ticks, rounded up and at least one.
+pub(crate) fn ticks(ms: u64) -> u64 {
+    ms.saturating_mul(u64::from(bindings::KERNEL_HZ))
+        .div_ceil(1000)
+        .clamp(1, 1 << 40)
+}
+
 /// The tick `ms` milliseconds from now, rounded up and at least one tick ahead.
 pub(crate) fn jiffies_after_ms(ms: u64) -> usize {
-    let ticks = ms
-        .saturating_mul(u64::from(bindings::KERNEL_HZ))
-        .div_ceil(1000)
-        .clamp(1, 1 << 40);
+    let ticks = ticks(ms);
     // SAFETY: A volatile word that only grows; reading it needs no lock.
     let now = unsafe { core::ptr::read_volatile(&raw const bindings::jiffies) };
     now.wrapping_add(ticks as usize)

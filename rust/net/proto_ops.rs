@@ -304,9 +304,8 @@ impl<T: StreamOps> FamilyRegistration<T> {
             match T::accept(Self::sk(socket), nonblock) {
                 Ok(child) => {
                     let mut guard = child.lock();
-                    guard.graft(new);
+                    guard.graft(socket, new);
                     bindings::socket_set_custom_sockopt(new);
-                    (*new).state = bindings::socket_state_SS_CONNECTED;
                     drop(guard);
                     // The reference is the new socket's now.
                     let _ = ARef::into_raw(child);

@@ -215,12 +215,8 @@ impl<C: ControlBlock> SkBuff<C> {
             return Err(next);
         }
         // SAFETY: The data moved to `self`; what is left of `next` is its descriptor (and its head
-        // unless that was stolen too), which `kfree_skb_partial` releases.
-        unsafe {
-            bindings::kfree_skb_partial(next.into_raw(), stolen);
-            let skb = &mut *self.as_ptr();
-            skb.truesize = skb.truesize.wrapping_add_signed(delta);
-        }
+        // unless that was stolen too), which `kfree_skb_partial` releases. `truesize` has moved.
+        unsafe { bindings::kfree_skb_partial(next.into_raw(), stolen) };
         Ok(())
     }
 

@@ -12,6 +12,9 @@
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
 mod ends;
+mod memory;
+
+pub(crate) use memory::Charge;
 
 use super::{
     bindings,
@@ -79,6 +82,8 @@ pub(crate) struct Sock<P: Protocol> {
     inet: Opaque<bindings::inet_sock>,
     /// The timer expired while the socket was owned; `release_cb` makes up for it.
     timer_deferred: Atomic<bool>,
+    /// What the socket is charged for; under the socket lock.
+    charge: UnsafeCell<Charge>,
     locked: UnsafeCell<P::Locked>,
     shared: P::Shared,
     inet6: Opaque<bindings::ipv6_pinfo>,
@@ -143,7 +148,11 @@ impl<P: Protocol> ProtoRegistration<P> {
         // SAFETY: The module registers once, before any socket exists.
         unsafe {
             *PROTO.0.get() = Some(proto);
-            to_result(bindings::proto_register(proto_ptr(), 1))?;
+            to_result(bindings::pool_init(proto_ptr()))?;
+            if let Err(e) = to_result(bindings::proto_register(proto_ptr(), 1)) {
+                bindings::pool_exit();
+                return Err(e);
+            }
         }
         // INVARIANT: Just registered.
         Ok(Self(core::marker::PhantomData))
@@ -156,7 +165,10 @@ impl<P: Protocol> Drop for ProtoRegistration<P> {
         kernel::sync::rcu::rcu_barrier();
         // SAFETY: Registered by the type invariants; no socket is left, since each holds a
         // reference to the module.
-        unsafe { bindings::proto_unregister(proto_ptr()) };
+        unsafe {
+            bindings::proto_unregister(proto_ptr());
+            bindings::pool_exit();
+        }
     }
 }
 
@@ -239,6 +251,8 @@ impl<P: Protocol> Sock<P> {
                 bindings::sock_flags_SOCK_USE_WRITE_QUEUE as c_int,
             );
             bindings::sock_set_flag(sk.as_ptr(), bindings::sock_flags_SOCK_RCU_FREE as c_int);
+            // (`sk_clone` does so itself.)
+            bindings::sk_sockets_allocated_inc(sk.as_ptr());
         }
         Ok(())
     }
@@ -254,6 +268,7 @@ impl<P: Protocol> Sock<P> {
         // can't fail, and the slot is never moved.
         unsafe {
             (&raw mut (*this).timer_deferred).write(Atomic::new(false));
+            (&raw mut (*this).charge).write(UnsafeCell::new(Charge::default()));
             (&raw mut (*this).locked).write(UnsafeCell::new(P::new_locked()));
             let Ok(()) = P::new_shared().__init(&raw mut (*this).shared);
             bindings::timer_setup(
@@ -318,6 +333,8 @@ impl<P: Protocol> Sock<P> {
             let this = sk.cast::<Self>();
             core::ptr::drop_in_place(&raw mut (*this).locked);
             core::ptr::drop_in_place(&raw mut (*this).shared);
+            (*this).move_charge(Charge::default());
+            bindings::sk_sockets_allocated_dec(sk);
             if (*this).is_v6() {
                 bindings::inet6_sock_destruct(sk);
             } else {
@@ -722,14 +739,19 @@ impl<'a, P: Protocol> Locked<'a, P> {
         self.sk.timer_deferred.store(false, Relaxed);
     }
 
-    /// Attaches a child to the socket that accept() made for it.
+    /// Attaches a child to the socket `new` that accept() made for it. What it holds already is
+    /// charged to the caller's memory cgroup from now on.
     ///
     /// # Safety
     ///
-    /// `socket` must be a new socket without a sock.
-    pub(super) unsafe fn graft(&mut self, socket: *mut bindings::socket) {
-        // SAFETY: By the caller's promise.
-        unsafe { bindings::sock_graft(self.sk.as_ptr(), socket) };
+    /// `listener` must be the listener's socket and `new` a new one without a sock.
+    pub(super) unsafe fn graft(
+        &mut self,
+        listener: *mut bindings::socket,
+        new: *mut bindings::socket,
+    ) {
+        // SAFETY: By the caller's promise; the lock is held by a task.
+        unsafe { bindings::__inet_accept(listener, new, self.sk.as_ptr()) };
     }
 }
 

@@ -3,6 +3,7 @@
 //! Sending: the application's bytes go straight into the pages that will be transmitted.
 
 use crate::net::{
+    clock,
     iter::{
         Appended,
         Message, //
@@ -32,6 +33,9 @@ use crate::stack::{
 };
 use crate::tcp::connection::SendError;
 use kernel::prelude::*;
+
+/// How long a writer sleeps before it asks for memory again.
+const MEMORY_NAP_MS: u64 = 20;
 
 /// sendmsg() and its kin.
 pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result<usize> {
@@ -120,7 +124,10 @@ fn send_loop(
             }
         }
         let left = u32::try_from(len.wrapping_sub(*sent)).unwrap_or(u32::MAX);
-        *sent = sent.wrapping_add(append(sk, msg, left)? as usize);
+        match append(sk, msg, left)? {
+            0 => wait_for_memory(sk, &mut timeout)?,
+            n => *sent = sent.wrapping_add(n as usize),
+        }
     }
     Ok(())
 }
@@ -138,7 +145,8 @@ fn check(sk: &crate::stack::sock::LockedTcp<'_>) -> core::result::Result<(), Opt
     }
 }
 
-/// Copies up to `most` bytes to the end of the send queue; tells how many.
+/// Copies up to `most` bytes to the end of the send queue; tells how many. None: there is no
+/// memory now.
 fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> Result<u32> {
     let mut full = false;
     {
@@ -161,16 +169,38 @@ fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> 
     if full {
         egress::flush(sk);
     }
+    let most = sk.peek().conn.size_goal().min(most);
+    if !sk.may_send(most) {
+        // SO_SNDBUF may be smaller now.
+        sync_buffers(sk);
+        return Ok(0);
+    }
     let (wire, data) = sk.parts();
     let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
-    let goal = data.conn.size_goal();
-    match append_to(&wire, msg, &mut buf, goal.min(most))? {
-        Appended::Bytes(n) => {
-            buf.cb_mut().len = n;
-            data.conn.queue(buf);
-            Ok(n)
-        }
-        Appended::Full => Err(ENOMEM),
+    let n = match append_to(&wire, msg, &mut buf, most)? {
+        Appended::Bytes(n) => n,
+        Appended::Full => return Err(ENOMEM),
+    };
+    buf.cb_mut().len = n;
+    data.conn.queue(buf);
+    egress::charge(sk);
+    Ok(n)
+}
+
+/// Sleeps until memory that others hold may have come back, or what is sent was acknowledged.
+fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Result {
+    sk.data().conn.mark_push();
+    egress::flush(sk);
+    if *timeout == 0 {
+        return Err(EAGAIN);
+    }
+    let whole = (clock::ticks(MEMORY_NAP_MS) as c_long).min(*timeout);
+    let mut nap = whole;
+    let end = sk.wait(&mut nap, false, |sk| check(sk).is_err());
+    *timeout = timeout.saturating_sub(whole.saturating_sub(nap));
+    match end {
+        WaitEnd::Interrupted(error) => Err(error),
+        WaitEnd::Ready | WaitEnd::TimedOut => Ok(()),
     }
 }
 

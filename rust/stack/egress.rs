@@ -24,7 +24,8 @@ use crate::net::{
     ip::Route,
     netns::Net,
     proto_ops::abi,
-    skbuff::Gfp, //
+    skbuff::Gfp,
+    sock::Charge, //
 };
 use crate::tcp::{
     connection::Events,
@@ -78,11 +79,18 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         }
     }
     let events = data.conn.poll_events();
+    charge(sk);
     publish(sk);
     if events != Events::default() {
         on_events(sk, state, events);
     }
     arm(sk);
+}
+
+/// Charges the socket for what its queues hold.
+pub(crate) fn charge(sk: &mut LockedTcp<'_>) {
+    let (tx, rx) = sk.peek().conn.memory();
+    sk.set_charge(Charge { tx, rx });
 }
 
 /// Writes what is read without the lock.

@@ -77,7 +77,10 @@ use crate::tcp::{
     },
     isn::isn,
     mib::Mib,
-    platform::MibSink,
+    platform::{
+        Memory,
+        MibSink, //
+    },
     seq::SeqNum,
     time_wait::TimeWaitOn,
     wire::{
@@ -633,9 +636,10 @@ fn to_sock(state: &'static NetState, sk: &TcpSock, skb: SkBuff) {
         segment(locked, skb);
         return;
     }
-    // What a task may leave unread plus what it may be told meanwhile, as Linux bounds it.
+    // What waits to be read counts here too, so there is room for as much again, and for ACKs.
     let limit = sk
         .rcvbuf()
+        .saturating_mul(2)
         .saturating_add(sk.sndbuf())
         .saturating_add(64 << 10);
     if let Err(skb) = guard.add_backlog(skb, limit) {
@@ -666,6 +670,7 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
     sock::sync_buffers(sk);
     sk.sk().note_cpu();
     sk.data().conn.count_in(skb.segments(), payload_len);
+    look_at_memory(sk, if payload_len > 0 { skb.truesize() } else { 0 });
     let buf = if payload_len > 0 {
         skb.advance(len);
         skb.detach();
@@ -700,6 +705,18 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         }
     }
     egress::flush(sk);
+}
+
+/// Whether there is memory for `bytes` more, which the core can't know.
+fn look_at_memory(sk: &mut LockedTcp<'_>, bytes: u32) {
+    let memory = if !sk.may_receive(bytes) {
+        Memory::Gone
+    } else if sk.memory_is_short() {
+        Memory::Short
+    } else {
+        Memory::Plenty
+    };
+    sk.data().conn.set_memory(memory);
 }
 
 /// The core can't read payload: the byte at the urgent mark is read for it once it came.

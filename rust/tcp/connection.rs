@@ -27,7 +27,7 @@ use super::{
     info::Stats,
     mib::Mib,
     pacing::Pacing,
-    platform::Platform,
+    platform::{Memory, Platform},
     recv::{AckOwed, Recv},
     rtt::RttEstimator,
     send::Send,
@@ -622,8 +622,12 @@ impl<P: Platform> Connection<P> {
         self.send.is_consistent(self.sack_ok)
     }
 
-    /// Memory held by both halves.
-    #[allow(dead_code)] // For the simulator.
+    /// How memory stands; to be told before a segment is handled.
+    pub(crate) fn set_memory(&mut self, memory: Memory) {
+        self.recv.memory = memory;
+    }
+
+    /// Memory held by both halves, bytes of true size.
     pub(crate) fn memory(&self) -> (u32, u32) {
         (self.send.mem, self.recv.mem())
     }

@@ -27,6 +27,18 @@ pub(crate) trait Platform: Sized + 'static {
     type Mib: MibSink;
 }
 
+/// How memory stands for what a connection would like to queue.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Memory {
+    /// There is enough.
+    #[default]
+    Plenty,
+    /// The host or the owner's share of it is getting short: no time to let buffers grow.
+    Short,
+    /// There is none for the segment at hand.
+    Gone,
+}
+
 /// Why an operation on a buffer failed: memory ran out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NoMemory;

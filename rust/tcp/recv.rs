@@ -9,7 +9,7 @@ mod autotune;
 mod reassembly;
 
 use super::{
-    platform::{Buffer, Platform, RxBuffer, SegList},
+    platform::{Buffer, Memory, Platform, RxBuffer, SegList},
     seq::{SeqNum, SeqRange},
 };
 use autotune::Autotune;
@@ -67,6 +67,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) received: u64,
     /// True size of all buffers held.
     mem: u32,
+    /// How memory stood when the last segment came.
+    pub(crate) memory: Memory,
     /// Receive buffer, bytes of true size.
     pub(crate) rcvbuf: u32,
     /// The largest window to offer, bytes; 0: no bound.
@@ -102,6 +104,7 @@ impl<P: Platform> Recv<P> {
             unread: 0,
             received: 0,
             mem: 0,
+            memory: Memory::Plenty,
             rcvbuf: 131_072,
             clamp: 0,
             fin: None,
@@ -130,7 +133,7 @@ impl<P: Platform> Recv<P> {
     /// Whether `len` bytes that are next in order have room.
     #[inline]
     pub(crate) fn takes(&self, len: u32) -> bool {
-        len <= self.wnd() && self.mem < self.most_in_order()
+        len <= self.wnd() && self.mem < self.most_in_order() && self.memory != Memory::Gone
     }
 
     /// How much memory data may take before it is dropped. The window promised as much payload as
@@ -175,7 +178,11 @@ impl<P: Platform> Recv<P> {
         let full = self.payload_of(self.rcvbuf).min(most);
         let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
         let window = if free < mss.min(full / 16) { 0 } else { free };
-        let window = window.min(most);
+        let window = match self.memory {
+            Memory::Plenty => window.min(most),
+            // What was promised stays so (RFC 9293, 3.8.6: no shrinking), but nothing much is added.
+            Memory::Short | Memory::Gone => window.min(most).min(mss.saturating_mul(4)),
+        };
         if window <= current || window.saturating_sub(current) < mss.min(full / 2) {
             return current;
         }
@@ -236,10 +243,17 @@ impl<P: Platform> Recv<P> {
             if self.mem >= self.most_in_order() && !self.make_room() {
                 return (Stored::NoRoom, Some(buf));
             }
+            // A user who has nothing to read can free nothing, so the first gets in.
+            if self.memory == Memory::Gone && !self.ready.is_empty() && !self.give_up_ofo() {
+                return (Stored::NoRoom, Some(buf));
+            }
             self.deliver(range, buf);
             self.drain_ofo();
             self.note_part(again);
             return (Stored::InOrder, None);
+        }
+        if self.memory == Memory::Gone {
+            return (Stored::NoRoom, Some(buf));
         }
         let (stored, back) = self.store_ofo(range, buf);
         if stored == Stored::OutOfOrder {

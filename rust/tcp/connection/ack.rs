@@ -8,7 +8,7 @@ use crate::tcp::{
     congestion::{Ack, Cause, Phase},
     context::Cx,
     mib::Mib,
-    platform::{MibSink, Platform},
+    platform::{Memory, MibSink, Platform},
     send::{Moment, Recovery, LOOKS_IN_VAIN},
     seq::{SeqNum, SeqRange},
     time::{Duration, Instant},
@@ -430,7 +430,7 @@ impl<P: Platform> Connection<P> {
 
     /// Send autotuning: room for twice the window, so that the user is never what limits it.
     pub(super) fn grow_sndbuf(&mut self, cx: &Cx<'_, P>) {
-        if self.sndbuf_locked {
+        if self.sndbuf_locked || self.recv.memory != Memory::Plenty {
             return;
         }
         let [_, _, most] = cx.net.wmem;

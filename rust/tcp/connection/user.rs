@@ -10,7 +10,7 @@ use crate::tcp::{
     handshake::opening_window,
     mib::Mib,
     pacing::Pacer,
-    platform::{Buffer, Platform, SegFlags, SegList},
+    platform::{Buffer, Memory, Platform, SegFlags, SegList},
     recv::{AckOwed, QUICK_ACKS},
     state::{ConnState, Event},
 };
@@ -154,7 +154,7 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn consume(&mut self, cx: &Cx<'_, P>, n: u32) {
         self.recv.consume(n);
         self.pass_urgent();
-        if cx.net.moderate_rcvbuf && !self.rcvbuf_locked {
+        if cx.net.moderate_rcvbuf && !self.rcvbuf_locked && self.recv.memory == Memory::Plenty {
             let rtt = self.rtt.srtt().unwrap_or_default();
             let mss = self.mss();
             self.recv.tune(n, cx.now, rtt, cx.net.rmem[2], mss);

@@ -242,6 +242,14 @@ impl<P: Platform> Recv<P> {
         (Stored::OutOfOrder, None)
     }
 
+    /// Drops what is out of order in favour of what is in order (RFC 2018, section 8, lets a
+    /// receiver do so). `false`: there was nothing.
+    pub(super) fn give_up_ofo(&mut self) -> bool {
+        let any = !self.ofo.is_empty();
+        self.purge_ofo();
+        any
+    }
+
     /// Drops what is out of order.
     pub(crate) fn purge_ofo(&mut self) {
         while let Some(buf) = self.ofo.pop_last() {

@@ -8,6 +8,8 @@ use crate::tcp::{
     config::SocketConfig,
     connection::{CloseReason, Events, OpenParams},
     pacing::Pacer,
+    platform::Memory,
+    seq::SeqNum,
     state::ConnState::*,
     time::Duration,
     wire::{Flags, Options, Timestamps},
@@ -303,4 +305,67 @@ fn a_pacing_limit_spreads_segments() {
     raw.with(|conn, _| conn.set_pacing(Pacer::Qdisc, 1_000_000));
     assert_eq!(raw.write(10_000).len(), 3);
     assert_eq!(raw.pass(ms(1)).len(), 1);
+}
+
+/// The right edge of the window, and the window, as last said.
+fn last_window(raw: &Raw) -> (SeqNum, u32) {
+    let header = raw.headers.last().expect("a segment");
+    let wnd = u32::from(header.wnd);
+    (header.ack.add(wnd), wnd)
+}
+
+/// Without memory for it data is not taken, as if it had been lost, and the peer hears of it at
+/// once; but what was promised stays promised (RFC 9293, 3.8.6: the window does not shrink), and a
+/// user who has nothing to read gets what comes, or nothing would ever free memory.
+#[test]
+fn no_memory_is_like_a_loss() {
+    let mut raw = Raw::established_with(WIDE);
+    raw.conn.set_memory(Memory::Gone);
+    raw.feed(ACK, 1, 1, 1_000);
+    assert_eq!(raw.conn.recv_len(), 1_000, "the first is taken");
+    let (edge, _) = last_window(&raw);
+    let answer = raw.feed(ACK, 1_001, 1, 1_000);
+    assert_eq!(raw.conn.recv_len(), 1_000);
+    assert_eq!(answer.len(), 1, "at once");
+    assert_eq!(answer[0].ack, 1_001);
+    assert_eq!(last_window(&raw).0, edge);
+    // Neither what comes later in the stream.
+    raw.feed(ACK, 3_001, 1, 1_000);
+    raw.conn.set_memory(Memory::Plenty);
+    raw.feed(ACK, 1_001, 1, 2_000);
+    assert_eq!(raw.conn.recv_len(), 3_000);
+}
+
+/// RFC 2018, 8: what is in order is worth more than what is not, which may be given up.
+#[test]
+fn rfc2018_8_without_memory_data_out_of_order_goes_first() {
+    let mut raw = Raw::established_with(Peer { sack: true, ..WIDE });
+    raw.feed(ACK, 1, 1, 1_000);
+    raw.feed(ACK, 3_001, 1, 1_000);
+    assert_eq!(raw.sacked(), [(3_001, 4_001)]);
+    raw.conn.set_memory(Memory::Gone);
+    let answer = raw.feed(ACK, 1_001, 1, 1_000);
+    assert_eq!(raw.conn.recv_len(), 2_000, "its memory served");
+    assert_eq!(answer[0].ack, 2_001);
+    assert_eq!(raw.sacked(), [], "and it is no longer reported");
+    raw.feed(ACK, 2_001, 1, 1_000);
+    assert_eq!(raw.conn.recv_len(), 2_000, "now there is nothing left to give");
+}
+
+/// While memory is short no window opens wide: four segments, whatever the buffer has room for.
+#[test]
+fn short_of_memory_windows_stay_small() {
+    let window = |memory| {
+        let mut raw = Raw::established_with(WIDE);
+        // More than was promised at first, read as it comes.
+        for n in 0..200 {
+            raw.conn.set_memory(memory);
+            raw.feed(ACK, 1 + n * 1_000, 1, 1_000);
+            raw.read(u32::MAX);
+        }
+        last_window(&raw).1
+    };
+    assert!(window(Memory::Plenty) > 20_000);
+    let short = window(Memory::Short);
+    assert!((1_000..=4_000).contains(&short), "{short}");
 }

@@ -9,7 +9,7 @@ use crate::tcp::{
     context::Cx,
     handshake::{on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
     pacing::{Pacer, UNLIMITED},
-    platform::SegList,
+    platform::{Memory, SegList},
     seq::SeqNum,
     state::ConnState,
     time::{Duration, Instant},
@@ -225,6 +225,8 @@ pub(crate) struct Meddling {
     pub(crate) shrink: u64,
     /// The path's MTU changes, by event.
     pub(crate) reroute: u64,
+    /// A segment comes when there is no memory for it, or hardly any.
+    pub(crate) pressure: u64,
     /// A generator of its own.
     pub(crate) rng: Option<Rng>,
 }
@@ -579,6 +581,13 @@ impl Pair {
             },
             Block::Conn(conn) => {
                 let buf = (!wire.1.is_empty()).then(|| Buf::new(wire.1.clone()));
+                if let Some(rng) = &mut self.meddling.rng {
+                    conn.set_memory(match rng.below(1000) {
+                        n if n < self.meddling.pressure => Memory::Gone,
+                        n if n < 2 * self.meddling.pressure => Memory::Short,
+                        _ => Memory::Plenty,
+                    });
+                }
                 let done = if self.slowly {
                     conn.handle_segment_slowly(&cx, &seg, buf)
                 } else {

@@ -101,6 +101,7 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         pair.meddling.divide = [0, 300][tricks.below(2) as usize];
         pair.meddling.shrink = [0, 100][tricks.below(2) as usize];
         pair.meddling.reroute = [0, 5][tricks.below(2) as usize];
+        pair.meddling.pressure = [0, 50, 200][tricks.below(3) as usize];
         pair.meddling.rng = Some(tricks);
     }
     if rng.chance(200) {

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What a memory cgroup is charged for sockets. Run by memory.sh, on either stack.
+
+memory.py CGROUP: prints lines "0 what" (as it should be) or "1 what".
+"""
+import hashlib
+import os
+import socket
+import struct
+import sys
+import time
+
+GROUP = sys.argv[1]
+MIB = 1 << 20
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
+
+
+def charged():
+    """Bytes that the cgroup is charged for sockets."""
+    with open(f"{GROUP}/memory.stat", encoding="ascii") as stat:
+        return next(int(line.split()[1]) for line in stat if line.startswith("sock "))
+
+
+def becomes(condition):
+    """The kernel adds up its CPUs' counts every two seconds."""
+    until = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def say(good, what):
+    print(0 if good else 1, what, flush=True)
+
+
+def move_to(group):
+    with open(f"{group}/cgroup.procs", "w", encoding="ascii") as procs:
+        procs.write(str(os.getpid()))
+
+
+def pair():
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 4 * MIB)
+    client.connect(listener.getsockname())
+    server, _ = listener.accept()
+    server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 * MIB)
+    return client, server
+
+
+def held(sock):
+    """Bytes of memory of what was received."""
+    SO_MEMINFO = 55
+    return struct.unpack("9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[0]
+
+
+def fill(sock):
+    sock.setblocking(False)
+    chunk, total = bytes(65536), 0
+    while True:
+        try:
+            total += sock.send(chunk)
+        except BlockingIOError:
+            return total
+
+
+def both_ends():
+    move_to(GROUP)
+    client, server = pair()
+    say(becomes(lambda: charged() == 0), "nothing is charged for sockets without data")
+    sent = fill(client)
+    say(becomes(lambda: charged() >= sent), f"{sent} bytes under way: charged")
+    client.close()
+    left, buffer = sent, bytearray(65536)
+    while left > 0:
+        left -= server.recv_into(buffer)
+    server.close()
+    say(becomes(lambda: charged() == 0), "closed: nothing is charged")
+    move_to(os.path.dirname(GROUP))
+
+
+def read_all(listener, size, digest, ready, go):
+    """The child: takes a connection, and reads when it is told to."""
+    move_to(GROUP)
+    server, _ = listener.accept()
+    buffer, seen = bytearray(65536), hashlib.sha256()
+    os.write(ready, b"!")
+    os.read(go, 1)
+    while size > 0 and (n := server.recv_into(buffer)) > 0:
+        seen.update(memoryview(buffer)[:n])
+        size -= n
+    os._exit(0 if size == 0 and seen.digest() == digest else 1)
+
+
+def over_the_limit():
+    """A child whose cgroup has no memory for what it is sent does not read at first. (While it
+    sleeps: what it allocated itself then could end it.) How far the kernel lets softirqs go beyond
+    the limit is its own affair; nothing may be lost."""
+    data = os.urandom(12 * MIB)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 * MIB)
+    (is_ready, ready), (wait, go) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        read_all(listener, len(data), hashlib.sha256(data).digest(), ready, wait)
+    client = socket.create_connection(listener.getsockname())
+    client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 32 * MIB)
+    os.read(is_ready, 1)
+    with open(f"{GROUP}/memory.max", "w", encoding="ascii") as most:
+        most.write(str(4 * MIB))
+    client.sendall(data)
+    say(becomes(lambda: charged() >= 2 * MIB), "over the limit: what is not read is charged")
+    with open(f"{GROUP}/memory.max", "w", encoding="ascii") as most:
+        most.write("max")
+    os.write(go, b"!")
+    say(os.waitpid(pid, 0)[1] == 0, "over the limit: every byte is there when it is read")
+
+
+def size_in_memory():
+    """Segments that were joined don't count twice."""
+    client, server = pair()
+    client.sendall(bytes(MIB))
+    becomes(lambda: server.recv(MIB, socket.MSG_PEEK | socket.MSG_WAITALL) and True)
+    say(MIB <= held(server) < MIB * 5 // 4, f"a MiB to be read: {held(server)} bytes of memory")
+
+
+size_in_memory()
+both_ends()
+over_the_limit()
