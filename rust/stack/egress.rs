@@ -210,6 +210,8 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     sk.set_state(abi::TCP_CLOSE);
     sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);
     finish(sk);
+    // close() may linger until the FIN is acknowledged.
+    sk.sk().wake_all();
 }
 
 /// Takes the socket out of the connection table.

@@ -165,6 +165,15 @@ static void test_linger(void)
 	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) == 0);
 	must(send(fds[0], "x", 1, 0) == 1);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
+	expect(close(fds[0]), 0, 0, "SO_LINGER 5: close of the last descriptor");
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	ktap(t1.tv_sec - t0.tv_sec < 4, "SO_LINGER 5: until the FIN is acknowledged");
+	close(fds[1]);
+
+	new_pair(fds);
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) == 0);
+	must(send(fds[0], "x", 1, 0) == 1);
+	clock_gettime(CLOCK_MONOTONIC, &t0);
 	pid_t pid = fork();
 
 	if (!pid) {
