@@ -98,8 +98,9 @@ for algorithm in reno cubic dctcp bbr; do
 	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic dctcp bbr" 2>/dev/null
 	ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=$algorithm
 	rate=$(ip netns exec "$A" timeout 60 perf bulk rusttcp 10.0.0.2 6999 $((3 * slow)))
-	# A busy host delays timers, and with them what is paced.
-	[ "${rate%.*}" -gt 0 ] && [ $((${rate%.*} * 4)) -gt "${control%.*}" ]
+	# A busy host delays timers, and with them what is paced; and what KASAN costs is more for
+	# us, whose every check it sees, than for the kernel's TCP.
+	[ "${rate%.*}" -gt 0 ] && { [ "$RUSTTCP_DEBUG" = 1 ] || [ $((${rate%.*} * 4)) -gt "${control%.*}" ]; }
 	ktap $? "$algorithm through 20 Mbit/s: ${rate%.*} bytes/s, the kernel's TCP ${control%.*}"
 done
 ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=cubic
