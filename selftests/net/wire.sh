@@ -4,13 +4,13 @@
 # and input that no honest peer sends.
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
-for family in inet rusttcp; do
+for family in inet inet6 rusttcp rusttcp6; do
 	for what in states badinput flood; do
 		log=$(mktemp)
 		RUSTTCP_FAMILY=$family unshare -n bash -c \
 			"ip link set lo up; cd selftests/wire && exec /usr/bin/python3 -B $what.py" >"$log" 2>&1
 		status=$?
-		# One numbering for all six.
+		# One numbering for all.
 		while read -r line; do
 			case $line in
 			"ok "*) ktap 0 "$what: ${line#ok * - }" ;;

@@ -93,6 +93,52 @@ static void test_dual_listener(void)
 	to4 = at4("0.0.0.0", port_of(l));
 	expect(bind(other, SA(to4), sizeof(to4)), -1, EADDRINUSE, "dual: the port is taken for IPv4");
 	close(other);
+	other = socket(AF_INET, SOCK_STREAM, 0);
+	expect(bind(other, SA(to4), sizeof(to4)), -1, EADDRINUSE, "dual: for the kernel's IPv4 as well");
+	close(other);
+	close(l);
+}
+
+/* One port: IPv6 on this stack, IPv4 on the kernel's, and the other way round. */
+static void test_split_port(void)
+{
+	int l = any_listener(false), l4 = socket(AF_INET, SOCK_STREAM, 0), c, s;
+	struct sockaddr_in any4 = at4("0.0.0.0", port_of(l)), to4 = at4("127.0.0.1", port_of(l));
+	struct endpoint to6 = at("::1", port_of(l));
+
+	must(bind(l4, SA(any4), sizeof(any4)) == 0 && listen(l4, 4) == 0);
+	c = new_socket4();
+	must(connect(c, SA(to4), sizeof(to4)) == 0);
+	s = accept(l4, NULL, NULL);
+	ktap(s >= 0 && passes(c, s), "a port split: IPv4 to the kernel's listener");
+	close(s);
+	close(c);
+	c = socket(AF_INET6, SOCK_STREAM, 0);
+	must(connect(c, SA(to6), sizeof(to6)) == 0);
+	s = accept(l, NULL, NULL);
+	ktap(s >= 0 && passes(c, s), "a port split: IPv6 to ours");
+	close(s);
+	close(c);
+	close(l4);
+	close(l);
+	/* The kernel's listens for both, and the stack under test connects. */
+	l = socket(AF_INET6, SOCK_STREAM, 0);
+	to6 = at("::", 0);
+	must(bind(l, SA(to6), sizeof(to6)) == 0 && listen(l, 4) == 0);
+	to4 = at4("127.0.0.1", port_of(l));
+	c = new_socket4();
+	must(connect(c, SA(to4), sizeof(to4)) == 0);
+	s = accept(l, NULL, NULL);
+	ktap(s >= 0 && passes(c, s) && passes(s, c), "to a listener of the kernel's by IPv4");
+	close(s);
+	close(c);
+	to6 = at("::ffff:127.0.0.1", port_of(l));
+	c = new_socket();
+	must(connect(c, SA(to6), sizeof(to6)) == 0);
+	s = accept(l, NULL, NULL);
+	ktap(s >= 0 && passes(c, s) && passes(s, c), "and by a v4-mapped address");
+	close(s);
+	close(c);
 	close(l);
 }
 
@@ -344,6 +390,7 @@ int main(int argc, char **argv)
 	}
 	test_dual_listener();
 	test_v6only();
+	test_split_port();
 	test_mapped();
 	test_addresses();
 	test_header();

@@ -5,7 +5,7 @@ connection or listener that it was aimed at works on."""
 import random
 import socket
 
-from peer import ACK, FIN, HOST, MSS, PSH, RST, SYN, URG, End, listener, passive, run
+from peer import ACK, AF, FIN, HOST, MSS, PSH, RST, SYN, URG, End, listener, passive, run
 
 
 def still_works(sock, end, data=b"good"):
@@ -152,7 +152,7 @@ def noise(wire):
 
 def unknown(wire):
     """a segment of no socket of ours reaches the kernel's TCP, which resets or serves"""
-    kernel = socket.socket()
+    kernel = socket.socket(AF)
     kernel.bind((HOST, 0))
     kernel.listen()
     kernel.settimeout(5)

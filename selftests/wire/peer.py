@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """A TCP peer made of single segments: a tun device whose other side is this program.
 
-The host is 10.9.0.1, the peer any other address of 10.9.0.0/24; no stack answers for it, so each
-segment on the wire is either the tested stack's or one that a test wrote. Every segment received
-has its checksum verified.
+The host is 10.9.0.1, the peer any other address of 10.9.0.0/24 (over IPv6 fd09::1 and fd09::/64); no
+stack answers for it, so each segment on the wire is either the tested stack's or one that a test
+wrote. Every segment received has its checksum verified.
 """
 import ctypes
 import fcntl
@@ -16,10 +16,17 @@ import sys
 import time
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-HOST, PEER = "10.9.0.1", "10.9.0.2"
+FAMILY = os.environ.get("RUSTTCP_FAMILY", "inet")
+V6 = FAMILY.endswith("6")
+KERNELS = FAMILY.startswith("inet")
+HOST, PEER = ("fd09::1", "fd09::2") if V6 else ("10.9.0.1", "10.9.0.2")
+AF = socket.AF_INET6 if V6 else socket.AF_INET
+# The IP header, and where its addresses are.
+IP_LEN, ADDRESSES = (40, slice(8, 40)) if V6 else (20, slice(12, 20))
+# What the stack lists its sockets in.
+PROC = "/proc/net/" + (FAMILY.replace("inet", "tcp"))
 STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2",
           6: "TIME-WAIT", 7: "CLOSED", 8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING"}
-FAMILY = os.environ.get("RUSTTCP_FAMILY", "inet")
 PATIENCE = 15 if os.environ.get("RUSTTCP_DEBUG") == "1" else 5
 libc = ctypes.CDLL(None, use_errno=True)
 tests = failures = 0
@@ -30,8 +37,8 @@ class Wrong(Exception):
 
 
 def family_number():
-    if FAMILY == "inet":
-        return socket.AF_INET
+    if KERNELS:
+        return AF
     try:
         with open("/sys/module/rusttcp/parameters/family", encoding="ascii") as f:
             return int(f.read())
@@ -40,11 +47,12 @@ def family_number():
 
 
 def new_socket():
-    fd = libc.socket(family_number(), socket.SOCK_STREAM, 0)
+    # RUSTTCP_IPV6 is 1; the kernel's families have one TCP.
+    fd = libc.socket(family_number(), socket.SOCK_STREAM, 0 if KERNELS else int(V6))
     if fd < 0:
         raise OSError(ctypes.get_errno(), "socket")
-    # The addresses are plain sockaddr_in on either stack.
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+    # The addresses are plain sockaddr_in or sockaddr_in6 on either stack.
+    return socket.socket(AF, socket.SOCK_STREAM, 0, fileno=fd)
 
 
 def checksum(data):
@@ -56,15 +64,19 @@ def checksum(data):
     return ~total & 0xffff
 
 
+def tcp_checksum(addresses, tcp):
+    """Over the pseudo-header too, whose last fields are the same sum in both families."""
+    return checksum(addresses + struct.pack("!IBBH", len(tcp), 0, 6, 0) + tcp)
+
+
 class Segment:
     def __init__(self, packet):
-        ihl = (packet[0] & 15) * 4
-        tcp = packet[ihl:]
+        tcp = packet[IP_LEN:]
         self.sport, self.dport, self.seq, self.ack, off, self.flags, self.win = \
             struct.unpack("!HHIIBBH", tcp[:16])
         self.options = tcp[20:(off >> 4) * 4]
         self.data = tcp[(off >> 4) * 4:]
-        self.good = checksum(packet[12:20] + struct.pack("!BBH", 0, 6, len(tcp)) + tcp) == 0
+        self.good = tcp_checksum(packet[ADDRESSES], tcp) == 0
 
     def __str__(self):
         names = "".join(n for b, n in ((SYN, "S"), (FIN, "F"), (RST, "R"), (ACK, ".")) if self.flags & b)
@@ -76,7 +88,8 @@ class Wire:
         self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         # IFF_TUN | IFF_NO_PI
         fcntl.ioctl(self.fd, 0x400454ca, struct.pack("16sH", b"wire0", 0x1001))
-        for command in (f"ip addr add {HOST}/24 dev wire0", "ip link set wire0 up",
+        address = f"{HOST}/64 nodad" if V6 else f"{HOST}/24"
+        for command in (f"ip addr add {address} dev wire0", "ip link set wire0 up",
                         "sysctl -qw net.ipv4.tcp_invalid_ratelimit=0"):
             subprocess.run(command.split(), check=True)
         self.port = 20000
@@ -86,9 +99,12 @@ class Wire:
         return self.port
 
     def write(self, tcp, source=PEER):
-        addresses = socket.inet_aton(source) + socket.inet_aton(HOST)
-        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + addresses
-        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        addresses = socket.inet_pton(AF, source) + socket.inet_pton(AF, HOST)
+        if V6:
+            head = struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + addresses
+        else:
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + addresses
+            head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
         os.write(self.fd, head + tcp)
 
     def read(self, deadline):
@@ -98,7 +114,7 @@ class Wire:
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
                 return None
             packet = os.read(self.fd, 65536)
-            if packet[0] >> 4 == 4 and packet[9] == 6:
+            if packet[0] >> 4 == (6 if V6 else 4) and packet[6 if V6 else 9] == 6:
                 seg = Segment(packet)
                 if not seg.good:
                     raise Wrong(f"wrong checksum in {seg}")
@@ -120,8 +136,8 @@ class End:
         ack = ((self.ack if ack is None else ack) & 0xffffffff) if flags & ACK else 0
         tcp = struct.pack("!HHIIBBHHH", self.port, self.host_port, seq, ack, words << 4, flags, win,
                           0, urg) + options + data
-        pseudo = socket.inet_aton(PEER) + socket.inet_aton(HOST) + struct.pack("!BBH", 0, 6, len(tcp))
-        total = checksum(pseudo + tcp) ^ wrong_sum
+        addresses = socket.inet_pton(AF, PEER) + socket.inet_pton(AF, HOST)
+        total = tcp_checksum(addresses, tcp) ^ wrong_sum
         return tcp[:16] + struct.pack("!H", total) + tcp[18:]
 
     def send(self, flags, data=b"", **fields):
@@ -169,8 +185,7 @@ class End:
 
     def state(self):
         """What the stack's /proc file says of this connection; None: it is not there."""
-        path = "/proc/net/tcp" if FAMILY == "inet" else "/proc/net/rusttcp"
-        with open(path, encoding="ascii") as f:
+        with open(PROC, encoding="ascii") as f:
             for line in f.readlines()[1:]:
                 field = line.split()
                 if int(field[1].split(":")[1], 16) == self.host_port and \
