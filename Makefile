@@ -13,7 +13,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench goodput layers lint fmt doc demo options install clean distclean help
+	test-debug fuzz nightly compliance bench goodput packetdrill layers lint fmt doc demo options install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -95,6 +95,10 @@ fmt: setup ## format the Rust sources as the kernel does
 
 doc: setup ## rustdoc of the core
 	@. scripts/env.sh; cargo doc --manifest-path selftests/host/Cargo.toml --no-deps --document-private-items
+
+packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL=program): Documentation/packetdrill.rst
+	@. scripts/env.sh; export LINUX_SRC; selftests/packetdrill/run.py --out build/packetdrill.json; status=$$?; \
+		selftests/packetdrill/run.py --table build/packetdrill.json && exit $$status
 
 options: all ## Documentation/options.rst, from what both stacks answer
 	@tools/vm -- build/prog/sk_opt --rst >build/options.rst 2>build/options.log </dev/null || \
