@@ -43,6 +43,7 @@ struct RustTcpModule {
     _family: FamilyRegistration<stack::sock::RustTcp>,
     _ingress: IngressRegistration<stack::ingress::Hook>,
     _files: PerNetRegistration<admin::proc::Files>,
+    _sysctls: PerNetRegistration<admin::sysctl::Dir>,
     _netns: PerNetRegistration<stack::netns::NetState>,
     _proto: ProtoRegistration<stack::sock::RustTcp>,
     _reserve: ReserveQueue,
@@ -54,12 +55,14 @@ impl kernel::Module for RustTcpModule {
         let proto = ProtoRegistration::new(c"RUSTTCP", module)?;
         let netns = PerNetRegistration::new()?;
         let files = PerNetRegistration::new()?;
+        let sysctls = PerNetRegistration::new()?;
         let ingress = IngressRegistration::new()?;
         let family = FamilyRegistration::new(module_parameters::family.value(), module)?;
         Ok(Self {
             _family: family,
             _ingress: ingress,
             _files: files,
+            _sysctls: sysctls,
             _netns: netns,
             _proto: proto,
             _reserve: reserve,

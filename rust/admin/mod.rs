@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What people look at: files in /proc/net.
+//! What people look at and turn: files in /proc/net, sysctls.
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod proc;
+pub(crate) mod sysctl;

@@ -147,7 +147,7 @@ struct StaticCell<T>(UnsafeCell<T>);
 unsafe impl<T> Sync for StaticCell<T> {}
 
 /// How many types can be registered.
-const SLOTS: usize = 2;
+const SLOTS: usize = 3;
 
 /// The registration of one type: the number that the kernel gave it, and its operations.
 type Slot = (c_uint, Option<bindings::pernet_operations>);

@@ -41,4 +41,5 @@ pub(crate) mod ingress;
 pub(crate) mod kernel;
 pub(crate) mod netns;
 pub(crate) mod ports;
+pub(crate) mod settings;
 pub(crate) mod sock;

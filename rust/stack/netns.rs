@@ -2,10 +2,13 @@
 
 //! What each namespace has: tables, counters, secrets.
 
-use super::demux::{
-    Conn,
-    ConnTable,
-    ListenTable, //
+use super::{
+    demux::{
+        Conn,
+        ConnTable,
+        ListenTable, //
+    },
+    settings::Overrides, //
 };
 use crate::net::{
     addr::Endpoint,
@@ -13,7 +16,8 @@ use crate::net::{
     hashtable::Node,
     netns::{
         Net,
-        PerNet, //
+        PerNet,
+        TcpSysctls, //
     },
 };
 use crate::tcp::{
@@ -76,6 +80,8 @@ pub(crate) struct NetState {
     cookie_key: SipKey,
     /// Advances the search for ephemeral ports (RFC 6056, algorithm 5's increment).
     pub(crate) port_step: Atomic<u32>,
+    /// What was written to `net.rusttcp`.
+    pub(crate) overrides: Overrides,
 }
 
 /// Buckets of a connection table, as a power of two.
@@ -165,6 +171,7 @@ impl PerNet for NetState {
                 secret: SipKey::random(),
                 cookie_key: SipKey::random(),
                 port_step: Atomic::new(crate::net::clock::random_u32()),
+                overrides: Overrides::new(),
             }),
             GFP_KERNEL,
         )
@@ -178,9 +185,19 @@ impl PerNet for NetState {
     }
 }
 
-/// The settings of a namespace: those of its own TCP.
+/// The settings of a namespace as its sysctls have them: those of its own TCP, but for what was
+/// written to `net.rusttcp`.
+pub(crate) fn sysctls(net: Net) -> TcpSysctls {
+    let mut sysctls = net.tcp_sysctls();
+    if let Some(state) = NetState::of(net) {
+        state.overrides.apply(&mut sysctls);
+    }
+    sysctls
+}
+
+/// The settings of a namespace.
 pub(crate) fn net_config(net: Net) -> NetConfig {
-    let s = net.tcp_sysctls();
+    let s = sysctls(net);
     NetConfig {
         syn_retries: s.syn_retries,
         synack_retries: s.synack_retries,

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `net.rusttcp.tcp_*`: each follows its namesake of `net.ipv4` until somebody writes it, and
+//! again once somebody writes `inherit`.
+
+use crate::net::{
+    netns::{
+        Net,
+        PerNet, //
+    },
+    sysctl::{
+        Settings,
+        SysctlDir, //
+    },
+};
+use crate::stack::{
+    netns::{
+        sysctls,
+        NetState, //
+    },
+    settings::{
+        name_of,
+        parse,
+        Shape,
+        COUNT,
+        KNOBS, //
+    },
+};
+use core::fmt::Write;
+use kernel::{
+    prelude::*,
+    str::CStr, //
+};
+
+/// The directory of a namespace.
+pub(crate) struct Dir {
+    _dir: SysctlDir<Knobs, COUNT>,
+}
+
+impl PerNet for Dir {
+    const SLOT: usize = 2;
+
+    fn init(net: Net) -> Result<Pin<KBox<Self>>> {
+        let dir = Self {
+            _dir: SysctlDir::new(net, c"net/rusttcp")?,
+        };
+        Ok(KBox::pin(dir, GFP_KERNEL)?)
+    }
+
+    fn exit(&self, _net: Net) {}
+}
+
+/// Text in a buffer of fixed size.
+struct Text<'a> {
+    to: &'a mut [u8],
+    len: usize,
+}
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, s: &str) -> core::fmt::Result {
+        let end = self.len.saturating_add(s.len());
+        let room = self.to.get_mut(self.len..end).ok_or(core::fmt::Error)?;
+        for (to, from) in room.iter_mut().zip(s.bytes()) {
+            *to = from;
+        }
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// The settings of [`KNOBS`].
+struct Knobs;
+
+impl Settings for Knobs {
+    fn name(index: usize) -> &'static CStr {
+        KNOBS.get(index).map_or(c"", |knob| knob.name)
+    }
+
+    fn show(net: Net, index: usize, to: &mut [u8]) -> Option<usize> {
+        let knob = KNOBS.get(index)?;
+        let value = (knob.get)(&sysctls(net));
+        let mut text = Text { to, len: 0 };
+        let [a, b, c] = value;
+        match knob.shape {
+            Shape::Number(..) => writeln!(text, "{a}"),
+            Shape::Triple => writeln!(text, "{a}\t{b}\t{c}"),
+            Shape::Algorithm => {
+                let (name, len) = name_of(value);
+                let name = name.get(..len).unwrap_or(&[]);
+                writeln!(text, "{}", core::str::from_utf8(name).unwrap_or("?"))
+            }
+        }
+        .ok()?;
+        Some(text.len)
+    }
+
+    fn store(net: Net, index: usize, text: &[u8]) -> Result {
+        let knob = KNOBS.get(index).ok_or(EINVAL)?;
+        let overrides = &NetState::of(net).ok_or(EINVAL)?.overrides;
+        let value = match text {
+            b"inherit" => None,
+            _ => Some(parse(knob.shape, text)?),
+        };
+        overrides.set(index, value);
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# net.rusttcp.tcp_*: what each namespace's sockets do is as its net.ipv4 says until somebody
+# writes net.rusttcp, and from then on as that says.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+ns_pair
+
+in_a() { ip netns exec "$A" "$@"; }
+get() { in_a sysctl -n "$1" | tr '\t' ' '; }
+set_a() { in_a sysctl -qw "$1=$2" 2>/dev/null; }
+dir=/proc/sys/net/rusttcp
+
+# Every one of them has the value of its namesake.
+bad=
+count=0
+for name in $(in_a ls $dir); do
+	count=$((count + 1))
+	[ "$(get "net.rusttcp.$name")" = "$(get "net.ipv4.$name")" ] || bad="$bad $name"
+done
+[ -z "$bad" ] && [ $count -ge 24 ]
+ktap $? "each has its namesake's value ($count)$bad"
+
+# They follow it, all shapes of them.
+set_a net.ipv4.tcp_syn_retries 3
+set_a net.ipv4.tcp_fin_timeout 17
+set_a net.ipv4.tcp_rmem '8192 100000 200000'
+set_a net.ipv4.tcp_congestion_control reno
+[ "$(get net.rusttcp.tcp_syn_retries)" = 3 ] && [ "$(get net.rusttcp.tcp_fin_timeout)" = 17 ] &&
+	[ "$(get net.rusttcp.tcp_rmem)" = "8192 100000 200000" ] &&
+	[ "$(get net.rusttcp.tcp_congestion_control)" = reno ]
+ktap $? "they follow it"
+
+# Once written they don't, and net.ipv4 and the other namespace stay as they were.
+set_a net.rusttcp.tcp_syn_retries 4 && set_a net.rusttcp.tcp_rmem '4096 65536 70000' &&
+	set_a net.rusttcp.tcp_congestion_control bbr && set_a net.rusttcp.tcp_fin_timeout 30
+set_a net.ipv4.tcp_syn_retries 2
+[ "$(get net.rusttcp.tcp_syn_retries)" = 4 ] && [ "$(get net.ipv4.tcp_syn_retries)" = 2 ] &&
+	[ "$(get net.rusttcp.tcp_rmem)" = "4096 65536 70000" ] &&
+	[ "$(get net.rusttcp.tcp_congestion_control)" = bbr ] &&
+	[ "$(get net.ipv4.tcp_congestion_control)" = reno ] &&
+	[ "$(get net.rusttcp.tcp_fin_timeout)" = 30 ]
+ktap $? "written, they stand for themselves"
+[ "$(ip netns exec "$B" sysctl -n net.rusttcp.tcp_syn_retries)" = 6 ]
+ktap $? "the other namespace has its own"
+
+# Nonsense is refused and changes nothing.
+refused=0
+for pair in tcp_syn_retries=0 tcp_syn_retries=128 tcp_syn_retries=x tcp_syn_retries='1 2' tcp_ecn=6 \
+	tcp_rmem='1 2' tcp_rmem='0 1 2' tcp_congestion_control=nonsense tcp_sack=-1 tcp_sack=256; do
+	set_a "net.rusttcp.${pair%%=*}" "${pair#*=}" || refused=$((refused + 1))
+done
+[ $refused = 10 ] && [ "$(get net.rusttcp.tcp_syn_retries)" = 4 ]
+ktap $? "nonsense is refused ($refused of 10)"
+
+# What counts is what sockets do: the options of the SYN of one that is made now.
+syn() {
+	ip netns exec "$B" timeout 60 python3 -c '
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+s.bind(("vb", 0))
+print("ready", flush=True)
+while True:
+    tcp = s.recv(2000)[20:]
+    if tcp[2:4] == b"\0\x09" and tcp[13] == 2:
+        options, kinds = tcp[20:(tcp[12] >> 4) * 4], []
+        while options and options[0]:
+            kinds.append("kind-%d." % options[0])
+            options = options[1 if options[0] == 1 else options[1]:]
+        print(*kinds, flush=True)
+        break
+' >"$work" &
+	local dump=$!
+	wait_for 40 grep -q ready "$work"
+	in_a perf rr "$1" 10.0.0.2 9 0 >/dev/null 2>&1
+	wait $dump
+	grep kind "$work"
+}
+sack='kind-4\.'
+work=$(mktemp)
+syn rusttcp | grep -q "$sack"
+ktap $? "SACK is offered"
+set_a net.rusttcp.tcp_sack 0
+syn rusttcp | grep -q 'kind-2\.' && ! grep -q "$sack" "$work"
+ktap $? "not with net.rusttcp.tcp_sack=0"
+syn inet | grep -q "$sack"
+ktap $? "the kernel's TCP offers it"
+set_a net.rusttcp.tcp_sack inherit
+syn rusttcp | grep -q "$sack"
+ktap $? "again with inherit"
+rm -f "$work"
+
+# A namespace goes with its settings; the module's next life knows nothing of them.
+set_a net.rusttcp.tcp_syn_retries inherit
+[ "$(get net.rusttcp.tcp_syn_retries)" = 2 ]
+ktap $? "inherit follows net.ipv4 again"
+ktap_end
