@@ -38,6 +38,9 @@ use core::{
 use kernel::prelude::*;
 
 const IPPROTO_TCP: u8 = 6;
+/// Most payload in what the stack cuts: an IP packet with room for all headers.
+const SOFT_GSO_MAX: u32 = bindings::GSO_LEGACY_MAX_SIZE - 512;
+
 /// Bytes of an IPv4 header without options.
 const IP_HEADER: u32 = 20;
 /// Bytes of an IPv6 header without extensions.
@@ -182,10 +185,12 @@ impl<P: Protocol> Locked<'_, P> {
             if dst.is_null() {
                 return None;
             }
+            // What the device can't cut, the stack cuts in front of it: one walk through IP for
+            // many segments either way.
             let gso_max = if bindings::sk_can_gso(sk) {
                 (*sk).sk_gso_max_size
             } else {
-                0
+                SOFT_GSO_MAX
             };
             Some(Path {
                 mss: mss_of(bindings::dst_mtu(dst), v6),

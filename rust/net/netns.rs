@@ -88,6 +88,7 @@ impl Net {
             rfc1337: v4.sysctl_tcp_rfc1337 != 0,
             slow_start_after_idle: v4.sysctl_tcp_slow_start_after_idle != 0,
             ecn: v4.sysctl_tcp_ecn,
+            min_tso_segs: v4.sysctl_tcp_min_tso_segs,
             rto_min_us: u64::try_from(v4.sysctl_tcp_rto_min_us).unwrap_or(0),
             rto_max_ms: u64::try_from(v4.sysctl_tcp_rto_max_ms).unwrap_or(0),
         }
@@ -127,6 +128,7 @@ pub(crate) struct TcpSysctls {
     pub(crate) rfc1337: bool,
     pub(crate) slow_start_after_idle: bool,
     pub(crate) ecn: u8,
+    pub(crate) min_tso_segs: u8,
     pub(crate) rto_min_us: u64,
     pub(crate) rto_max_ms: u64,
 }

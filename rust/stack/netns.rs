@@ -225,6 +225,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         slow_start_after_idle: s.slow_start_after_idle,
         ecn: Policy::from_sysctl(s.ecn),
         congestion: congestion(&s.congestion),
+        min_tso_segs: s.min_tso_segs,
         rto_min: Duration::from_micros(s.rto_min_us),
         rto_max: Duration::from_millis(s.rto_max_ms),
         ..NetConfig::default()

@@ -103,6 +103,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_keepalive_probes", keepalive_probes, BYTE),
     knob!(c"tcp_keepalive_time", keepalive_time_ms, SECONDS, 1000),
     knob!(c"tcp_max_syn_backlog", max_syn_backlog, INT),
+    knob!(c"tcp_min_tso_segs", min_tso_segs, Shape::Number(1, 255)),
     switch!(c"tcp_moderate_rcvbuf", moderate_rcvbuf),
     knob!(c"tcp_orphan_retries", orphan_retries, BYTE),
     knob!(c"tcp_retries2", retries2, BYTE),
@@ -125,7 +126,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 24;
+pub(crate) const COUNT: usize = 25;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

@@ -387,7 +387,12 @@ impl Congestion {
         if self.validation.is_over(ack.now, validated) {
             self.end_non_validated(ack.mss);
         }
-        self.law.hooks().on_ack(&mut self.window, ack, validated);
+        // What was reported before has left the network then, not now.
+        let ack = Ack {
+            acked: ack.acked.min(ack.delivered),
+            ..*ack
+        };
+        self.law.hooks().on_ack(&mut self.window, &ack, validated);
     }
 
     /// RFC 7661, 4.4.3.

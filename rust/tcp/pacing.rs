@@ -28,8 +28,8 @@ const AHEAD: Duration = Duration::from_millis(2);
 const CREDIT: Duration = Duration::from_millis(5);
 /// With less round-trip time than this the bursts are as large as they can be.
 const NEAR: Duration = Duration::from_micros(500);
-/// Segments in the least burst.
-const LEAST_SEGMENTS: u32 = 2;
+/// Segments in the least burst, unless the namespace says otherwise.
+const LEAST_SEGMENTS: u8 = 2;
 
 /// How a connection is paced.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub(crate) struct Pacing {
     /// The user's limit (SO_MAX_PACING_RATE), bytes a second.
     most: u64,
     pacer: Pacer,
+    /// Segments in the least burst.
+    least: u8,
     /// The congestion control can't do without.
     needed: bool,
     /// When the next segment may leave.
@@ -51,6 +53,7 @@ impl Default for Pacing {
             rate: UNLIMITED,
             most: UNLIMITED,
             pacer: Pacer::None,
+            least: LEAST_SEGMENTS,
             needed: false,
             next: Instant::default(),
         }
@@ -143,6 +146,11 @@ impl Pacing {
         at.max(now)
     }
 
+    /// Bursts are of at least that many segments.
+    pub(crate) fn set_least(&mut self, segments: u8) {
+        self.least = segments.max(1);
+    }
+
     /// Most bytes in one burst that is cut on the way out: what takes a millisecond, so that a
     /// queue on the way has time to drain; more where the path is so short that there is none.
     pub(crate) fn burst(&self, most: u32, mss: u32, least_rtt: Option<Duration>) -> u32 {
@@ -152,7 +160,9 @@ impl Pacing {
         }
         let bytes = u32::try_from(rate / 1000).unwrap_or(u32::MAX);
         let whole = bytes.saturating_sub(bytes.checked_rem(mss).unwrap_or(0));
-        whole.max(mss.saturating_mul(LEAST_SEGMENTS)).min(most)
+        whole
+            .max(mss.saturating_mul(u32::from(self.least)))
+            .min(most)
     }
 }
 

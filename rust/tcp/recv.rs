@@ -236,8 +236,13 @@ impl<P: Platform> Recv<P> {
             if beyond >= range.len() {
                 return (Stored::NoRoom, Some(buf));
             }
-            buf.trim_back(beyond);
-            range.end = self.adv;
+            // A sender that fills a window of a moment ago, or looks at none, is not made to send
+            // again what is here already, unless the reader is behind (RFC 9293, 3.10.7.4 leaves
+            // it to us whether to trim; so does Linux).
+            if self.unread > 0 {
+                buf.trim_back(beyond);
+                range.end = self.adv;
+            }
         }
         if range.start == self.nxt {
             if self.mem >= self.most_in_order() && !self.make_room() {

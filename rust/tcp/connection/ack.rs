@@ -76,6 +76,8 @@ impl<P: Platform> Connection<P> {
         // Both kinds of acknowledgment in a segment are of one moment: neither overtook the other.
         let moment = self.moment(cx);
         self.update_send_window(seg);
+        // What MSG_MORE announced did not come in time: from now on the other rules count.
+        self.more = false;
         let sacked = if self.sack_ok && !seg.header.options.sack.is_empty() {
             self.take_sack(cx, seg, moment)
         } else {

@@ -65,6 +65,7 @@ impl<P: Platform> Connection<P> {
         self.last_recv = cx.now;
         let mut prior = self.prior(seg);
         self.update_send_window(seg);
+        self.more = false;
         if self.send.in_flight() == 0 {
             self.retries = 0;
         }

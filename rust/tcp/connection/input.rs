@@ -249,7 +249,8 @@ impl<P: Platform> Connection<P> {
                 None => Disposition::Drop(DropReason::NoReader, buf),
             };
         }
-        if has_fin && data_end.before_or_eq(self.recv.adv.add(1)) {
+        let edge = self.recv.adv.latest(self.recv.nxt);
+        if has_fin && data_end.before_or_eq(edge.add(1)) {
             self.recv.fin = Some(data_end);
         }
         let mut outcome = Disposition::Done;
@@ -336,6 +337,8 @@ impl<P: Platform> Connection<P> {
         self.recv.nxt = self.recv.nxt.add(1);
         self.recv.adv = self.recv.adv.latest(self.recv.nxt);
         self.recv.fin_reached = true;
+        // Nothing is missing any more: a duplicate tells the peer nothing that it could use.
+        self.recv.forget_duplicate();
         if self.state == ConnState::Established && self.recv.received > 0 {
             // The user, who has read something, is likely to answer, if only by a close: the ACK
             // can ride on that.

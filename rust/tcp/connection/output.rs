@@ -531,7 +531,7 @@ impl<P: Platform> Connection<P> {
         let range = SeqRange::new(meta.seq, meta.end);
         // What is cut on the way out ends with PSH too, so that a receiver that joins segments does
         // not wait for more of them (RFC 9293, 3.9.1.2 asks for PSH at the end of a write only).
-        let push = meta.flags.has(SegFlags::PSH) || len > mss;
+        let push = meta.flags.has(SegFlags::PSH) || (len > mss && !again);
         let (mark, codepoint) = if again {
             (Flags::default(), Codepoint::NotEct)
         } else {

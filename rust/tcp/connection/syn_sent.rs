@@ -116,6 +116,7 @@ impl<P: Platform> Connection<P> {
             self.rtt.sample(cx.now.since(self.syn_sent_at));
         }
         let srtt = self.rtt.srtt().unwrap_or_default();
+        self.pacing.set_least(cx.net.min_tso_segs);
         self.pacing.set_rate(self.cc.pacing_rate(srtt));
         self.retries = 0;
         self.rtt.reset_backoff();

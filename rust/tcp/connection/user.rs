@@ -36,7 +36,8 @@ impl<P: Platform> Connection<P> {
         cx.count(Mib::ActiveOpens);
     }
 
-    /// Most bytes that one buffer should hold: a multiple of the MSS.
+    /// Most bytes that one buffer should hold: a multiple of the MSS, and no more than half of the
+    /// largest window that was offered, or the rest of it would wait for all of that.
     pub(crate) fn size_goal(&self) -> u32 {
         let mss = self.mss().max(1);
         let most = if self.gso_max > mss {
@@ -44,6 +45,7 @@ impl<P: Platform> Connection<P> {
         } else {
             mss
         };
+        let most = most.min((self.send.wnd_max / 2).max(mss));
         most.saturating_sub(most.checked_rem(mss).unwrap_or(0))
             .max(mss)
     }

@@ -127,6 +127,11 @@ impl<P: Platform> Recv<P> {
         })
     }
 
+    /// Nothing is reported about what came twice.
+    pub(crate) fn forget_duplicate(&mut self) {
+        self.sack.duplicate = None;
+    }
+
     /// The next ACK reports a part that came twice.
     pub(super) fn note_part(&mut self, again: Option<SeqRange>) {
         if again.is_some() {

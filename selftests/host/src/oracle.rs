@@ -264,3 +264,124 @@ fn rfc6675_5_small_losses_need_little_room() {
     assert_eq!(seqs, [10_001, 10_401]);
     assert_eq!(lens(&raw.feed_sack(10_401, &[(11_201, 12_401)])), [400]);
 }
+
+/// tcp_close_no_rst: a FIN that repeats what came completes the stream; nothing is left to report.
+#[test]
+fn rfc2883_4_no_report_once_all_came() {
+    let mut raw = Raw::established_with(SACK);
+    raw.feed(ACK, 1, 1, 1_000);
+    raw.read(1_000);
+    raw.pass(ms(50));
+    let mut outs = raw.feed(FIN_ACK, 1, 1, 1_000);
+    if outs.is_empty() {
+        outs = raw.pass(ms(50));
+    }
+    assert_eq!(outs, [out(ACK, 1, 1_002, 0)]);
+    assert_eq!(raw.sacked(), []);
+}
+
+/// tcp_nagle_sendmsg_msg_more: MSG_MORE holds a partial segment back until the next ACK: from then
+/// on Nagle's rule alone does (RFC 9293, 3.7.4).
+#[test]
+fn rfc9293_3_7_4_more_is_not_forever() {
+    let sent = |nodelay: bool, len: usize| {
+        let mut raw = Raw::established_with(SACK);
+        raw.with(|conn, cx| {
+            let config = SocketConfig {
+                nodelay,
+                ..*conn.config()
+            };
+            conn.configure(cx, config);
+        });
+        raw.with(|conn, _| conn.set_more(true));
+        let first = lens(&raw.write(len));
+        (first, lens(&raw.feed(ACK, 1, 1_001, 0)))
+    };
+    assert_eq!(sent(true, 3_150), (vec![1_000; 3], vec![150]));
+    // Nothing small is out, so Minshall's variant lets it go too.
+    assert_eq!(sent(false, 3_150), (vec![1_000; 3], vec![150]));
+}
+
+/// tcp_limited_transmit_limited-transmit-sack: an ACK lets the window grow by what it is the first
+/// to report (RFC 5681, 3.1; RFC 6675, 5): here a segment, not three.
+#[test]
+fn rfc5681_3_1_what_was_reported_does_not_count_again() {
+    let mut raw = Raw::established_with(SACK);
+    raw.pass(ms(10));
+    assert_eq!(raw.write(15_000).len(), 10);
+    raw.pass(ms(10));
+    assert_eq!(lens(&raw.feed_sack(1, &[(1_001, 2_001)])), [1_000]);
+    assert_eq!(lens(&raw.feed_sack(1, &[(1_001, 3_001)])), [1_000]);
+    assert_eq!(raw.conn.cwnd(), 10_000);
+    assert_eq!(lens(&raw.feed_sack(3_001, &[])), [1_000; 2]);
+    assert_eq!(raw.conn.cwnd(), 11_000);
+}
+
+/// tcp_blocking_blocking-write: no buffer is larger than half of the largest window, or all of it
+/// would wait for that much room.
+#[test]
+fn rfc9293_3_8_6_2_1_a_buffer_takes_half_of_the_window() {
+    for (wnd, goal) in [(60_000, 30_000), (20_500, 10_000), (900, 1_000)] {
+        let mut raw = Raw::established_with(Peer { wnd, ..SACK });
+        raw.with(|conn, _| conn.set_path(1460, 65_000));
+        assert_eq!(raw.conn.size_goal(), goal, "{wnd}");
+    }
+}
+
+/// tcp_slow_start_slow-start-after-idle: tcp_min_tso_segs.
+#[test]
+fn the_least_burst_is_as_configured() {
+    let first = |least: u8| {
+        let mut raw = Raw::closed(SACK, SocketConfig::default());
+        raw.net.min_tso_segs = least;
+        raw.open();
+        raw.pass(ms(100));
+        let options = raw.syn_options();
+        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.with(|conn, _| conn.set_path(1460, 65_000));
+        raw.write(10_000)[0].len
+    };
+    assert_eq!((first(1), first(2), first(4)), (1_000, 2_000, 4_000));
+}
+
+/// tcp_fast_recovery_prr-ss-ack-below-snd_una-cubic: what is sent again is not pushed, although
+/// it is cut on the way out.
+#[test]
+fn rfc9937_5_retransmissions_in_one_piece() {
+    let mut raw = Raw::established_with(SACK);
+    raw.with(|conn, _| conn.set_path(1460, 65_000));
+    raw.pass(ms(10));
+    raw.write(10_000);
+    raw.pass(ms(10));
+    raw.feed_sack(1, &[(1_001, 2_001)]);
+    raw.feed_sack(1, &[(1_001, 3_001)]);
+    let sent = raw.feed_sack(1, &[(1_001, 3_001), (8_001, 9_001)]);
+    assert_eq!(sent, [out(ACK, 1, 1, 1_000)]);
+    raw.pass(ms(12));
+    let sent = raw.feed_sack(4_001, &[(8_001, 9_001)]);
+    assert_eq!(sent, [out(ACK, 4_001, 1, 2_000), out(ACK, 6_001, 1, 1_000)]);
+}
+
+/// tcp_rcv_neg_window, tcp_rcv_zero_wnd_fin: what begins inside the window and ends beyond is taken
+/// whole while the reader is not behind, else cut (RFC 9293, 3.10.7.4); a FIN needs no room.
+#[test]
+fn rfc9293_3_10_7_4_beyond_the_window() {
+    let mut raw = Raw::closed(SACK, SocketConfig::default());
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 40_000, (false, true)));
+    raw.open();
+    let options = raw.syn_options();
+    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    let edge = |raw: &Raw| {
+        let (_, _, _, next, edge) = raw.conn.numbers();
+        edge.distance_from(next) + raw.their_next()
+    };
+    let end = edge(&raw) + 500;
+    raw.feed(ACK, 1, 1, end - 1);
+    assert_eq!(raw.their_next(), end);
+    // Now it is behind.
+    let cut = edge(&raw);
+    raw.feed(ACK, end, 1, cut + 500 - end);
+    assert_eq!(raw.their_next(), cut);
+    raw.feed(FIN_ACK, cut, 1, 0);
+    assert_eq!(raw.their_next(), cut + 1);
+}
