@@ -10,6 +10,24 @@
 #include <net/route.h>
 #include <net/tcp.h>
 
+/* The namespace's Fast Open keys, at most @max: how many there are. */
+int rusttcp_helper_fastopen_keys(struct net *net, siphash_key_t *keys, int max);
+int rusttcp_helper_fastopen_keys(struct net *net, siphash_key_t *keys, int max)
+{
+	struct tcp_fastopen_context *ctx;
+	int i, num = 0;
+
+	rcu_read_lock();
+	ctx = rcu_dereference(net->ipv4.tcp_fastopen_ctx);
+	if (ctx) {
+		num = min(ctx->num, max);
+		for (i = 0; i < num; i++)
+			keys[i] = ctx->key[i];
+	}
+	rcu_read_unlock();
+	return num;
+}
+
 struct net *rusttcp_helper_dev_net(const struct net_device *dev);
 struct net *rusttcp_helper_dev_net(const struct net_device *dev)
 {

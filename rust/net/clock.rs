@@ -3,6 +3,7 @@
 //! The kernel's monotonic clock, its tick, and its random numbers.
 
 use super::bindings;
+use core::net::IpAddr;
 
 /// Nanoseconds of CLOCK_MONOTONIC. Context: any.
 #[inline]
@@ -33,6 +34,7 @@ pub(crate) fn random_u32() -> u32 {
 }
 
 /// A key for [`SipKey::hash`].
+#[derive(Clone, Copy)]
 pub(crate) struct SipKey(bindings::siphash_key_t);
 
 impl SipKey {
@@ -42,6 +44,46 @@ impl SipKey {
         Self(bindings::siphash_key_t {
             key: [word(), word()],
         })
+    }
+
+    pub(super) fn from_raw(key: bindings::siphash_key_t) -> Self {
+        Self(key)
+    }
+
+    /// The key that sysctls and options write as 16 bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        let whole = u128::from_le_bytes(bytes);
+        Self(bindings::siphash_key_t {
+            key: [whole as u64, (whole >> 64) as u64],
+        })
+    }
+
+    /// The key as 16 bytes.
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        let [low, high] = self.0.key;
+        (u128::from(low) | u128::from(high) << 64).to_le_bytes()
+    }
+
+    /// SipHash of a pair of addresses, both IPv4's or both IPv6's, as bytes. Linux makes Fast Open
+    /// cookies so; both stacks take each other's.
+    pub(crate) fn hash_pair(&self, from: IpAddr, to: IpAddr) -> [u8; 8] {
+        let mut bytes = [0u8; 32];
+        let mut len = 0;
+        let mut put = |octets: &[u8]| {
+            for (to, from) in bytes.iter_mut().skip(len).zip(octets) {
+                *to = *from;
+            }
+            len = len.wrapping_add(octets.len());
+        };
+        for addr in [from, to] {
+            match addr {
+                IpAddr::V4(addr) => put(&addr.octets()),
+                IpAddr::V6(addr) => put(&addr.octets()),
+            }
+        }
+        let len = len.min(bytes.len());
+        // SAFETY: `len` bytes and the key are valid for reading.
+        unsafe { bindings::__siphash_unaligned(bytes.as_ptr().cast(), len, &self.0) }.to_le_bytes()
     }
 
     /// SipHash of three words.

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    clock::SipKey, //
+};
 use core::{
     cell::UnsafeCell,
     ptr::NonNull, //
@@ -57,6 +60,19 @@ impl Net {
         }
     }
 
+    /// `net.ipv4.tcp_fastopen_key`: the key to make cookies by, and one that was in use before.
+    /// None: nobody has set or used one.
+    pub(crate) fn fastopen_keys(self) -> [Option<SipKey>; 2] {
+        let mut keys = [bindings::siphash_key_t::default(); 2];
+        // SAFETY: Alive by the type invariants; there is room for two keys.
+        let n = unsafe { bindings::fastopen_keys(self.as_ptr(), keys.as_mut_ptr(), 2) };
+        let [first, second] = keys;
+        [
+            (n > 0).then(|| SipKey::from_raw(first)),
+            (n > 1).then(|| SipKey::from_raw(second)),
+        ]
+    }
+
     /// The namespace's own TCP settings, so that an administrator's choices hold here too.
     pub(crate) fn tcp_sysctls(self) -> TcpSysctls {
         // SAFETY: Alive by the type invariants. The fields are single words that a sysctl may
@@ -88,6 +104,7 @@ impl Net {
             rfc1337: v4.sysctl_tcp_rfc1337 != 0,
             slow_start_after_idle: v4.sysctl_tcp_slow_start_after_idle != 0,
             ecn: v4.sysctl_tcp_ecn,
+            fastopen: u32::try_from(v4.sysctl_tcp_fastopen).unwrap_or(0),
             min_tso_segs: v4.sysctl_tcp_min_tso_segs,
             rto_min_us: u64::try_from(v4.sysctl_tcp_rto_min_us).unwrap_or(0),
             rto_max_ms: u64::try_from(v4.sysctl_tcp_rto_max_ms).unwrap_or(0),
@@ -128,6 +145,7 @@ pub(crate) struct TcpSysctls {
     pub(crate) rfc1337: bool,
     pub(crate) slow_start_after_idle: bool,
     pub(crate) ecn: u8,
+    pub(crate) fastopen: u32,
     pub(crate) min_tso_segs: u8,
     pub(crate) rto_min_us: u64,
     pub(crate) rto_max_ms: u64,

@@ -590,6 +590,8 @@ pub(crate) mod abi {
     pub(crate) const TCP_CC_INFO: i32 = b::TCP_CC_INFO as i32;
     pub(crate) const TCP_SAVE_SYN: i32 = b::TCP_SAVE_SYN as i32;
     pub(crate) const TCP_SAVED_SYN: i32 = b::TCP_SAVED_SYN as i32;
+    pub(crate) const TCP_FASTOPEN: i32 = b::TCP_FASTOPEN as i32;
+    pub(crate) const TCP_FASTOPEN_KEY: i32 = b::TCP_FASTOPEN_KEY as i32;
     pub(crate) const TCP_ULP: i32 = b::TCP_ULP as i32;
     pub(crate) const TCP_INQ: i32 = b::TCP_INQ as i32;
     pub(crate) const TCP_IS_MPTCP: i32 = b::TCP_IS_MPTCP as i32;

@@ -31,7 +31,8 @@ pub(super) fn poll(sk: &TcpSock) -> u32 {
     if shutdown & abi::RCV_SHUTDOWN != 0 {
         events |= abi::EPOLLIN | abi::EPOLLRDNORM | abi::EPOLLRDHUP;
     }
-    if state != abi::TCP_SYN_SENT && state != abi::TCP_SYN_RECV {
+    let early = sk.shared().early.load(Relaxed);
+    if state != abi::TCP_SYN_SENT && (state != abi::TCP_SYN_RECV || early) {
         if sk.shared().urgent.load(Relaxed) {
             events |= abi::EPOLLPRI;
         }

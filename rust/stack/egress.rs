@@ -79,8 +79,13 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         }
     }
     let events = data.conn.poll_events();
+    let early = data.conn.is_fast_open();
+    let confirmed = if early { None } else { data.unconfirmed.take() };
+    sk.sk().shared().early.store(early, Relaxed);
     charge(sk);
     publish(sk);
+    // The listener's count is one less.
+    drop(confirmed);
     if events != Events::default() {
         on_events(sk, state, events);
     }

@@ -28,11 +28,13 @@ use super::{
         with_cx,
         LockedTcp,
         Phase,
-        TcpSock, //
+        TcpSock,
+        Unconfirmed, //
     },
 };
 use crate::net::{
     addr::Endpoint,
+    clock::SipKey,
     hashtable::Node,
     ingress::{
         checksum_ok,
@@ -68,6 +70,11 @@ use crate::tcp::{
     context::Cx,
     handshake::{
         cookie,
+        fast_open::{
+            bits,
+            on_syn,
+            OnSyn, //
+        },
         on_listen_segment,
         OnListen,
         SynParams,
@@ -85,6 +92,7 @@ use crate::tcp::{
     time_wait::TimeWaitOn,
     wire::{
         Codepoint,
+        FastOpen,
         Flags,
         Header,
         Packet,
@@ -275,7 +283,7 @@ impl Rx<'_> {
             _ => return,
         };
         match outcome {
-            SynRcvdOn::Establish => self.establish(Some(node), listener, &entry, skb, &cx),
+            SynRcvdOn::Establish => self.establish(Some(node), listener, &entry, skb, &cx, None),
             SynRcvdOn::Reply(header, reason) => {
                 self.reply(&header);
                 skb.drop_with(drop_reason(reason));
@@ -289,7 +297,8 @@ impl Rx<'_> {
     }
 
     /// The last ACK of the handshake: the half-open entry, or what a cookie brought back where
-    /// there is no `node`, becomes a socket in the accept queue.
+    /// there is no `node`, becomes a socket in the accept queue. So does `fast`, a SYN that Fast Open
+    /// lets through.
     fn establish(
         &self,
         node: Option<&Node<Conn>>,
@@ -297,6 +306,7 @@ impl Rx<'_> {
         entry: &SynRcvd,
         skb: SkBuff,
         cx: &Cx<'_, Kernel>,
+        fast: Option<&Segment>,
     ) {
         let remove = || node.is_none_or(|node| self.state.remove(node));
         let (config, user, port) = {
@@ -343,14 +353,23 @@ impl Rx<'_> {
         locked.note_first_packet(&skb);
         sock::init_child(locked, cx.net);
         let data = locked.data();
-        data.conn = Connection::from_syn_rcvd(cx, config, entry);
+        data.conn = match fast {
+            Some(seg) => Connection::from_fast_syn(cx, config, entry, seg),
+            None => Connection::from_syn_rcvd(cx, config, entry),
+        };
+        data.unconfirmed = fast.map(|_| Unconfirmed::new(listener));
         data.port = port;
         data.phase = Phase::Connected;
         data.hashed = true;
         data.user = user;
-        data.saved_syn = node
-            .and_then(|node| node.value().saved_syn.as_ref())
-            .and_then(|syn| copy_of(syn, Gfp::ATOMIC));
+        data.user.fast_open = 0;
+        data.saved_syn = match user.save_syn {
+            0 => None,
+            how if fast.is_some() => skb.headers(how > 1),
+            _ => node
+                .and_then(|node| node.value().saved_syn.as_ref())
+                .and_then(|syn| copy_of(syn, Gfp::ATOMIC)),
+        };
         sock::sync_buffers(locked);
         let hash = self.state.hash(self.local, self.remote);
         let new = Node::new(
@@ -481,7 +500,11 @@ impl Rx<'_> {
         };
         match on_listen_segment(&seg) {
             OnListen::Syn => {
-                if self.half_open(listener, &seg, &skb, iss).is_none() {
+                let grant = match self.fast_open(listener, &seg) {
+                    OnSyn::Accept => return self.accept_fast(listener, &seg, skb, iss),
+                    OnSyn::Ordinary(grant) => grant,
+                };
+                if self.half_open(listener, &seg, &skb, iss, grant).is_none() {
                     self.state.mib.add(Mib::ListenDrops, 1);
                     skb.drop_with(SkbDrop::ListenOverflow);
                     return;
@@ -516,7 +539,7 @@ impl Rx<'_> {
         match entry {
             Some(entry) => {
                 self.state.mib.add(Mib::SyncookiesRecv, 1);
-                self.establish(None, listener, &entry, skb, &cx);
+                self.establish(None, listener, &entry, skb, &cx, None);
             }
             None => {
                 self.state.mib.add(Mib::SyncookiesFailed, 1);
@@ -551,6 +574,57 @@ impl Rx<'_> {
         Some((params, route))
     }
 
+    /// What Fast Open makes of a SYN.
+    fn fast_open(&self, listener: &TcpSock, seg: &Segment) -> OnSyn {
+        let net = net_config(self.flow.net);
+        if seg.header.options.fast_open.is_none()
+            && (seg.payload_len == 0 || net.fastopen & bits::SERVER_NO_COOKIE == 0)
+        {
+            return OnSyn::Ordinary(None);
+        }
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &net,
+            mib: &self.state.mib,
+        };
+        let (user, backlog) = {
+            let queue = listener.shared().accept.lock();
+            (queue.user, queue.limit())
+        };
+        let keys = match user.fast_open_keys {
+            [None, _] => self.state.fast_open_keys(self.flow.net),
+            keys => keys.map(|key| key.map(SipKey::from_bytes)),
+        };
+        let cookie = |key: SipKey| key.hash_pair(self.remote.addr, self.local.addr);
+        let both = match keys {
+            [Some(first), Some(second)] => [cookie(first), cookie(second)],
+            [Some(first), None] => [cookie(first); 2],
+            _ => return OnSyn::Ordinary(None),
+        };
+        let offered = user.fast_open > 0;
+        let most = if offered { user.fast_open } else { backlog };
+        let has_room = listener.shared().has_fast_open(most);
+        on_syn(&cx, seg, offered, &both, has_room)
+    }
+
+    /// A SYN with a good cookie: a socket in the accept queue at once (RFC 7413, 4.2.2).
+    fn accept_fast(&self, listener: &TcpSock, seg: &Segment, skb: SkBuff, iss: Option<SeqNum>) {
+        let net = net_config(self.flow.net);
+        let cx: Cx<'_, Kernel> = Cx {
+            now: now(),
+            net: &net,
+            mib: &self.state.mib,
+        };
+        let config = listener.shared().accept.lock().config;
+        let Some((params, _)) = self.syn_params(listener, &cx, iss) else {
+            self.state.mib.add(Mib::ListenDrops, 1);
+            skb.drop_with(SkbDrop::ListenOverflow);
+            return;
+        };
+        let entry = SynRcvd::new(&cx, &config, seg, params);
+        self.establish(None, listener, &entry, skb, &cx, Some(seg));
+    }
+
     /// Makes the half-open entry for a SYN and answers it; without an entry, by a cookie, if there
     /// is no room for one. `None`: nothing was sent.
     fn half_open(
@@ -559,6 +633,7 @@ impl Rx<'_> {
         seg: &Segment,
         skb: &SkBuff,
         iss: Option<SeqNum>,
+        grant: Option<FastOpen>,
     ) -> Option<()> {
         let net = net_config(self.flow.net);
         let cx: Cx<'_, Kernel> = Cx {
@@ -601,7 +676,9 @@ impl Rx<'_> {
             return Some(());
         }
         let entry = SynRcvd::new(&cx, &config, seg, params);
-        let header = entry.syn_ack(cx.now);
+        let mut header = entry.syn_ack(cx.now);
+        // Once: who does not get it asks again (RFC 7413, 4.1.2).
+        header.options.fast_open = grant;
         let delay = entry.deadline().since(cx.now).as_millis_ceil();
         // From here on dropping the entry's value counts it out again.
         let conn = Conn {

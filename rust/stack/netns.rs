@@ -78,6 +78,8 @@ pub(crate) struct NetState {
     secret: SipKey,
     /// Keys SYN cookies.
     cookie_key: SipKey,
+    /// Makes Fast Open cookies where `net.ipv4` has no key.
+    fast_open_key: SipKey,
     /// Advances the search for ephemeral ports (RFC 6056, algorithm 5's increment).
     pub(crate) port_step: Atomic<u32>,
     /// What was written to `net.rusttcp`.
@@ -136,6 +138,14 @@ impl NetState {
         (hash as u32, (hash >> 32) as u32)
     }
 
+    /// The namespace's Fast Open keys, as [`Net::fastopen_keys`]; there always is a first one.
+    pub(crate) fn fast_open_keys(&self, net: Net) -> [Option<SipKey>; 2] {
+        match net.fastopen_keys() {
+            [None, _] => [Some(self.fast_open_key), None],
+            keys => keys,
+        }
+    }
+
     /// The hash that proves that a SYN cookie for these endpoints is ours.
     pub(crate) fn cookie_hash(&self, local: Endpoint, remote: Endpoint) -> CookieHash<'_> {
         CookieHash {
@@ -170,6 +180,7 @@ impl PerNet for NetState {
                 hash_key: SipKey::random(),
                 secret: SipKey::random(),
                 cookie_key: SipKey::random(),
+                fast_open_key: SipKey::random(),
                 port_step: Atomic::new(crate::net::clock::random_u32()),
                 overrides: Overrides::new(),
             }),
@@ -225,6 +236,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         slow_start_after_idle: s.slow_start_after_idle,
         ecn: Policy::from_sysctl(s.ecn),
         congestion: congestion(&s.congestion),
+        fastopen: s.fastopen,
         min_tso_segs: s.min_tso_segs,
         rto_min: Duration::from_micros(s.rto_min_us),
         rto_max: Duration::from_millis(s.rto_max_ms),

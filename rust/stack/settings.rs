@@ -97,6 +97,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
         set: |s, v| s.congestion = unpack(v),
     },
     knob!(c"tcp_ecn", ecn, Shape::Number(0, 5)),
+    knob!(c"tcp_fastopen", fastopen, INT),
     knob!(c"tcp_fin_timeout", fin_timeout_ms, SECONDS, 1000),
     knob!(c"tcp_invalid_ratelimit", invalid_ratelimit_ms, INT),
     knob!(c"tcp_keepalive_intvl", keepalive_intvl_ms, SECONDS, 1000),
@@ -126,7 +127,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 25;
+pub(crate) const COUNT: usize = 26;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

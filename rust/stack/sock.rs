@@ -39,6 +39,7 @@ use crate::tcp::{
 use kernel::{
     prelude::*,
     sync::{
+        aref::ARef,
         atomic::{
             Atomic,
             Relaxed, //
@@ -77,6 +78,10 @@ pub(crate) struct UserOptions {
     pub(crate) inq: bool,
     /// TCP_SAVE_SYN: keep the SYN's headers; 2: with the link layer's.
     pub(crate) save_syn: u8,
+    /// TCP_FASTOPEN: how many connections may be open that nobody confirmed; 0: not offered.
+    pub(crate) fast_open: u32,
+    /// TCP_FASTOPEN_KEY: the keys of cookies, the first to make them by; none: the namespace's.
+    pub(crate) fast_open_keys: [Option<[u8; 16]>; 2],
 }
 
 /// The part under the socket lock.
@@ -99,6 +104,8 @@ pub(crate) struct TcpLocked {
     pub(crate) was_connected: bool,
     /// Options that the core does not know of.
     pub(crate) user: UserOptions,
+    /// A connection by Fast Open that is not confirmed yet.
+    pub(crate) unconfirmed: Option<Unconfirmed>,
     /// The headers of the SYN that this connection began with, for TCP_SAVED_SYN.
     pub(crate) saved_syn: Option<KVec<u8>>,
 }
@@ -113,6 +120,10 @@ pub(crate) struct TcpShared {
     half_open: Atomic<u32>,
     /// When the last SYN was answered with a cookie, in seconds, or zero.
     cookies_at: Atomic<u32>,
+    /// Connections of a listener by Fast Open that are not confirmed yet.
+    fast_open: Atomic<u32>,
+    /// The handshake is under way, and data goes both ways all the same; for poll().
+    pub(crate) early: Atomic<bool>,
     /// Unread bytes, for poll() and /proc; written by the lock's holder.
     pub(crate) readable: Atomic<u32>,
     /// Bytes not acknowledged, for /proc; written by the lock's holder.
@@ -125,6 +136,22 @@ pub(crate) struct TcpShared {
     pub(crate) timer_at: Atomic<u64>,
     /// Which timer that is, and above 8 bits the retries in a row; written by the lock's holder.
     pub(crate) timer_kind: Atomic<u32>,
+}
+
+/// Counts a connection by Fast Open at its listener until it is confirmed, or over (RFC 7413, 5.1).
+pub(crate) struct Unconfirmed(ARef<TcpSock>);
+
+impl Unconfirmed {
+    pub(super) fn new(listener: &TcpSock) -> Self {
+        listener.shared().fast_open.fetch_add(1, Relaxed);
+        Self(listener.into())
+    }
+}
+
+impl Drop for Unconfirmed {
+    fn drop(&mut self) {
+        self.0.shared().fast_open.fetch_sub(1, Relaxed);
+    }
 }
 
 impl TcpShared {
@@ -154,6 +181,11 @@ impl TcpShared {
         at != 0 && ((now.as_nanos() / 1_000_000_000) as u32).wrapping_sub(at) <= 128
     }
 
+    /// Whether a listener has fewer than `most` connections by Fast Open that are not confirmed.
+    pub(crate) fn has_fast_open(&self, most: u32) -> bool {
+        self.fast_open.load(Relaxed) < most
+    }
+
     /// How many half-open connections there are.
     pub(crate) fn half_open(&self) -> u32 {
         self.half_open.load(Relaxed)
@@ -169,6 +201,8 @@ impl Protocol for RustTcp {
             accept <- new_bh_spinlock!(AcceptQueue::default(), "TcpShared::accept"),
             half_open: Atomic::new(0),
             cookies_at: Atomic::new(0),
+            fast_open: Atomic::new(0),
+            early: Atomic::new(false),
             readable: Atomic::new(0),
             unacked: Atomic::new(0),
             urgent: Atomic::new(false),
@@ -189,6 +223,7 @@ impl Protocol for RustTcp {
             armed: None,
             was_connected: false,
             user: UserOptions::default(),
+            unconfirmed: None,
             saved_syn: None,
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct NetConfig {
     pub(crate) ecn: ecn::Policy,
     /// The congestion control of sockets that did not choose one.
     pub(crate) congestion: Algorithm,
+    /// Fast Open, as the bits of [`super::handshake::fast_open::bits`].
+    pub(crate) fastopen: u32,
     /// Segments of a burst that pacing does not make smaller.
     pub(crate) min_tso_segs: u8,
     /// Bounds of the retransmission time-out.
@@ -89,6 +91,7 @@ impl Default for NetConfig {
             slow_start_after_idle: true,
             ecn: ecn::Policy::ACCEPT,
             congestion: Algorithm::Cubic,
+            fastopen: 1,
             min_tso_segs: 2,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),

@@ -329,6 +329,12 @@ pub(crate) struct Connection<P: Platform> {
     last_data: Instant,
     /// When the handshake was complete.
     opened: Instant,
+    /// A listener made it of a SYN: data goes both ways before the handshake is complete (RFC 7413).
+    fast_open: bool,
+    /// There was data on the SYN that was taken.
+    pub(super) syn_data: bool,
+    /// Both sides offered window scaling.
+    scaling: bool,
     /// The user answers what it reads: an ACK can ride on the answer. Set by an answer within the
     /// delayed-ACK time, cleared when the delayed ACK had to go alone.
     interactive: bool,
@@ -383,6 +389,9 @@ impl<P: Platform> Connection<P> {
             resumed: Instant::default(),
             last_data: Instant::default(),
             opened: Instant::default(),
+            fast_open: false,
+            syn_data: false,
+            scaling: false,
             interactive: false,
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
@@ -402,6 +411,7 @@ impl<P: Platform> Connection<P> {
         conn.recv.clamp = config.window_clamp;
         conn.recv.wscale = entry.wscale_ours.unwrap_or(0);
         conn.send.wscale = entry.wscale_peer.unwrap_or(0);
+        conn.scaling = entry.wscale_ours.is_some();
         conn.sack_ok = entry.sack_ok;
         conn.ts = entry.ts;
         conn.ecn = entry.ecn;
@@ -416,6 +426,33 @@ impl<P: Platform> Connection<P> {
         conn.update_mss();
         conn.start_congestion(cx);
         conn
+    }
+
+    /// A connection of a SYN with a good cookie (RFC 7413, 4.2.2), to be fed that SYN next. What
+    /// its last ACK would bring is taken from it.
+    pub(crate) fn from_fast_syn(
+        cx: &Cx<'_, P>,
+        config: SocketConfig,
+        entry: &SynRcvd,
+        seg: &Segment,
+    ) -> Self {
+        let mut conn = Self::from_syn_rcvd(cx, config, entry);
+        conn.fast_open = true;
+        // Nothing but our SYN is out, and its acknowledgment is not waited for.
+        conn.send.una = entry.iss.add(1);
+        // RFC 7323, 2.2: the window of a SYN is not scaled.
+        conn.send.wnd = u32::from(seg.header.wnd);
+        conn.send.wnd_max = conn.send.wnd;
+        conn.syn_sent_at = Instant::default();
+        // The SYN and its answer are counted when they are handled.
+        conn.stats = Stats::default();
+        conn.grow_sndbuf(cx);
+        conn
+    }
+
+    /// Whether data goes both ways although the handshake is not complete.
+    pub(crate) fn is_fast_open(&self) -> bool {
+        self.fast_open && self.state == ConnState::SynReceived
     }
 
     // --- getters ---------------------------------------------------------------------------------
@@ -698,7 +735,7 @@ impl<P: Platform> Connection<P> {
 
     /// (Re)starts the retransmission timer if something is out, stops it otherwise (RFC 6298, 5).
     fn rearm_retransmit(&mut self, cx: &Cx<'_, P>) {
-        if self.send.in_flight() == 0 {
+        if self.send.in_flight() == 0 && !self.is_fast_open() {
             self.timers.stop(Timer::Retransmit);
             self.timers.stop(Timer::Reorder);
             return;

@@ -7,6 +7,7 @@
 //! to remember fits in [`SynRcvd`], so that a flood of SYNs costs little memory.
 
 pub(crate) mod cookie;
+pub(crate) mod fast_open;
 
 use super::{
     config::SocketConfig,

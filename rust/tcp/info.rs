@@ -262,6 +262,8 @@ pub(crate) struct Info {
     pub(crate) sndbuf_limited: Duration,
     /// Duplicates that the peer reported.
     pub(crate) dsack_dups: u32,
+    /// Data on the SYN was taken.
+    pub(crate) syn_data: bool,
     /// Reordering was seen.
     pub(crate) reordering_seen: bool,
     /// How many segments are overtaken at most, as far as was seen.
@@ -363,6 +365,7 @@ impl<P: Platform> Connection<P> {
             rwnd_limited: limits.window,
             sndbuf_limited: limits.buffer,
             dsack_dups: stats.dsacks,
+            syn_data: self.syn_data,
             reordering_seen: send.rack.has_seen_reordering(),
             reordering: segments(send.rack.distance(), mss).saturating_add(1).max(3),
             out_of_order: stats.out_of_order,

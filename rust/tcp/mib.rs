@@ -117,4 +117,16 @@ mib! {
     TCPDSACKUndo,
     /// Peers that dropped what they had reported as received (RFC 2018, section 8).
     TCPSACKReneging,
+    /// Connections accepted with data on the SYN (RFC 7413).
+    TCPFastOpenPassive,
+    /// SYNs with a Fast Open cookie that was not good.
+    TCPFastOpenPassiveFail,
+    /// SYNs for which a listener had too many unconfirmed Fast Open connections.
+    TCPFastOpenListenOverflow,
+    /// SYNs that asked for a Fast Open cookie.
+    TCPFastOpenCookieReqd,
+    /// Connections whose data on the SYN was acknowledged.
+    TCPFastOpenActive,
+    /// Connections whose data on the SYN was not.
+    TCPFastOpenActiveFail,
 }

@@ -26,7 +26,7 @@ SCRIPTS = "tools/testing/selftests/net/packetdrill"
 # What the scripts and the runner start.
 PROGRAMS = ["bash", "sh", "env", "cat", "grep", "chmod", "rm", "mkdir", "sleep", "sysctl", "ip",
             "tc", "nstat", "ss", "ethtool", "unshare", "readlink", "dirname", "sed", "id",
-            "python3", "mount", "umount", "head", "tr"]
+            "python3", "mount", "umount", "head", "tr", "dd"]
 
 
 def which(name):
@@ -60,8 +60,6 @@ def pack(to, program, source):
         add(name, path)
         for lib in libraries(path):
             add(lib)
-    for name in ("bash", "sh"):
-        add("/bin/" + name, which(name))
     for path in (preload, os.path.join(TOP, "tools/rusttcp-run"),
                  os.path.join(HERE, "guest.py")):
         add(path)
@@ -76,6 +74,10 @@ def pack(to, program, source):
         return None if any(u in info.name[len(library) - 1:] for u in unwanted) else info
 
     with tarfile.open(to, "w") as tar:
+        for name in ("bin", "sbin", "usr/sbin"):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, "/usr/bin"
+            tar.addfile(link)
         for path, real in sorted(found.items()):
             tar.add(real, path.lstrip("/"))
         tar.add(library, library.lstrip("/"), filter=lean)

@@ -26,6 +26,7 @@ mod opt {
     pub(super) const WSCALE: u8 = 4;
     pub(super) const ECN: u8 = 8;
     pub(super) const ECN_SEEN: u8 = 16;
+    pub(super) const SYN_DATA: u8 = 32;
 }
 
 /// TCP_CA_*.
@@ -101,6 +102,9 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     }
     if seen {
         to.tcpi_options |= opt::ECN_SEEN;
+    }
+    if info.syn_data {
+        to.tcpi_options |= opt::SYN_DATA;
     }
     if let Some((theirs, ours)) = info.wscale {
         to.tcpi_options |= opt::WSCALE;

@@ -7,6 +7,7 @@
 
 use super::info;
 use crate::net::{
+    clock::SipKey,
     proto_ops::abi,
     sockopt::{
         OptIn,
@@ -87,6 +88,7 @@ fn timeouts_to_seconds(timeouts: u8) -> i32 {
 pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
     match name {
         abi::TCP_CONGESTION => return set_congestion(sk, &value),
+        abi::TCP_FASTOPEN_KEY => return set_fast_open_key(sk, &value),
         abi::TCP_ULP => {
             // There is none.
             let mut name = [0; NAME_MAX];
@@ -187,6 +189,14 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
             sk.data().user.save_syn = how as u8;
             publish_user(&mut sk);
         }
+        abi::TCP_FASTOPEN => {
+            let most = u32::try_from(value).map_err(|_| EINVAL)?;
+            if !matches!(sk.sk().state(), abi::TCP_CLOSE | abi::TCP_LISTEN) {
+                return Err(EINVAL);
+            }
+            sk.data().user.fast_open = most.min(sk.sk().net().somaxconn());
+            publish_user(&mut sk);
+        }
         abi::TCP_REPAIR | abi::TCP_REPAIR_QUEUE | abi::TCP_REPAIR_WINDOW | abi::TCP_TIMESTAMP => {
             return Err(EPERM)
         }
@@ -201,6 +211,51 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
 fn publish_user(sk: &mut LockedTcp<'_>) {
     let user = sk.peek().user;
     sk.sk().shared().accept.lock().user = user;
+}
+
+/// Bytes of a Fast Open key.
+const KEY: usize = 16;
+
+/// TCP_FASTOPEN_KEY: a key, or a key and the one before it.
+fn set_fast_open_key(sk: &TcpSock, value: &OptIn) -> Result {
+    let mut keys = [0; 2 * KEY];
+    let len = value.len();
+    if len != KEY && len != 2 * KEY {
+        return Err(EINVAL);
+    }
+    value.bytes(keys.get_mut(..len).ok_or(EINVAL)?)?;
+    let whole = keys.as_chunks::<KEY>().0;
+    let mut sk = sk.lock();
+    sk.data().user.fast_open_keys = [
+        whole.first().copied(),
+        whole.get(1).copied().filter(|_| len > KEY),
+    ];
+    publish_user(&mut sk);
+    Ok(())
+}
+
+/// TCP_FASTOPEN_KEY: the socket's keys, or the namespace's if it has any.
+fn fast_open_key(sk: &TcpSock, out: OptOut) -> Result {
+    let own = sk.lock().peek().user.fast_open_keys;
+    let keys = match own {
+        [None, _] => sk
+            .net()
+            .fastopen_keys()
+            .map(|key| key.map(SipKey::to_bytes)),
+        own => own,
+    };
+    let mut bytes = [0; 2 * KEY];
+    let mut len = 0usize;
+    for (to, key) in bytes
+        .as_chunks_mut::<KEY>()
+        .0
+        .iter_mut()
+        .zip(keys.into_iter().flatten())
+    {
+        *to = key;
+        len = len.saturating_add(KEY);
+    }
+    out.bytes(bytes.get(..len).unwrap_or(&[]))
 }
 
 /// `value` if it is positive and within `low..=high`, or EINVAL.
@@ -276,6 +331,7 @@ pub(super) fn get(sk: &TcpSock, name: i32, out: OptOut) -> Result {
             return out.bytes(&name);
         }
         abi::TCP_SAVED_SYN => return saved_syn(sk, room, out),
+        abi::TCP_FASTOPEN_KEY => return fast_open_key(sk, out),
         abi::TCP_REPAIR_WINDOW if room != REPAIR_WINDOW => return Err(EINVAL),
         abi::TCP_REPAIR_WINDOW => return Err(EPERM),
         abi::TCP_REPAIR_QUEUE | abi::TCP_QUEUE_SEQ => return Err(EINVAL),
@@ -328,6 +384,7 @@ fn int(sk: &mut LockedTcp<'_>, name: i32) -> Result<i32> {
         abi::TCP_THIN_LINEAR_TIMEOUTS => i32::from(config.thin_linear),
         abi::TCP_INQ => i32::from(data.user.inq),
         abi::TCP_SAVE_SYN => i32::from(data.user.save_syn),
+        abi::TCP_FASTOPEN => i32::try_from(data.user.fast_open).unwrap_or(i32::MAX),
         abi::TCP_TIMESTAMP => {
             let now = with_cx(sk, |conn, cx| conn.timestamp(cx)).unwrap_or(0);
             // The lowest bit would say that it counts microseconds.

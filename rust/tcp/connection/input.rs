@@ -91,7 +91,7 @@ impl<P: Platform> Connection<P> {
             if self.state == ConnState::SynReceived && seq == self.recv.irs {
                 if !seg.has(Flags::ACK) {
                     self.syn_pending = true;
-                    return Disposition::Drop(DropReason::Duplicate, buf);
+                    return self.take_fast_syn(seg, buf);
                 }
                 // The SYN-ACK of a simultaneous open: its ACK counts, its SYN was counted.
             } else {
@@ -105,7 +105,7 @@ impl<P: Platform> Connection<P> {
         }
         let ack = seg.header.ack;
         if self.state == ConnState::SynReceived {
-            if ack.before_or_eq(self.send.una) || ack.after(self.send.nxt) {
+            if ack.before_or_eq(self.send.iss) || ack.after(self.send.nxt) {
                 let reply = Header {
                     seq: ack,
                     flags: Flags::RST,
@@ -113,10 +113,19 @@ impl<P: Platform> Connection<P> {
                 };
                 return Disposition::Reply(reply, DropReason::BadAck, buf);
             }
-            self.send.una = ack;
             self.send.wnd = self.scaled(seg);
             self.ecn.on_third_ack(seg.header.flags);
-            self.synchronized(cx, seg);
+            if self.fast_open {
+                self.synchronized(cx, seg);
+                // Data went out before: the ACK may be of that as well.
+                self.rearm_retransmit(cx);
+                if ack.after(self.send.una) || !seg.header.options.sack.is_empty() {
+                    self.on_ack(cx, seg);
+                }
+            } else {
+                self.send.una = ack;
+                self.synchronized(cx, seg);
+            }
         } else {
             // RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
             if ack.after(self.send.nxt) || ack.before(self.send.una.sub(self.send.wnd_max)) {
@@ -137,6 +146,22 @@ impl<P: Platform> Connection<P> {
         }
         self.on_urgent(cx, seg);
         self.on_payload(cx, seg, buf)
+    }
+
+    /// The SYN of a connection that Fast Open made: its data counts at once (RFC 7413, 4.2.2). Its
+    /// window is not scaled.
+    fn take_fast_syn(&mut self, seg: &Segment, buf: Option<P::RxBuf>) -> Disposition<P> {
+        let Some(buf) = buf.filter(|_| self.fast_open) else {
+            return Disposition::Done;
+        };
+        match self.recv.store(seg.header.seq.add(1), buf) {
+            (Stored::InOrder, _) => {
+                self.syn_data = true;
+                self.events.set(Events::READABLE);
+                Disposition::Done
+            }
+            (_, back) => Disposition::Drop(DropReason::Duplicate, back),
+        }
     }
 
     /// RFC 7323, 4.3: TS.Recent follows segments that the last ACK sent points at.
@@ -164,7 +189,7 @@ impl<P: Platform> Connection<P> {
     /// A valid RST.
     fn on_reset(&mut self, cx: &Cx<'_, P>) {
         let reason = match self.state {
-            ConnState::SynReceived => CloseReason::ConnectionRefused,
+            ConnState::SynReceived if !self.fast_open => CloseReason::ConnectionRefused,
             ConnState::CloseWait => CloseReason::BrokenPipe,
             _ => CloseReason::ConnectionReset,
         };
@@ -339,7 +364,8 @@ impl<P: Platform> Connection<P> {
         self.recv.fin_reached = true;
         // Nothing is missing any more: a duplicate tells the peer nothing that it could use.
         self.recv.forget_duplicate();
-        if self.state == ConnState::Established && self.recv.received > 0 {
+        let was_read = u64::from(self.recv.unread) < self.recv.received;
+        if self.state == ConnState::Established && was_read {
             // The user, who has read something, is likely to answer, if only by a close: the ACK
             // can ride on that.
             self.interactive = true;

@@ -36,8 +36,7 @@ impl<P: Platform> Connection<P> {
     pub(crate) fn poll_transmit(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
         if let Some(seq) = self.rst_pending.take() {
             cx.count(Mib::OutRsts);
-            let mut header = self.header(cx, seq, Flags::RST.with(Flags::ACK));
-            header.wnd = 0;
+            let header = self.header(cx, seq, Flags::RST.with(Flags::ACK));
             return Some(Transmit {
                 header,
                 payload: None,
@@ -54,6 +53,7 @@ impl<P: Platform> Connection<P> {
             ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {
                 return self.poll_ack(cx);
             }
+            ConnState::SynReceived if self.fast_open && !self.syn_pending => {}
             ConnState::SynSent | ConnState::SynReceived => return self.poll_syn(cx),
             _ => {}
         }
@@ -148,7 +148,7 @@ impl<P: Platform> Connection<P> {
             mss = mss.min(self.config.user_mss);
         }
         // Before the SYN is answered our side of each option is an offer.
-        let scale = !passive && cx.net.window_scaling || passive && self.recv.wscale > 0;
+        let scale = !passive && cx.net.window_scaling || passive && self.scaling;
         let options = Options {
             mss: Some(mss),
             wscale: scale.then_some(self.recv.wscale),
@@ -192,6 +192,7 @@ impl<P: Platform> Connection<P> {
         };
         if passive {
             self.recv.owed = AckOwed::None;
+            self.recv.last_ack_sent = self.recv.nxt;
         }
         cx.count(Mib::OutSegs);
         Some(Transmit {
@@ -531,7 +532,7 @@ impl<P: Platform> Connection<P> {
         let range = SeqRange::new(meta.seq, meta.end);
         // What is cut on the way out ends with PSH too, so that a receiver that joins segments does
         // not wait for more of them (RFC 9293, 3.9.1.2 asks for PSH at the end of a write only).
-        let push = meta.flags.has(SegFlags::PSH) || (len > mss && !again);
+        let push = meta.flags.has(SegFlags::PSH) || len > mss;
         let (mark, codepoint) = if again {
             (Flags::default(), Codepoint::NotEct)
         } else {

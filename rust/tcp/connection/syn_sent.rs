@@ -87,7 +87,10 @@ impl<P: Platform> Connection<P> {
         }
         match options.wscale {
             // RFC 7323, 2.3: a shift above 14 is taken as 14.
-            Some(shift) if cx.net.window_scaling => self.send.wscale = shift.min(14),
+            Some(shift) if cx.net.window_scaling => {
+                self.send.wscale = shift.min(14);
+                self.scaling = true;
+            }
             _ => {
                 self.send.wscale = 0;
                 self.recv.wscale = 0;

@@ -50,6 +50,7 @@ impl<P: Platform> Connection<P> {
             return true;
         }
         let most = match self.state {
+            ConnState::SynReceived if self.fast_open => cx.net.synack_retries,
             ConnState::SynSent | ConnState::SynReceived => {
                 if self.config.syn_retries != 0 {
                     self.config.syn_retries
@@ -65,7 +66,7 @@ impl<P: Platform> Connection<P> {
 
     /// RFC 6298, 5.4 to 5.7.
     fn on_retransmit_timeout(&mut self, cx: &Cx<'_, P>) {
-        if self.send.in_flight() == 0 {
+        if self.send.in_flight() == 0 && !self.is_fast_open() {
             return;
         }
         if self.retries == 0 {

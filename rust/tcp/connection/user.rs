@@ -53,6 +53,7 @@ impl<P: Platform> Connection<P> {
     /// Whether data may be queued.
     pub(crate) fn send_check(&self) -> Result<(), SendError> {
         match self.state {
+            ConnState::SynReceived if self.fast_open && !self.fin_queued => Ok(()),
             ConnState::SynSent | ConnState::SynReceived if !self.fin_queued => {
                 Err(SendError::Connecting)
             }
@@ -343,7 +344,8 @@ impl<P: Platform> Connection<P> {
 
     /// An ICMP error came for a segment with sequence number `seq` (RFC 5927, section 4).
     pub(crate) fn handle_icmp(&mut self, seq: crate::tcp::seq::SeqNum, error: super::IcmpError) {
-        if !self.is_out(seq) {
+        let fast = self.is_fast_open();
+        if !(self.is_out(seq) || (fast && seq == self.send.iss)) {
             return;
         }
         let reason = match error {
@@ -356,6 +358,7 @@ impl<P: Platform> Connection<P> {
         };
         // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
         if matches!(self.state, ConnState::SynSent)
+            || fast
             || (self.config.hard_icmp && self.state.is_synchronized())
         {
             self.fail(reason);

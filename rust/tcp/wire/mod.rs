@@ -6,4 +6,4 @@ pub(crate) mod header;
 pub(crate) mod options;
 
 pub(crate) use header::{Codepoint, Flags, Header, Packet, Segment};
-pub(crate) use options::{Options, SackBlocks, Timestamps};
+pub(crate) use options::{FastOpen, Options, SackBlocks, Timestamps};

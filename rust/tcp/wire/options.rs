@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018).
+//! Options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast
+//! Open (RFC 7413).
 
 use crate::tcp::seq::{SeqNum, SeqRange};
 
@@ -13,7 +14,16 @@ mod kind {
     pub(super) const SACK_PERMITTED: u8 = 4;
     pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
+    pub(super) const FAST_OPEN: u8 = 34;
+    /// Shared by experiments (RFC 6994).
+    pub(super) const EXPERIMENT: u8 = 254;
 }
+
+/// What an experimental option begins with if it is Fast Open's (RFC 7413, appendix A.. RFC 6994).
+const FAST_OPEN_MAGIC: [u8; 2] = [0xf9, 0x89];
+/// The shortest cookie and the longest, bytes (RFC 7413, 4.1.1).
+const COOKIE_MIN: usize = 4;
+const COOKIE_MAX: usize = 16;
 
 /// Bytes for options in the longest header.
 const MAX_LEN: usize = 40;
@@ -63,6 +73,48 @@ impl SackBlocks {
     }
 }
 
+/// `len` rounded up to a word.
+fn padded(len: usize) -> usize {
+    len.saturating_add(3) & !3
+}
+
+/// A Fast Open option: a cookie, or the wish for one (RFC 7413, 4.1.1).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct FastOpen {
+    cookie: [u8; COOKIE_MAX],
+    len: u8,
+    /// In the form that was used before the option had a number of its own.
+    pub(crate) experimental: bool,
+}
+
+impl FastOpen {
+    /// An option with that cookie; without one if it is empty. `None`: no cookie has that length.
+    pub(crate) fn new(cookie: &[u8], experimental: bool) -> Option<Self> {
+        let fits = cookie.is_empty()
+            || ((COOKIE_MIN..=COOKIE_MAX).contains(&cookie.len()) && cookie.len() % 2 == 0);
+        let mut option = Self {
+            cookie: [0; COOKIE_MAX],
+            len: u8::try_from(cookie.len()).ok().filter(|_| fits)?,
+            experimental,
+        };
+        for (to, from) in option.cookie.iter_mut().zip(cookie) {
+            *to = *from;
+        }
+        Some(option)
+    }
+
+    /// The cookie; empty: one is asked for.
+    pub(crate) fn cookie(&self) -> &[u8] {
+        self.cookie.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Bytes on the wire without padding.
+    fn len(&self) -> usize {
+        let head = if self.experimental { 4usize } else { 2 };
+        head.saturating_add(usize::from(self.len))
+    }
+}
+
 /// The options of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Options {
@@ -76,6 +128,8 @@ pub(crate) struct Options {
     pub(crate) timestamps: Option<Timestamps>,
     /// Selective acknowledgments.
     pub(crate) sack: SackBlocks,
+    /// Fast Open.
+    pub(crate) fast_open: Option<FastOpen>,
 }
 
 impl Options {
@@ -110,6 +164,14 @@ impl Options {
                         ecr: u32::from_be_bytes([e, f, g, h]),
                     });
                 }
+                (kind::FAST_OPEN, cookie) => {
+                    options.fast_open = FastOpen::new(cookie, false);
+                }
+                (kind::EXPERIMENT, body) => {
+                    if let Some(cookie) = body.strip_prefix(&FAST_OPEN_MAGIC) {
+                        options.fast_open = FastOpen::new(cookie, true);
+                    }
+                }
                 (kind::SACK, blocks) => {
                     let mut sack = SackBlocks::default();
                     for block in blocks.chunks_exact(8) {
@@ -128,7 +190,7 @@ impl Options {
         options
     }
 
-    /// Bytes of everything but SACK: a multiple of 4, at most 20.
+    /// Bytes of everything but SACK: a multiple of 4, at most 40.
     fn fixed_len(&self) -> usize {
         let mss = if self.mss.is_some() { 4usize } else { 0 };
         let middle = match (self.timestamps.is_some(), self.sack_permitted) {
@@ -137,7 +199,10 @@ impl Options {
             (false, false) => 0,
         };
         let wscale = if self.wscale.is_some() { 4usize } else { 0 };
-        mss.saturating_add(middle).saturating_add(wscale)
+        let fast_open = self.fast_open.map_or(0, |fo| fo.len());
+        mss.saturating_add(middle)
+            .saturating_add(wscale)
+            .saturating_add(padded(fast_open))
     }
 
     /// How many of the SACK blocks fit beside the rest (RFC 2018, section 3): the first ones, which
@@ -186,6 +251,19 @@ impl Options {
         }
         if let Some(shift) = self.wscale {
             put(&[kind::NOP, kind::WSCALE, 3, shift]);
+        }
+        if let Some(fast_open) = &self.fast_open {
+            let len = u8::try_from(fast_open.len()).unwrap_or(0);
+            if fast_open.experimental {
+                put(&[kind::EXPERIMENT, len]);
+                put(&FAST_OPEN_MAGIC);
+            } else {
+                put(&[kind::FAST_OPEN, len]);
+            }
+            put(fast_open.cookie());
+            for _ in fast_open.len()..padded(fast_open.len()) {
+                put(&[kind::NOP]);
+            }
         }
         let blocks = self.sack_fitting();
         if blocks > 0 {

@@ -8,6 +8,8 @@
 #[path = "../../../rust/tcp/mod.rs"]
 pub(crate) mod tcp;
 
+#[cfg(test)]
+mod fast_open;
 pub mod fuzz;
 #[cfg(test)]
 mod options;

@@ -6,6 +6,7 @@
 use crate::raw::*;
 use crate::tcp::{
     config::SocketConfig,
+    congestion::Algorithm,
     mib::Mib,
     state::ConnState,
     time::Duration, //
@@ -344,22 +345,29 @@ fn the_least_burst_is_as_configured() {
     assert_eq!((first(1), first(2), first(4)), (1_000, 2_000, 4_000));
 }
 
-/// tcp_fast_recovery_prr-ss-ack-below-snd_una-cubic: what is sent again is not pushed, although
-/// it is cut on the way out.
+/// tcp_fast_recovery_prr-ss-ack-below-snd_una-cubic: what PRR lets out goes whole, in bursts as
+/// large as pacing has them, with CUBIC as with Reno.
 #[test]
 fn rfc9937_5_retransmissions_in_one_piece() {
-    let mut raw = Raw::established_with(SACK);
-    raw.with(|conn, _| conn.set_path(1460, 65_000));
-    raw.pass(ms(10));
-    raw.write(10_000);
-    raw.pass(ms(10));
-    raw.feed_sack(1, &[(1_001, 2_001)]);
-    raw.feed_sack(1, &[(1_001, 3_001)]);
-    let sent = raw.feed_sack(1, &[(1_001, 3_001), (8_001, 9_001)]);
-    assert_eq!(sent, [out(ACK, 1, 1, 1_000)]);
-    raw.pass(ms(12));
-    let sent = raw.feed_sack(4_001, &[(8_001, 9_001)]);
-    assert_eq!(sent, [out(ACK, 4_001, 1, 2_000), out(ACK, 6_001, 1, 1_000)]);
+    for algorithm in [Algorithm::Reno, Algorithm::Cubic] {
+        let mut raw = Raw::closed(SACK, SocketConfig::default());
+        raw.net.congestion = algorithm;
+        raw.open();
+        raw.pass(ms(20));
+        let options = raw.syn_options();
+        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.with(|conn, _| conn.set_path(1460, 65_000));
+        raw.write(10_000);
+        raw.pass(ms(20));
+        raw.feed_sack(1, &[(1_001, 2_001)]);
+        raw.feed_sack(1, &[(1_001, 3_001)]);
+        let sent = raw.feed_sack(1, &[(1_001, 3_001), (8_001, 9_001)]);
+        assert_eq!(sent, [out(ACK, 1, 1, 1_000)]);
+        raw.pass(ms(12));
+        let sent = raw.feed_sack(4_001, &[(8_001, 9_001)]);
+        let whole = [out(PSH_ACK, 4_001, 1, 2_000), out(ACK, 6_001, 1, 1_000)];
+        assert_eq!(sent, whole, "{algorithm:?}");
+    }
 }
 
 /// tcp_rcv_neg_window, tcp_rcv_zero_wnd_fin: what begins inside the window and ends beyond is taken

@@ -214,23 +214,7 @@ impl Raw {
         len: u32,
         options: Options,
     ) -> Vec<Out> {
-        let header = Header {
-            seq: THEIRS.add(seq),
-            ack: if flags.contains(ACK) {
-                OURS.add(ack)
-            } else {
-                SeqNum::default()
-            },
-            flags,
-            wnd: self.peer.wnd,
-            urg: self.urg,
-            options,
-        };
-        let seg = Segment {
-            header,
-            payload_len: len,
-            codepoint: self.codepoint,
-        };
+        let seg = self.segment(flags, seq, ack, len, options);
         let bytes = (0..len).map(|i| seq.wrapping_add(i) as u8).collect();
         let buf = (len > 0).then(|| Buf {
             overhead: self.overhead,
@@ -254,6 +238,34 @@ impl Raw {
         }
         outs.extend(self.poll());
         outs
+    }
+
+    /// A segment as the peer sends it.
+    pub(crate) fn segment(
+        &self,
+        flags: Flags,
+        seq: u32,
+        ack: u32,
+        len: u32,
+        options: Options,
+    ) -> Segment {
+        let header = Header {
+            seq: THEIRS.add(seq),
+            ack: if flags.contains(ACK) {
+                OURS.add(ack)
+            } else {
+                SeqNum::default()
+            },
+            flags,
+            wnd: self.peer.wnd,
+            urg: self.urg,
+            options,
+        };
+        Segment {
+            header,
+            payload_len: len,
+            codepoint: self.codepoint,
+        }
     }
 
     /// An ACK with SACK blocks.
