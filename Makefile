@@ -26,7 +26,7 @@ build/prog/%: selftests/prog/%.c selftests/prog/common.h include/uapi/linux/rust
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iselftests/prog $< -o $@ -lpthread
 
-build/samples/%: samples/%.c include/uapi/linux/rusttcp.h
+build/samples/%: samples/%.c samples/sample.h include/uapi/linux/rusttcp.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $< -o $@ -lpthread
 

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Every server of samples/ serves: many at once, one who says nothing for a while, and more than
+# fits any buffer at once, from clients of either stack.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
+ip link set lo up
+
+# shellcheck disable=SC2317,SC2329
+listens() {
+	grep -q "$(printf ':%04X 00000000:0000 0A' "$1")" /proc/net/rusttcp
+}
+
+# many PORT: clients at the same time, each with a text of its own; how many got it back.
+many() {
+	local i good=0 pids=()
+	for i in $(seq 20); do
+		{ [ "$(echo_client 127.0.0.1 "$1" "text number $i")" = "text number $i" ]; } &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" && good=$((good + 1))
+	done
+	[ $good = 20 ]
+}
+
+# large PORT: 600,000 bytes there and back, by a client of the kernel's TCP that writes and reads at
+# the same time.
+large() {
+	timeout 30 python3 -c '
+import socket, sys, threading
+data = bytes(range(256)) * 2400
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+    def write():
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+    threading.Thread(target=write).start()
+    got = b""
+    while True:
+        part = s.recv(65536)
+        if not part:
+            break
+        got += part
+sys.exit(got != data)
+' "$1"
+}
+
+port=7020
+for server in echo_server "prefork_server 4" thread_server select_server poll_server \
+	"epoll_server level" "epoll_server edge" sigio_server uring_server; do
+	read -r program argument <<<"$server"
+	port=$((port + 1))
+	# shellcheck disable=SC2086
+	$program $port $argument >/dev/null &
+	pid=$!
+	wait_for 10 listens $port
+	exec 9<>/dev/tcp/127.0.0.1/$port
+	many $port
+	ktap $? "$server: 20 at once, and one who is silent"
+	large $port
+	ktap $? "$server: 600,000 bytes each way"
+	echo late >&9
+	read -r -t 10 -u 9 answer && [ "$answer" = late ]
+	ktap $? "$server: the silent one is served when it speaks"
+	exec 9>&-
+	pkill -P $pid
+	kill $pid
+	wait $pid 2>/dev/null
+done
+
+counts=$(mktemp)
+bucket_server 7040 4 >"$counts" &
+pid=$!
+# shellcheck disable=SC2016
+wait_for 10 sh -c '[ "$(grep -c ":1B80 00000000:0000 0A" /proc/net/rusttcp)" = 4 ]'
+ktap $? "bucket_server: four listeners on one port"
+for i in $(seq 120); do
+	echo_client 127.0.0.1 7040 "$i" >/dev/null || echo failed
+done | grep -q failed
+[ $? = 1 ]
+ktap $? "bucket_server: 120 connections"
+sleep 0.5
+kill $pid
+wait $pid
+sed 's/^/# /' "$counts"
+awk '$3 >= 12 { some++ } { sum += $3 } END { exit !(some == 4 && sum == 120) }' "$counts"
+ktap $? "bucket_server: each listener had its share"
+rm -f "$counts"
+
+half_close | sed 's/^/# /'
+[ "${PIPESTATUS[0]}" = 0 ]
+ktap $? "half_close: all three forms of shutdown() are as it says"
+ktap_end
