@@ -349,7 +349,11 @@ fn rfc2018_8_without_memory_data_out_of_order_goes_first() {
     assert_eq!(answer[0].ack, 2_001);
     assert_eq!(raw.sacked(), [], "and it is no longer reported");
     raw.feed(ACK, 2_001, 1, 1_000);
-    assert_eq!(raw.conn.recv_len(), 2_000, "now there is nothing left to give");
+    assert_eq!(
+        raw.conn.recv_len(),
+        2_000,
+        "now there is nothing left to give"
+    );
 }
 
 /// While memory is short no window opens wide: four segments, whatever the buffer has room for.
