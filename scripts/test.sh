@@ -100,10 +100,10 @@ case $what in all | vm)
 	echo "# test kernel: $((SECONDS - start)) s"
 	;;
 esac
-# The long half of the debug run is left to make test-debug.
+# The longer part of the debug run is left to make test-debug.
 case $what in all)
 	start=$SECONDS
-	run_vm debug 2000 'sk_|portshare|unload'
+	run_vm debug 2000 '^(sk_.* rusttcp$|sk_dual|portshare|unload)'
 	echo "# debug kernel, part: $((SECONDS - start)) s"
 	;;
 debug)
