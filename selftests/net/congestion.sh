@@ -34,7 +34,7 @@ transfer() {
 	ip netns exec "$B" xfer server "$1" 10.0.0.2 $port "$3" &
 	local server=$!
 	wait_listen "$B" "$1" $port || return 1
-	ip netns exec "$A" timeout 60 xfer client "$2" 10.0.0.2 $port "$3" || { kill $server; return 1; }
+	ip netns exec "$A" timeout $((60 * slow)) xfer client "$2" 10.0.0.2 $port "$3" || { kill $server; return 1; }
 	wait $server
 }
 
@@ -92,12 +92,12 @@ ip netns exec "$B" perf server inet 10.0.0.2 6998 &
 ip netns exec "$B" perf server rusttcp 10.0.0.2 6999 &
 wait_listen "$B" inet 6998
 wait_listen "$B" rusttcp 6999
-control=$(ip netns exec "$A" timeout 60 perf bulk inet 10.0.0.2 6998 $((3 * slow)))
+control=$(ip netns exec "$A" timeout $((60 * slow)) perf bulk inet 10.0.0.2 6998 $((3 * slow)))
 for algorithm in reno cubic dctcp bbr; do
 	# Only the first namespace may choose one that is restricted.
 	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic dctcp bbr" 2>/dev/null
 	ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=$algorithm
-	rate=$(ip netns exec "$A" timeout 60 perf bulk rusttcp 10.0.0.2 6999 $((3 * slow)))
+	rate=$(ip netns exec "$A" timeout $((60 * slow)) perf bulk rusttcp 10.0.0.2 6999 $((3 * slow)))
 	# A busy host delays timers, and with them what is paced; and what KASAN costs is more for
 	# us, whose every check it sees, than for the kernel's TCP.
 	[ "${rate%.*}" -gt 0 ] && { [ "$RUSTTCP_DEBUG" = 1 ] || [ $((${rate%.*} * 4)) -gt "${control%.*}" ]; }
@@ -127,7 +127,7 @@ l = socket.create_server(('10.0.0.2', $port))
 c = l.accept()[0]
 while c.recv(1 << 20): pass" &
 	wait_listen "$B" inet $port
-	ms=$(ip netns exec "$A" timeout 60 rusttcp-run python3 /tmp/paced.py $port)
+	ms=$(ip netns exec "$A" timeout $((60 * slow)) rusttcp-run python3 /tmp/paced.py $port)
 	[ "$ms" -ge 1900 ] && [ "$ms" -le $((3500 * slow)) ]
 	ktap $? "2 MB paced at 1 MB/s with $qdisc: $ms ms"
 done

@@ -7,6 +7,7 @@
 ns_pair
 R=r$$
 ip netns add "$R"
+# shellcheck disable=SC2317,SC2329
 cleanup() {
 	ns_cleanup
 	ip netns del "$R" 2>/dev/null
@@ -68,7 +69,7 @@ ip -n "$R" route add prohibit 10.4.0.0/24
 
 # said FAMILY ADDRESS: what connect() says.
 said() {
-	ip netns exec "$A" timeout 20 xfer client "$1" "$2" 80 0 2>&1
+	ip netns exec "$A" timeout 60 xfer client "$1" "$2" 80 0 2>&1
 }
 
 for case in "inet6 fd03::1 no_route" "inet6 fd04::1 prohibited" "inet6 fd02::77 no_neighbour" \

@@ -12,7 +12,7 @@ for ip in '' 6; do
 			ip netns exec "$A" xfer server "$first" "$a" 7000 0 &
 			holder=$!
 			wait_listen "$A" "$first" 7000
-			said=$(ip netns exec "$A" timeout 5 xfer server "$second" "$a" 7000 0 2>&1)
+			said=$(ip netns exec "$A" timeout 30 xfer server "$second" "$a" 7000 0 2>&1)
 			echo "$said" | grep -q "Address already in use"
 			ktap $? "$second after $first: the port is taken"
 			# The other namespace has the same port to itself.
@@ -31,7 +31,7 @@ done
 
 # No listener anywhere: the kernel's TCP refuses for both.
 for family in inet rusttcp inet6 rusttcp6; do
-	said=$(ip netns exec "$A" timeout 5 xfer client "$family" "$(host_of "$family" 2)" 7999 0 2>&1)
+	said=$(ip netns exec "$A" timeout 30 xfer client "$family" "$(host_of "$family" 2)" 7999 0 2>&1)
 	echo "$said" | grep -q "Connection refused"
 	ktap $? "$family: refused where nobody listens"
 done

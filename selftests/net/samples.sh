@@ -4,6 +4,8 @@
 # fits any buffer at once, from clients of either stack.
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
+patience=30
+[ "$RUSTTCP_DEBUG" = 1 ] && patience=300
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
 ip link set lo up
 
@@ -28,7 +30,7 @@ many() {
 # large PORT: 600,000 bytes there and back, by a client of the kernel's TCP that writes and reads at
 # the same time.
 large() {
-	timeout 30 python3 -c '
+	timeout $patience python3 -c '
 import socket, sys, threading
 data = bytes(range(256)) * 2400
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
