@@ -13,7 +13,7 @@ debug=0
 grep -q debug /proc/version && debug=1
 export RUSTTCP_DEBUG=$debug
 limit=300
-[ $debug = 1 ] && limit=900
+[ $debug = 1 ] && limit=1800
 # make test runs part of the suite on the debug kernel, make test-debug all of it.
 part=${RUSTTCP_PART:-}
 
