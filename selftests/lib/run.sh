@@ -18,14 +18,18 @@ limit=300
 part=${RUSTTCP_PART:-}
 
 run() {
-	local name=$1 status start=$SECONDS log
+	local name=$1 status start=$SECONDS log pid
 	shift
 	[ -z "$only" ] || [[ $name == *"$only"* ]] || return 0
 	[ -z "$part" ] || [[ $name =~ $part ]] || return 0
 	log=$(mktemp)
 	echo "# === $name"
-	timeout -k 5 "$limit" "$@" 2>&1 | tee "$log"
-	status=${PIPESTATUS[0]}
+	# Not through a pipe, which whoever the test left behind would keep open.
+	timeout -k 5 "$limit" "$@" >"$log" 2>&1 &
+	pid=$!
+	tail -n +1 -f -s 0.1 --pid=$pid "$log"
+	wait $pid
+	status=$?
 	if [ "$status" = 124 ] || [ "$status" = 137 ]; then
 		echo "not ok 0 - $name: no end after $limit s"
 	elif [ "$status" != 0 ] && ! grep -q '^not ok' "$log"; then

@@ -53,8 +53,9 @@ for server in echo_server "prefork_server 4" thread_server select_server poll_se
 	"epoll_server level" "epoll_server edge" sigio_server uring_server; do
 	read -r program argument <<<"$server"
 	port=$((port + 1))
+	# A session of its own: whom it forks meanwhile goes with it.
 	# shellcheck disable=SC2086
-	$program $port $argument >/dev/null &
+	setsid $program $port $argument >/dev/null &
 	pid=$!
 	wait_for 10 listens $port
 	exec 9<>/dev/tcp/127.0.0.1/$port
@@ -66,8 +67,7 @@ for server in echo_server "prefork_server 4" thread_server select_server poll_se
 	read -r -t 10 -u 9 answer && [ "$answer" = late ]
 	ktap $? "$server: the silent one is served when it speaks"
 	exec 9>&-
-	pkill -P $pid
-	kill $pid
+	kill -- -$pid
 	wait $pid 2>/dev/null
 done
 
