@@ -128,6 +128,10 @@ fn nodelay_pushes_once_through_a_cork() {
     assert_eq!(set(&mut raw, true, true), [out(PSH_ACK, 1, 1, 10)]);
     assert_eq!(raw.write(10), []);
     assert_eq!(set(&mut raw, true, false), [out(PSH_ACK, 11, 1, 10)]);
+    // With nothing queued it is not kept for later.
+    set(&mut raw, false, true);
+    set(&mut raw, true, true);
+    assert_eq!(raw.write(10), []);
 }
 
 /// RFC 7323, 3.2: a SYN-ACK that echoes a time which has not come is no answer to our SYN.
