@@ -33,7 +33,7 @@ clippy_kernel() {
 }
 
 check "rustfmt" rustfmt --check --edition 2021 --config-path "$LINUX_SRC/.rustfmt.toml" \
-	rust/rusttcp_main.rs selftests/host/src/lib.rs selftests/host/src/main.rs
+	rust/rusttcp_main.rs selftests/host/src/{lib,main,replay_main}.rs
 check "clippy, host crate" cargo clippy --manifest-path selftests/host/Cargo.toml --all-targets --locked -q -- \
 	-D warnings
 check "clippy, module" clippy_kernel
@@ -44,11 +44,11 @@ check "checkpatch" perl "$LINUX_SRC/scripts/checkpatch.pl" --no-tree --terse --n
 	--max-line-length=100 -f \
 	--ignore "AVOID_EXTERNS,FILE_PATH_CHANGES,SPDX_LICENSE_TAG,MACRO_ARG_REUSE,PREFER_DEFINED_ATTRIBUTE_MACRO,CONST_STRUCT,VOLATILE,SSCANF_TO_KSTRTO,NEW_TYPEDEFS" \
 	"${c_files[@]}"
-mapfile -t shell_files < <(git ls-files '*.sh' tools/vm tools/rusttcp-run .ci/run)
+mapfile -t shell_files < <(git ls-files '*.sh' tools/vm tools/rusttcp-run tools/rusttcp-log .ci/run)
 check "shellcheck" shellcheck -x -e SC1091,SC2317 "${shell_files[@]}"
 # Not needed by anything else, so it comes when it is first wanted.
 [ -x "$RUSTTCP_CACHE/venv/bin/pyflakes" ] ||
 	"$RUSTTCP_CACHE/venv/bin/pip" install --quiet --disable-pip-version-check pyflakes==3.4.0
-mapfile -t python_files < <(git ls-files '*.py')
+mapfile -t python_files < <(git ls-files '*.py' tools/rusttcp-qlog)
 check "pyflakes" "$RUSTTCP_CACHE/venv/bin/pyflakes" "${python_files[@]}"
 exit $bad

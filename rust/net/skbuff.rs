@@ -312,7 +312,7 @@ impl<C: ControlBlock> core::ops::Drop for SkBuff<C> {
 }
 
 /// How an allocation may behave.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gfp(bindings::gfp_t);
 
 impl Gfp {

@@ -39,6 +39,7 @@ pub(crate) mod egress;
 pub(crate) mod error;
 pub(crate) mod ingress;
 pub(crate) mod kernel;
+pub(crate) mod log;
 pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod settings;

@@ -2,7 +2,12 @@
 
 //! Settings: of a namespace (a snapshot of its sysctls), and of one socket (its options).
 
-use super::{congestion::Algorithm, ecn, time::Duration};
+use super::{
+    congestion::Algorithm,
+    ecn,
+    log::{Field, Sink, Source},
+    time::Duration,
+};
 
 /// A namespace's settings, named as Linux' sysctls without `tcp_`.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +70,37 @@ pub(crate) struct NetConfig {
     /// Length of TIME-WAIT: 2 MSL.
     pub(crate) time_wait: Duration,
 }
+
+crate::tcp::log::fields!(NetConfig {
+    syn_retries,
+    synack_retries,
+    retries2,
+    orphan_retries,
+    fin_timeout,
+    keepalive_time,
+    keepalive_intvl,
+    keepalive_probes,
+    sack,
+    window_scaling,
+    timestamps,
+    max_syn_backlog,
+    invalid_ratelimit,
+    syncookies,
+    rmem,
+    wmem,
+    moderate_rcvbuf,
+    abort_on_overflow,
+    rfc1337,
+    slow_start_after_idle,
+    ecn,
+    congestion,
+    rto_min,
+    rto_max,
+    delack,
+    time_wait,
+    fastopen,
+    min_tso_segs,
+});
 
 impl Default for NetConfig {
     fn default() -> Self {
@@ -146,6 +182,29 @@ pub(crate) struct SocketConfig {
     pub(crate) hard_icmp: bool,
 }
 
+crate::tcp::log::fields!(SocketConfig {
+    nodelay,
+    cork,
+    user_mss,
+    keepalive,
+    keepidle,
+    keepintvl,
+    keepcnt,
+    syn_retries,
+    user_timeout,
+    congestion,
+    linger2,
+    defer_accept,
+    window_clamp,
+    notsent_lowat,
+    rto_min,
+    rto_max,
+    delack_max,
+    thin_linear,
+    oob_inline,
+    hard_icmp,
+});
+
 /// TCP_LINGER2.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) enum Linger2 {
@@ -156,4 +215,24 @@ pub(crate) enum Linger2 {
     Never,
     /// So long.
     For(Duration),
+}
+
+impl Field for Linger2 {
+    fn put(&self, to: &mut impl Sink) {
+        match self {
+            Self::Default => to.word(0),
+            Self::Never => to.word(1),
+            Self::For(time) => {
+                to.word(2);
+                time.put(to);
+            }
+        }
+    }
+    fn take(from: &mut impl Source) -> Self {
+        match from.word() {
+            1 => Self::Never,
+            2 => Self::For(Duration::take(from)),
+            _ => Self::Default,
+        }
+    }
 }

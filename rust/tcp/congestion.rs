@@ -51,6 +51,13 @@ pub(crate) enum Algorithm {
     Bbr,
 }
 
+crate::tcp::log::choices!(Algorithm {
+    Reno = 0,
+    Cubic = 1,
+    Dctcp = 2,
+    Bbr = 3,
+});
+
 impl Algorithm {
     /// All of them.
     pub(crate) const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp, Self::Bbr];

@@ -8,6 +8,7 @@
 //! the socket's lock throughout.
 
 mod ack;
+mod explain;
 mod fast_path;
 mod input;
 mod output;
@@ -16,6 +17,7 @@ mod timeout;
 mod undo;
 mod user;
 
+pub(crate) use explain::Origin;
 pub(crate) use user::window_scale;
 
 use super::{
@@ -25,6 +27,7 @@ use super::{
     ecn::Ecn,
     handshake::SynRcvd,
     info::Stats,
+    log::{Kind, Why},
     mib::Mib,
     pacing::Pacing,
     platform::{Memory, Platform},
@@ -202,6 +205,13 @@ pub(crate) struct Timestamping {
     pub(crate) recent_at: Instant,
 }
 
+crate::tcp::log::fields!(Timestamping {
+    enabled,
+    offset,
+    recent,
+    recent_at,
+});
+
 impl Timestamping {
     /// TSval now.
     pub(crate) fn val(&self, now: Instant) -> u32 {
@@ -342,6 +352,8 @@ pub(crate) struct Connection<P: Platform> {
     syn_sent_at: Instant,
     /// Challenge ACKs and duplicate ACKs are limited (RFC 5961, section 7).
     last_challenge: Instant,
+    /// What kept the last poll from sending more.
+    why: Why,
 }
 
 impl<P: Platform> Connection<P> {
@@ -395,6 +407,7 @@ impl<P: Platform> Connection<P> {
             interactive: false,
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
+            why: Why::Closed,
         }
     }
 
@@ -661,6 +674,9 @@ impl<P: Platform> Connection<P> {
 
     /// How memory stands; to be told before a segment is handled.
     pub(crate) fn set_memory(&mut self, memory: Memory) {
+        if self.recv.memory != memory {
+            self.input(Kind::InMemory, &[memory as u32]);
+        }
         self.recv.memory = memory;
     }
 

@@ -30,6 +30,13 @@ pub(crate) struct Policy {
     pub(crate) accept: Kind,
 }
 
+crate::tcp::log::choices!(Kind {
+    None = 0,
+    Classic = 1,
+    Accurate = 2,
+});
+crate::tcp::log::fields!(Policy { ask, accept });
+
 impl Policy {
     /// Neither.
     pub(crate) const OFF: Self = Self::new(Kind::None, Kind::None);
@@ -109,6 +116,19 @@ pub(crate) struct Ecn {
     /// Until that is acknowledged the window is not reduced for a mark again.
     point: Option<SeqNum>,
 }
+
+crate::tcp::log::fields!(Ecn {
+    asked,
+    kind,
+    exact,
+    echo,
+    seen,
+    cwr,
+    arrived,
+    reported,
+    reflect,
+    point,
+});
 
 impl Ecn {
     fn agreed(kind: Kind) -> Self {

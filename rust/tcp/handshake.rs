@@ -107,6 +107,26 @@ pub(crate) struct SynRcvd {
     deadline: Instant,
 }
 
+crate::tcp::log::fields!(SynRcvd {
+    iss,
+    irs,
+    wnd,
+    mss_peer,
+    mss_route,
+    user_mss,
+    wscale_ours,
+    wscale_peer,
+    sack_ok,
+    ecn,
+    ts,
+    retries,
+    last_reply,
+    sent_at,
+    defer,
+    acked,
+    deadline,
+});
+
 const _: () = assert!(core::mem::size_of::<SynRcvd>() <= 192);
 
 /// What became of a segment for a half-open connection.

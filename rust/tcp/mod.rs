@@ -33,6 +33,7 @@ pub(crate) mod ecn;
 pub(crate) mod handshake;
 pub(crate) mod info;
 pub(crate) mod isn;
+pub(crate) mod log;
 pub(crate) mod mib;
 pub(crate) mod pacing;
 pub(crate) mod platform;

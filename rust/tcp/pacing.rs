@@ -100,6 +100,11 @@ impl Pacing {
         self.most = most.max(1);
     }
 
+    /// Who was asked to pace, and the user's limit.
+    pub(crate) fn asked(&self) -> (Pacer, u64) {
+        (self.pacer, self.most)
+    }
+
     /// Whether the congestion control can't do without.
     pub(crate) fn set_needed(&mut self, needed: bool) {
         self.needed = needed;

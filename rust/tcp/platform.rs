@@ -4,6 +4,7 @@
 
 use super::{
     congestion::{Sent, Stamp},
+    log::Recorder,
     mib::Mib,
     seq::SeqNum,
     time::Instant,
@@ -25,6 +26,8 @@ pub(crate) trait Platform: Sized + 'static {
     type OfoTree: SegTree<Self::RxBuf>;
     /// Counters.
     type Mib: MibSink;
+    /// Where a connection tells of itself.
+    type Log: Recorder;
 }
 
 /// How memory stands for what a connection would like to queue.

@@ -9,6 +9,7 @@ mod autotune;
 mod reassembly;
 
 use super::{
+    log::{Kind, Kinds, Recorder},
     platform::{Buffer, Memory, Platform, RxBuffer, SegList},
     seq::{SeqNum, SeqRange},
 };
@@ -220,7 +221,12 @@ impl<P: Platform> Recv<P> {
     }
 
     /// Stores the payload `seq..` of a segment. Notes on the buffer are written here.
-    pub(crate) fn store(&mut self, seq: SeqNum, mut buf: P::RxBuf) -> (Stored, Option<P::RxBuf>) {
+    pub(crate) fn store(
+        &mut self,
+        seq: SeqNum,
+        mut buf: P::RxBuf,
+        log: &mut P::Log,
+    ) -> (Stored, Option<P::RxBuf>) {
         let mut range = SeqRange::new(seq, seq.add(buf.len()));
         if range.end.before_or_eq(self.nxt) {
             return (Stored::Duplicate, Some(buf));
@@ -252,8 +258,8 @@ impl<P: Platform> Recv<P> {
             if self.memory == Memory::Gone && !self.ready.is_empty() && !self.give_up_ofo() {
                 return (Stored::NoRoom, Some(buf));
             }
-            self.deliver(range, buf);
-            self.drain_ofo();
+            self.deliver(range, buf, log);
+            self.drain_ofo(log);
             self.note_part(again);
             return (Stored::InOrder, None);
         }
@@ -300,7 +306,7 @@ impl<P: Platform> Recv<P> {
     }
 
     /// Appends data that is next in order.
-    fn deliver(&mut self, range: SeqRange, mut buf: P::RxBuf) {
+    fn deliver(&mut self, range: SeqRange, mut buf: P::RxBuf, log: &mut P::Log) {
         let meta = buf.meta_mut();
         meta.seq = range.start;
         meta.end = range.end;
@@ -309,7 +315,12 @@ impl<P: Platform> Recv<P> {
         self.received = self.received.saturating_add(u64::from(range.len()));
         if let Some(last) = self.ready.back_mut() {
             let before = last.truesize();
-            match last.try_merge(buf) {
+            let joined = last.try_merge(buf);
+            if log.kinds().has(Kinds::INPUTS) {
+                let words = [u32::from(joined.is_ok()), last.truesize()];
+                log.note(Kinds::INPUTS, Kind::Merge, 0, 0, &words);
+            }
+            match joined {
                 Ok(()) => {
                     last.meta_mut().end = range.end;
                     let grown = last.truesize().saturating_sub(before);

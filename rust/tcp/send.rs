@@ -11,6 +11,7 @@ pub(crate) use scoreboard::{Moment, LOOKS_IN_VAIN};
 
 use super::{
     congestion::Rate,
+    log::{Kind, Kinds, Recorder},
     platform::{Buffer, NoMemory, Platform, SegFlags, SegList, SegMeta, SegTree, TxBuffer},
     recovery::{Rack, Undo},
     seq::{SeqNum, SeqRange},
@@ -105,6 +106,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) urgent: Option<SeqNum>,
     /// End of the last partial segment sent: Minshall's variant of Nagle.
     pub(crate) small_end: SeqNum,
+    /// What is told of the connection, if anything.
+    pub(crate) log: P::Log,
 }
 
 impl<P: Platform> Send<P> {
@@ -143,6 +146,7 @@ impl<P: Platform> Send<P> {
             tail_probe: None,
             urgent: None,
             small_end: SeqNum::default(),
+            log: P::Log::default(),
         }
     }
 
@@ -207,7 +211,7 @@ impl<P: Platform> Send<P> {
     /// Cuts a buffer and its notes at `n` bytes, `0 < n < len`, and counts what that costs.
     fn cut(&mut self, buf: &mut P::TxBuf, n: u32) -> Result<P::TxBuf, NoMemory> {
         let before = buf.truesize();
-        let rest = split::<P>(buf, n)?;
+        let rest = split::<P>(buf, n, &mut self.log)?;
         let after = buf.truesize().saturating_add(rest.truesize());
         self.mem = self.mem.saturating_add(after.saturating_sub(before));
         Ok(rest)
@@ -223,7 +227,7 @@ impl<P: Platform> Send<P> {
             return true;
         }
         let before = buf.truesize();
-        match split::<P>(buf, at.distance_from(meta.seq)) {
+        match split::<P>(buf, at.distance_from(meta.seq), &mut self.log) {
             Ok(rest) => {
                 let after = buf.truesize().saturating_add(rest.truesize());
                 self.mem = self.mem.saturating_add(after.saturating_sub(before));
@@ -286,9 +290,17 @@ impl<P: Platform> Send<P> {
 }
 
 /// Splits a buffer and its notes at `n` bytes, `0 < n < len`.
-fn split<P: Platform>(buf: &mut P::TxBuf, n: u32) -> Result<P::TxBuf, NoMemory> {
+fn split<P: Platform>(buf: &mut P::TxBuf, n: u32, log: &mut P::Log) -> Result<P::TxBuf, NoMemory> {
     let meta = *buf.meta();
-    let mut rest = buf.split_off(n)?;
+    let rest = buf.split_off(n);
+    if log.kinds().has(Kinds::INPUTS) {
+        let sizes = match &rest {
+            Ok(rest) => [1, buf.truesize(), rest.truesize()],
+            Err(NoMemory) => [0; 3],
+        };
+        log.note(Kinds::INPUTS, Kind::Split, 0, 0, &sizes);
+    }
+    let mut rest = rest?;
     let middle = meta.seq.add(n);
     buf.meta_mut().end = middle;
     // PSH belongs to the last byte.

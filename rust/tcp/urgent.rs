@@ -7,6 +7,7 @@
 use super::{
     connection::{Connection, Events},
     context::Cx,
+    log::Kind,
     platform::Platform,
     seq::SeqNum,
     wire::{Flags, Segment},
@@ -44,6 +45,7 @@ impl<P: Platform> Connection<P> {
     /// The last byte queued is urgent: the pointer goes with every segment until it is
     /// acknowledged (RFC 9293, MUST-30 and MUST-31).
     pub(crate) fn mark_urgent(&mut self) {
+        self.input(Kind::InUrgent, &[]);
         self.send.urgent = Some(self.send.write_seq);
     }
 
@@ -84,7 +86,7 @@ impl<P: Platform> Connection<P> {
             // The old byte, if the user stands before it, was read out of band or never will be:
             // it is not part of the stream.
             if old.mark == self.read_seq() && !self.config().oob_inline && self.recv.unread > 0 {
-                self.consume(cx, 1);
+                self.skip(cx, 1);
             }
         }
         self.urgent = Some(Urgent {
@@ -104,6 +106,7 @@ impl<P: Platform> Connection<P> {
 
     /// The urgent byte.
     pub(crate) fn urgent_is(&mut self, byte: u8) {
+        self.input(Kind::InUrgentIs, &[u32::from(byte)]);
         if let Some(urgent) = &mut self.urgent {
             urgent.byte = Byte::Here(byte);
             self.note(Events::READABLE);
@@ -117,6 +120,7 @@ impl<P: Platform> Connection<P> {
 
     /// The urgent byte was read out of band.
     pub(crate) fn urgent_read(&mut self) {
+        self.input(Kind::InUrgentRead, &[]);
         if let Some(urgent) = &mut self.urgent {
             urgent.byte = Byte::Read;
         }

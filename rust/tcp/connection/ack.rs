@@ -7,6 +7,7 @@ use super::{nonzero_or, Connection, Events};
 use crate::tcp::{
     congestion::{Ack, Cause, Phase},
     context::Cx,
+    log::LossBy,
     mib::Mib,
     platform::{Memory, MibSink, Platform},
     send::{Moment, Recovery, LOOKS_IN_VAIN},
@@ -132,7 +133,7 @@ impl<P: Platform> Connection<P> {
         self.soft_error = None;
         self.rtt.reset_backoff();
         self.send.dupacks = 0;
-        self.on_progress(bytes);
+        self.on_progress(cx, bytes);
         self.rearm_retransmit(cx);
         self.arm_tail_probe(cx);
         self.touch_keepalive(cx);
@@ -227,7 +228,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// SND.UNA moved by `acked` bytes: where that leaves loss recovery.
-    fn on_progress(&mut self, acked: u32) {
+    fn on_progress(&mut self, cx: &Cx<'_, P>, acked: u32) {
         let una = self.send.una;
         let mss = self.mss();
         match self.send.recovery {
@@ -248,6 +249,7 @@ impl<P: Platform> Connection<P> {
                 // RFC 6582, 3.2, step 3: a partial ACK points at the next hole.
                 self.send.sacked = self.send.sacked.saturating_sub(acked);
                 self.send.mark_first_lost(mss);
+                self.log_loss(cx, LossBy::Duplicates, mss);
                 self.send.force_one = true;
             }
             Recovery::Fast(_) => {}
@@ -328,6 +330,7 @@ impl<P: Platform> Connection<P> {
             Recovery::Open => {
                 self.send.sacked = mss.saturating_mul(3).min(self.send.in_flight());
                 self.send.mark_first_lost(mss);
+                self.log_loss(cx, LossBy::Duplicates, mss);
                 cx.count(Mib::TCPRenoRecovery);
                 self.enter_recovery(cx, flight);
             }
@@ -343,7 +346,10 @@ impl<P: Platform> Connection<P> {
     /// `flight`: FlightSize before the ACK that asks.
     pub(super) fn detect_losses(&mut self, cx: &Cx<'_, P>, flight: u32) {
         let moment = self.moment(cx);
+        let lost = self.send.rate.lost();
         let losses = self.send.detect_lost(moment);
+        let newly = self.send.rate.lost().wrapping_sub(lost);
+        self.log_loss(cx, LossBy::Rack, newly);
         match losses.look_at {
             Some(at) => self.timers.set(Timer::Reorder, at.max(cx.now)),
             None => self.timers.stop(Timer::Reorder),

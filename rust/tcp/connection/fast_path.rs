@@ -80,7 +80,7 @@ impl<P: Platform> Connection<P> {
         let Some(buf) = buf else {
             return Disposition::Done;
         };
-        match self.recv.store(seg.header.seq, buf) {
+        match self.recv.store(seg.header.seq, buf, &mut self.send.log) {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);
                 self.last_data = cx.now;

@@ -24,6 +24,23 @@ impl<P: Platform> Connection<P> {
         seg: &Segment,
         buf: Option<P::RxBuf>,
     ) -> Disposition<P> {
+        self.log_segment(cx, seg, buf.as_ref());
+        let done = self.segment_arrives(cx, seg, buf);
+        let reply = match &done {
+            Disposition::Reply(header, ..) => Some(header),
+            Disposition::Done | Disposition::Drop(..) => None,
+        };
+        self.log_received(cx, seg, reply);
+        done
+    }
+
+    /// RFC 9293, 3.10.7.
+    fn segment_arrives(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seg: &Segment,
+        buf: Option<P::RxBuf>,
+    ) -> Disposition<P> {
         match self.state {
             ConnState::Closed | ConnState::Listen | ConnState::TimeWait => match reset_for(seg) {
                 Some(reply) => Disposition::Reply(reply, DropReason::BadState, buf),
@@ -154,7 +171,7 @@ impl<P: Platform> Connection<P> {
         let Some(buf) = buf.filter(|_| self.fast_open) else {
             return Disposition::Done;
         };
-        match self.recv.store(seg.header.seq.add(1), buf) {
+        match self.recv.store(seg.header.seq.add(1), buf, &mut self.send.log) {
             (Stored::InOrder, _) => {
                 self.syn_data = true;
                 self.events.set(Events::READABLE);
@@ -282,7 +299,7 @@ impl<P: Platform> Connection<P> {
         if let Some(buf) = buf {
             let seq = seg.header.seq.add(u32::from(seg.has(Flags::SYN)));
             let had_holes = self.recv.has_holes();
-            let (stored, back) = self.recv.store(seq, buf);
+            let (stored, back) = self.recv.store(seq, buf, &mut self.send.log);
             match stored {
                 Stored::InOrder => {
                     if !had_holes {

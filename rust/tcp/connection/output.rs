@@ -2,11 +2,12 @@
 
 //! What to send next (RFC 9293, section 3.8; RFC 6675, section 5).
 
-use super::{Connection, Probe, Transmit};
+use super::{explain::Outgoing, Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
     handshake::{least_ecn, opening_window},
     info::Limit,
+    log::{Kinds, Reason, Recorder, Why},
     mib::Mib,
     platform::{Buffer, MibSink, NoMemory, Platform, SegFlags, SegList, SegTree},
     recv::AckOwed,
@@ -34,21 +35,35 @@ enum Next {
 impl<P: Platform> Connection<P> {
     /// The next segment to send. To be called until it gives `None`.
     pub(crate) fn poll_transmit(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+        let out = self.next_out(cx);
+        if self.send.log.kinds() != Kinds::NONE {
+            self.log_polled(cx, out.as_ref());
+        }
+        let out = out?;
+        let payload = match out.payload {
+            Some(seq) => self.send.rtx.at_or_after_mut(seq),
+            None => None,
+        };
+        Some(Transmit {
+            header: out.header,
+            payload,
+            gso_size: out.gso_size,
+            departure: out.departure,
+            codepoint: out.codepoint,
+            ace: out.ace,
+        })
+    }
+
+    fn next_out(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         if let Some(seq) = self.rst_pending.take() {
             cx.count(Mib::OutRsts);
             let header = self.header(cx, seq, Flags::RST.with(Flags::ACK));
-            return Some(Transmit {
-                header,
-                payload: None,
-                gso_size: 0,
-                departure: cx.now,
-                codepoint: Codepoint::NotEct,
-                ace: false,
-            });
+            return Some(Outgoing::bare(cx, header, Reason::Reset));
         }
         if let Some((ack, flags)) = self.first_ack.take() {
             return Some(self.emit_first_ack(cx, ack, flags));
         }
+        self.why = Why::Closed;
         match self.state {
             ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {
                 return self.poll_ack(cx);
@@ -58,27 +73,23 @@ impl<P: Platform> Connection<P> {
             _ => {}
         }
         match self.next_data(cx) {
-            Ok(Some(next)) => return self.emit_data(cx, next),
+            Ok(Some((next, reason))) => return self.emit_data(cx, next, reason),
             Ok(None) => {}
-            Err(NoMemory) => self.timers.set(Timer::Retry, cx.now.add(RETRY)),
+            Err(NoMemory) => {
+                self.why = Why::Memory;
+                self.timers.set(Timer::Retry, cx.now.add(RETRY));
+            }
         }
         self.arm_persist(cx);
-        if let Some(header) = self.poll_probe(cx) {
-            return Some(Transmit {
-                header,
-                payload: None,
-                gso_size: 0,
-                departure: cx.now,
-                codepoint: Codepoint::NotEct,
-                ace: false,
-            });
+        if let Some((header, reason)) = self.poll_probe(cx) {
+            return Some(Outgoing::bare(cx, header, reason));
         }
         self.poll_ack(cx)
     }
 
     /// An ACK of what came before the mark changed: RFC 8257, 3.2. What the next header will say
     /// (window, SACK) is not anticipated; the window's edge stays where it is.
-    fn emit_first_ack(&mut self, cx: &Cx<'_, P>, ack: SeqNum, flags: Flags) -> Transmit<'_, P> {
+    fn emit_first_ack(&mut self, cx: &Cx<'_, P>, ack: SeqNum, flags: Flags) -> Outgoing {
         let header = Header {
             seq: self.send.nxt,
             ack,
@@ -95,29 +106,15 @@ impl<P: Platform> Connection<P> {
         };
         cx.count(Mib::OutSegs);
         self.stats.went_out(false);
-        Transmit {
-            header,
-            payload: None,
-            gso_size: 0,
-            departure: cx.now,
-            codepoint: Codepoint::NotEct,
-            ace: false,
-        }
+        Outgoing::bare(cx, header, Reason::Ack)
     }
 
     /// A pure ACK if one is owed now; otherwise sees to the delayed-ACK timer.
-    fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+    fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         match self.recv.owed {
             AckOwed::Now => {
                 let header = self.header(cx, self.send.nxt, Flags::ACK);
-                Some(Transmit {
-                    header,
-                    payload: None,
-                    gso_size: 0,
-                    departure: cx.now,
-                    codepoint: Codepoint::NotEct,
-                    ace: false,
-                })
+                Some(Outgoing::bare(cx, header, Reason::Ack))
             }
             AckOwed::Delayed => {
                 if self.timers.get(Timer::DelayedAck).is_none() {
@@ -131,7 +128,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// The SYN or SYN-ACK.
-    fn poll_syn(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+    fn poll_syn(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         if !self.syn_pending {
             return self.poll_ack_in_syn_received(cx);
         }
@@ -195,17 +192,10 @@ impl<P: Platform> Connection<P> {
             self.recv.last_ack_sent = self.recv.nxt;
         }
         cx.count(Mib::OutSegs);
-        Some(Transmit {
-            header,
-            payload: None,
-            gso_size: 0,
-            departure: cx.now,
-            codepoint: Codepoint::NotEct,
-            ace: false,
-        })
+        Some(Outgoing::bare(cx, header, Reason::Syn))
     }
 
-    fn poll_ack_in_syn_received(&mut self, cx: &Cx<'_, P>) -> Option<Transmit<'_, P>> {
+    fn poll_ack_in_syn_received(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         if self.state == ConnState::SynReceived {
             self.poll_ack(cx)
         } else {
@@ -271,8 +261,9 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Decides on the next data segment and brings its buffer to size.
-    fn next_data(&mut self, cx: &Cx<'_, P>) -> Result<Option<Next>, NoMemory> {
+    fn next_data(&mut self, cx: &Cx<'_, P>) -> Result<Option<(Next, Reason)>, NoMemory> {
         if let Some(at) = self.pacing.wait_until(cx.now) {
+            self.why = Why::Pacing;
             self.timers.set(Timer::Pace, at);
             return Ok(None);
         }
@@ -280,23 +271,28 @@ impl<P: Platform> Connection<P> {
             // RFC 5682, step 2b: new data tells whether the time-out was a mistake.
             if left > 0 {
                 if let Some(next) = self.next_fresh(cx)? {
-                    return Ok(Some(next));
+                    return Ok(Some((next, Reason::Data)));
                 }
                 self.send.undo.on_new(0);
             }
             if self.send.undo.wants_new().is_some() {
+                self.why = Why::Proof;
                 return Ok(None);
             }
         }
         if let Some(next) = self.next_again()? {
-            return Ok(Some(next));
+            let reason = match self.send.recovery {
+                Recovery::Loss(_) => Reason::Timeout,
+                _ => Reason::Lost,
+            };
+            return Ok(Some((next, reason)));
         }
         if core::mem::take(&mut self.tail_due) {
             if let Some(next) = self.next_tail(cx)? {
-                return Ok(Some(next));
+                return Ok(Some((next, Reason::Tail)));
             }
         }
-        self.next_fresh(cx)
+        Ok(self.next_fresh(cx)?.map(|next| (next, Reason::Data)))
     }
 
     /// RFC 8985, 7.3: a probe for a lost tail is a segment of new data if there is one that the
@@ -370,6 +366,7 @@ impl<P: Platform> Connection<P> {
     fn next_fresh(&mut self, cx: &Cx<'_, P>) -> Result<Option<Next>, NoMemory> {
         let mss = self.mss_now();
         let last = self.send.nxt;
+        self.why = Why::Nothing;
         if self.send.fin_sent {
             return Ok(None);
         }
@@ -380,6 +377,9 @@ impl<P: Platform> Connection<P> {
         }
         let Some(front) = self.send.unsent.front() else {
             self.cwnd_limited = false;
+            if self.send.mem >= self.send.sndbuf {
+                self.why = Why::Buffer;
+            }
             return Ok(
                 (fin_now && last == self.send.write_seq).then_some(Next::BareFin { again: false })
             );
@@ -397,7 +397,17 @@ impl<P: Platform> Connection<P> {
             room = room.min(mss.saturating_mul(u32::from(left)));
         }
         self.cwnd_limited = cwnd_room < len && cwnd_room <= wnd_room;
+        let tightest = if cwnd_room <= wnd_room {
+            Why::Cwnd
+        } else {
+            Why::Rwnd
+        };
         if room < len && self.is_worth_waiting(cx, cwnd_room.min(wnd_room)) {
+            self.why = if cwnd_room.min(wnd_room) < mss {
+                tightest
+            } else {
+                Why::Batch
+            };
             return Ok(None);
         }
         let mut take = len;
@@ -408,6 +418,7 @@ impl<P: Platform> Connection<P> {
                 let half = wnd_room >= self.send.wnd_max / 2 && cwnd_room >= room && room > 0;
                 let alone = self.send.in_flight() == 0;
                 if room == 0 || !(alone && (half || self.flush)) {
+                    self.why = tightest;
                     return Ok(None);
                 }
                 take = room;
@@ -421,6 +432,11 @@ impl<P: Platform> Connection<P> {
                 take = len.saturating_sub(partial);
             }
         } else if len < mss && !self.may_send_partial(len) {
+            self.why = if self.config.cork || self.more {
+                Why::Cork
+            } else {
+                Why::Nagle
+            };
             return Ok(None);
         }
         let Some(sent) = self.send.advance(take)? else {
@@ -479,7 +495,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Makes the header and notes what goes out.
-    fn emit_data(&mut self, cx: &Cx<'_, P>, next: Next) -> Option<Transmit<'_, P>> {
+    fn emit_data(&mut self, cx: &Cx<'_, P>, next: Next, reason: Reason) -> Option<Outgoing> {
         let mss = self.mss_now();
         let fin_seq = self.send.write_seq;
         let (seq, again) = match next {
@@ -490,14 +506,7 @@ impl<P: Platform> Connection<P> {
                 self.note_for_undo(cx, SeqRange::new(fin_seq, self.send.nxt), mss, again);
                 self.note_sent(cx, again);
                 let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK));
-                return Some(Transmit {
-                    header,
-                    payload: None,
-                    gso_size: 0,
-                    departure: cx.now,
-                    codepoint: Codepoint::NotEct,
-                    ace: false,
-                });
+                return Some(Outgoing::bare(cx, header, Reason::Fin));
             }
             Next::Again(seq) => (seq, true),
             Next::Fresh(seq) => (seq, false),
@@ -574,14 +583,15 @@ impl<P: Platform> Connection<P> {
         } else {
             0
         };
-        let payload = self.send.rtx.at_or_after_mut(seq);
-        Some(Transmit {
+        Some(Outgoing {
             header,
-            payload,
+            payload: Some(seq),
+            len,
             gso_size,
             departure,
             codepoint,
             ace: self.ecn.is_accurate(),
+            reason,
         })
     }
 
@@ -646,8 +656,8 @@ impl<P: Platform> Connection<P> {
     }
 
     /// A probe: an ACK with a sequence number that the peer has to answer.
-    fn poll_probe(&mut self, cx: &Cx<'_, P>) -> Option<Header> {
-        match core::mem::take(&mut self.probe) {
+    fn poll_probe(&mut self, cx: &Cx<'_, P>) -> Option<(Header, Reason)> {
+        let reason = match core::mem::take(&mut self.probe) {
             Probe::None => return None,
             Probe::Window => {
                 if self.send.in_flight() > 0 {
@@ -656,9 +666,13 @@ impl<P: Platform> Connection<P> {
                 cx.count(Mib::TCPWinProbe);
                 let at = cx.now.add(self.rto(cx));
                 self.timers.set(Timer::Persist, at);
+                Reason::Window
             }
-            Probe::Keepalive => cx.count(Mib::TCPKeepAlive),
-        }
-        Some(self.header(cx, self.send.una.sub(1), Flags::ACK))
+            Probe::Keepalive => {
+                cx.count(Mib::TCPKeepAlive);
+                Reason::Keepalive
+            }
+        };
+        Some((self.header(cx, self.send.una.sub(1), Flags::ACK), reason))
     }
 }

@@ -4,13 +4,20 @@
 
 use super::{nonzero_or, CloseReason, Connection, Probe};
 use crate::tcp::{
-    context::Cx, mib::Mib, platform::Platform, recv::AckOwed, send::Recovery, state::ConnState,
+    context::Cx,
+    log::{Kind, LossBy},
+    mib::Mib,
+    platform::Platform,
+    recv::AckOwed,
+    send::Recovery,
+    state::ConnState,
     timers::Timer,
 };
 
 impl<P: Platform> Connection<P> {
     /// Works off every timer that is due.
     pub(crate) fn handle_timeout(&mut self, cx: &Cx<'_, P>) {
+        self.input_at(cx, Kind::InTimeout, &[]);
         if self.timers.take_expired(Timer::DelayedAck, cx.now) && self.recv.owed == AckOwed::Delayed
         {
             self.recv.owed = AckOwed::Now;
@@ -79,6 +86,7 @@ impl<P: Platform> Connection<P> {
         cx.count(Mib::TCPTimeouts);
         self.stats.timed_out(cx.now);
         self.retries = self.retries.saturating_add(1);
+        self.log_event(cx, Kind::Timeout, 0, u32::from(self.retries));
         if matches!(self.state, ConnState::SynSent | ConnState::SynReceived) {
             self.syn_pending = true;
             self.syn_sent_at = crate::tcp::time::Instant::default();
@@ -90,6 +98,7 @@ impl<P: Platform> Connection<P> {
             if self.send.mark_all_lost() {
                 cx.count(Mib::TCPSACKReneging);
             }
+            self.log_loss(cx, LossBy::Timer, self.send.lost);
             let begins = first && self.send.recovery == Recovery::Open;
             self.send.undo.begin_timeout(self.send.una, begins);
             self.send.recovery = Recovery::Loss(self.send.nxt);
@@ -122,7 +131,7 @@ impl<P: Platform> Connection<P> {
         self.flush = true;
         if self.send.window_left() > 0 {
             // It was not the peer that held the data back, but the user, who has no more of it.
-            self.mark_push();
+            self.push_last();
             return;
         }
         if self.retries == 0 {

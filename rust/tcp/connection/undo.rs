@@ -9,8 +9,8 @@ use super::{
     Connection,
 };
 use crate::tcp::{
-    context::Cx, mib::Mib, platform::Platform, recovery::Verdict, send::Recovery, timers::Timer,
-    wire::Segment,
+    context::Cx, log::Kind, mib::Mib, platform::Platform, recovery::Verdict, send::Recovery,
+    timers::Timer, wire::Segment,
 };
 
 impl<P: Platform> Connection<P> {
@@ -64,6 +64,12 @@ impl<P: Platform> Connection<P> {
     /// RFC 4015, section 3.
     fn undo_recovery(&mut self, cx: &Cx<'_, P>, prior: &Prior, counter: Mib) {
         cx.count(counter);
+        let shown_by = match counter {
+            Mib::TCPDSACKUndo => 2,
+            Mib::TCPSpuriousRTOs => 3,
+            _ => 1,
+        };
+        self.log_event(cx, Kind::Undone, shown_by, self.send.lost);
         self.cc.undo();
         if self.send.recovery != Recovery::Open {
             self.send.forget_losses();

@@ -8,6 +8,7 @@ use crate::tcp::{
     congestion::{Algorithm, Congestion},
     context::Cx,
     handshake::opening_window,
+    log::{put, Kind, Kinds, LossBy},
     mib::Mib,
     pacing::Pacer,
     platform::{Buffer, Memory, Platform, SegFlags, SegList},
@@ -18,6 +19,13 @@ use crate::tcp::{
 impl<P: Platform> Connection<P> {
     /// Active OPEN: the SYN comes out of the next poll.
     pub(crate) fn open_active(&mut self, cx: &Cx<'_, P>, params: OpenParams) {
+        let words = [
+            params.iss.raw(),
+            params.ts_offset,
+            u32::from(params.mss_route),
+            u32::from(params.mss_default),
+        ];
+        self.input_at(cx, Kind::InOpen, &words);
         self.change(Event::OpenActive);
         self.send.synchronize(params.iss);
         self.ts.enabled = cx.net.timestamps;
@@ -96,14 +104,18 @@ impl<P: Platform> Connection<P> {
         self.send.write_seq = self.send.write_seq.add(bytes);
         self.send.mem = self.send.mem.saturating_add(truesize);
         let end = self.send.write_seq;
+        let mut size = 0;
         if let Some(buf) = self.send.unsent.back_mut() {
             buf.meta_mut().end = end;
+            size = buf.truesize();
         }
+        self.input(Kind::InAppend, &[bytes, truesize, size]);
     }
 
     /// Queues a buffer.
     pub(crate) fn queue(&mut self, mut buf: P::TxBuf) {
         let len = buf.len();
+        self.input(Kind::InQueue, &[len, buf.truesize()]);
         self.send.mem = self.send.mem.saturating_add(buf.truesize());
         let meta = buf.meta_mut();
         meta.seq = self.send.write_seq;
@@ -115,16 +127,27 @@ impl<P: Platform> Connection<P> {
 
     /// What is held back goes now, whatever held it back: TCP_NODELAY is set, TCP_CORK cleared.
     pub(crate) fn push_out(&mut self) {
+        self.input(Kind::InLetGo, &[]);
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
         self.flush |= self.unsent() > 0;
     }
 
     /// MSG_MORE, or the end of it.
     pub(crate) fn set_more(&mut self, more: bool) {
+        self.input(Kind::InMore, &[u32::from(more)]);
         self.more = more;
     }
 
     /// The last byte queued is the end of a write: PSH (RFC 9293, 3.8.6.3.. SHLD-27).
     pub(crate) fn mark_push(&mut self) {
+        self.input(Kind::InPush, &[]);
+        self.push_last();
+    }
+
+    pub(super) fn push_last(&mut self) {
         if let Some(buf) = self.send.unsent.back_mut() {
             buf.meta_mut().flags.set(SegFlags::PSH);
         }
@@ -133,6 +156,7 @@ impl<P: Platform> Connection<P> {
     /// The last byte queued is the end of a record (MSG_EOR): what follows goes in a segment of its
     /// own.
     pub(crate) fn mark_end(&mut self) {
+        self.input(Kind::InEnd, &[]);
         if let Some(buf) = self.send.unsent.back_mut() {
             buf.meta_mut().flags.set(SegFlags::END);
         }
@@ -155,6 +179,12 @@ impl<P: Platform> Connection<P> {
 
     /// The user read `n` bytes. May owe a window update (RFC 9293, 3.8.6.2.2).
     pub(crate) fn consume(&mut self, cx: &Cx<'_, P>, n: u32) {
+        self.input_at(cx, Kind::InRead, &[n]);
+        self.skip(cx, n);
+    }
+
+    /// As [`Self::consume`], of what the user will never read.
+    pub(in crate::tcp) fn skip(&mut self, cx: &Cx<'_, P>, n: u32) {
         self.recv.consume(n);
         self.pass_urgent();
         if cx.net.moderate_rcvbuf && !self.rcvbuf_locked && self.recv.memory == Memory::Plenty {
@@ -179,6 +209,11 @@ impl<P: Platform> Connection<P> {
 
     /// Ends the sending side: a FIN follows what is queued.
     pub(crate) fn shutdown_send(&mut self, cx: &Cx<'_, P>) {
+        self.input_at(cx, Kind::InShutSend, &[]);
+        self.queue_fin(cx);
+    }
+
+    fn queue_fin(&mut self, cx: &Cx<'_, P>) {
         match self.state {
             ConnState::SynSent => self.finish(),
             ConnState::SynReceived | ConnState::Established | ConnState::CloseWait => {
@@ -198,12 +233,14 @@ impl<P: Platform> Connection<P> {
 
     /// Ends the receiving side: nothing more is read.
     pub(crate) fn shutdown_recv(&mut self) {
+        self.input(Kind::InShutRecv, &[]);
         self.recv_shut = true;
     }
 
     /// The user's last CLOSE. Unread data means that something was lost, and the peer shall know:
     /// RST (RFC 9293, 3.6.1; RFC 2525, 2.17). Otherwise FIN, and the connection goes on alone.
     pub(crate) fn close(&mut self, cx: &Cx<'_, P>) {
+        self.input_at(cx, Kind::InClose, &[]);
         self.orphan = true;
         self.recv_shut = true;
         let unread = self.recv.unread > 0;
@@ -213,19 +250,24 @@ impl<P: Platform> Connection<P> {
             ConnState::Closed | ConnState::Listen | ConnState::TimeWait => {}
             _ if unread => {
                 cx.count(Mib::TCPAbortOnClose);
-                self.abort(cx);
+                self.reset_now(cx);
             }
             ConnState::FinWait2 if self.config.linger2 == Linger2::Never => {
                 cx.count(Mib::TCPAbortOnLinger);
-                self.abort(cx);
+                self.reset_now(cx);
             }
             ConnState::FinWait2 => self.events.set(Events::TIME_WAIT),
-            _ => self.shutdown_send(cx),
+            _ => self.queue_fin(cx),
         }
     }
 
     /// ABORT: RST, and everything is dropped.
     pub(crate) fn abort(&mut self, cx: &Cx<'_, P>) {
+        self.input_at(cx, Kind::InAbort, &[]);
+        self.reset_now(cx);
+    }
+
+    fn reset_now(&mut self, cx: &Cx<'_, P>) {
         match self.state {
             ConnState::SynReceived
             | ConnState::Established
@@ -246,7 +288,13 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Chooses the congestion control, at any time (TCP_CONGESTION). The window stays.
+    #[allow(dead_code)] // For the simulator; the kernel's way is `configure()`.
     pub(crate) fn set_congestion(&mut self, algorithm: Algorithm) {
+        put(&mut self.send.log, Kind::InAlgorithm, &algorithm);
+        self.exchange_congestion(algorithm);
+    }
+
+    fn exchange_congestion(&mut self, algorithm: Algorithm) {
         self.config.congestion = Some(algorithm);
         self.cc.switch(algorithm);
         self.adopt(algorithm);
@@ -261,14 +309,22 @@ impl<P: Platform> Connection<P> {
     /// Who paces segments, and the most bytes a second (SO_MAX_PACING_RATE; `u64::MAX`: any). As
     /// in Linux a limit is reason enough to pace.
     pub(crate) fn set_pacing(&mut self, pacer: Pacer, most: u64) {
+        if self.logs(Kinds::INPUTS) && self.pacing.asked() != (pacer, most) {
+            let words = [pacer as u32, most as u32, (most >> 32) as u32];
+            self.input(Kind::InPacing, &words);
+        }
         self.pacing.set_pacer(pacer, most);
     }
 
     /// Sets the options.
     pub(crate) fn configure(&mut self, cx: &Cx<'_, P>, config: SocketConfig) {
+        if self.logs(Kinds::INPUTS) {
+            self.tick(cx);
+            put(&mut self.send.log, Kind::InSocket, &config);
+        }
         let old = core::mem::replace(&mut self.config, config);
         if (old.cork && !config.cork) || (!old.nodelay && config.nodelay) {
-            self.push_out();
+            self.let_go();
         }
         self.recv.clamp = config.window_clamp;
         if old.notsent_lowat != config.notsent_lowat {
@@ -279,7 +335,7 @@ impl<P: Platform> Connection<P> {
             self.config.user_mss = old.user_mss;
         }
         if let Some(algorithm) = config.congestion {
-            self.set_congestion(algorithm);
+            self.exchange_congestion(algorithm);
         }
         if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
             self.touch_keepalive(cx);
@@ -290,6 +346,7 @@ impl<P: Platform> Connection<P> {
     /// owed; otherwise that mode begins. Neither lasts: the connection goes on learning
     /// (RFC 9293, 3.8.6.3 leaves the choice to us). Tells whether an ACK was owed.
     pub(crate) fn set_quickack(&mut self, on: bool) -> bool {
+        self.input(Kind::InQuick, &[u32::from(on)]);
         self.interactive = !on;
         let owed = self.recv.owed == AckOwed::Delayed;
         if on {
@@ -320,6 +377,16 @@ impl<P: Platform> Connection<P> {
 
     /// Sets the sizes of the buffers, bytes of true size, and whether the user fixed them.
     pub(crate) fn set_buffers(&mut self, sndbuf: u32, rcvbuf: u32, locked: (bool, bool)) {
+        let new = (sndbuf, rcvbuf, locked);
+        let old = (
+            self.send.sndbuf,
+            self.recv.rcvbuf,
+            (self.sndbuf_locked, self.rcvbuf_locked),
+        );
+        if self.logs(Kinds::INPUTS) && new != old {
+            let (send, receive) = (u32::from(locked.0), u32::from(locked.1));
+            self.input(Kind::InBuffers, &[sndbuf, rcvbuf, send, receive]);
+        }
         self.send.sndbuf = sndbuf;
         self.recv.rcvbuf = rcvbuf;
         self.sndbuf_locked = locked.0;
@@ -333,7 +400,11 @@ impl<P: Platform> Connection<P> {
 
     /// What the route takes: segment size, and bytes in one super-segment (0: no offload).
     pub(crate) fn set_path(&mut self, mss_route: u16, gso_max: u32) {
-        self.gso_max = gso_max.min(65_000);
+        let gso_max = gso_max.min(65_000);
+        if self.logs(Kinds::INPUTS) && (self.mss_route, self.gso_max) != (mss_route, gso_max) {
+            self.input(Kind::InPath, &[u32::from(mss_route), gso_max]);
+        }
+        self.gso_max = gso_max;
         if self.mss_route != mss_route {
             self.mss_route = mss_route;
             if self.state.is_synchronized() {
@@ -344,6 +415,7 @@ impl<P: Platform> Connection<P> {
 
     /// An ICMP error came for a segment with sequence number `seq` (RFC 5927, section 4).
     pub(crate) fn handle_icmp(&mut self, seq: crate::tcp::seq::SeqNum, error: super::IcmpError) {
+        self.input(Kind::InIcmp, &[seq.raw(), error as u32]);
         let fast = self.is_fast_open();
         if !(self.is_out(seq) || (fast && seq == self.send.iss)) {
             return;
@@ -382,6 +454,7 @@ impl<P: Platform> Connection<P> {
         seq: crate::tcp::seq::SeqNum,
         mss_route: u16,
     ) {
+        self.input_at(cx, Kind::InMtu, &[seq.raw(), u32::from(mss_route)]);
         if mss_route >= self.mss_route || !self.is_out(seq) {
             return;
         }
@@ -390,6 +463,7 @@ impl<P: Platform> Connection<P> {
         if self.send.in_flight() > 0 && self.state.is_synchronized() {
             // Not a sign of congestion: the window stays (RFC 1191, section 6.4).
             let _ = self.send.mark_all_lost();
+            self.log_loss(cx, LossBy::Size, self.send.lost);
             self.send.force_one = true;
             self.rearm_retransmit(cx);
         }

@@ -168,7 +168,7 @@ impl<P: Platform> Recv<P> {
     }
 
     /// Moves what RCV.NXT has reached from the out-of-order tree to the list.
-    pub(super) fn drain_ofo(&mut self) {
+    pub(super) fn drain_ofo(&mut self, log: &mut P::Log) {
         while let Some(first) = self.ofo.first() {
             let (seq, end) = (first.meta().seq, first.meta().end);
             if seq.after(self.nxt) {
@@ -182,7 +182,7 @@ impl<P: Platform> Recv<P> {
                 if seq.before(self.nxt) {
                     buf.trim_front(self.nxt.distance_from(seq));
                 }
-                self.deliver(SeqRange::new(self.nxt, end), buf);
+                self.deliver(SeqRange::new(self.nxt, end), buf, log);
             }
         }
         self.sack.pass(self.nxt);

@@ -43,6 +43,17 @@ impl Flags {
         Self(bits as u16)
     }
 
+    /// All bits.
+    pub(crate) const fn word(self) -> u16 {
+        self.0
+    }
+
+    /// From all bits.
+    #[allow(dead_code)] // For the replay.
+    pub(crate) const fn from_word(word: u16) -> Self {
+        Self(word & 0x1ff)
+    }
+
     /// From the header's octet and the one before it.
     const fn from_octets(offset: u8, bits: u8) -> Self {
         Self(((offset as u16 & 1) << 8) | bits as u16)
@@ -232,6 +243,13 @@ pub(crate) enum Codepoint {
     /// Congestion experienced.
     Ce,
 }
+
+crate::tcp::log::choices!(Codepoint {
+    NotEct = 0,
+    Ect1 = 1,
+    Ect0 = 2,
+    Ce = 3,
+});
 
 impl Codepoint {
     /// From the octet that also holds the DSCP.

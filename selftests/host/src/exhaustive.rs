@@ -117,7 +117,7 @@ fn rfc7323_2_3_advertised_windows_exhaustively() {
                     overhead: load - 1,
                     ..Buf::new(vec![0])
                 };
-                let _ = recv.store(recv.nxt, buf);
+                let _ = recv.store(recv.nxt, buf, &mut Default::default());
                 let old = recv.adv;
                 let field = u32::from(recv.advertise(mss));
                 let read = recv.nxt.add(field << wscale);
@@ -152,7 +152,11 @@ fn rfc2018_4_reassembly_exhaustively() {
         let mut have = 0u32;
         for (a, b) in row.map(|n| all[n]) {
             let bytes = (a..b).collect();
-            let (stored, back) = recv.store(zero.add(u32::from(a)), Buf::new(bytes));
+            let (stored, back) = recv.store(
+                zero.add(u32::from(a)),
+                Buf::new(bytes),
+                &mut Default::default(),
+            );
             let before = have;
             have |= (a..b).fold(0, |set, n| set | 1 << n);
             let in_order = have.trailing_ones();

@@ -2,16 +2,19 @@
 
 //! Fast Open (RFC 7413), the listener's side: what a SYN gets, and a connection before its ACK.
 
-use crate::platform::{Counters, Host};
+use crate::log::records;
+use crate::platform::{Counters, Host, HostLog};
 use crate::raw::*;
+use crate::replay::replay_records;
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
-    connection::{Connection, Events},
+    connection::{Connection, Events, Origin},
     context::Cx,
     handshake::{
         fast_open::{bits, on_syn, OnSyn},
         SynParams, SynRcvd,
     },
+    log::Kinds,
     mib::Mib,
     state::ConnState,
     time::{Duration, Instant},
@@ -143,6 +146,9 @@ fn accepted(len: u32) -> (Raw, Vec<Out>) {
     };
     let entry = SynRcvd::new(&cx, &config, &seg, params);
     raw.conn = Connection::from_fast_syn(&cx, config, &entry, &seg);
+    let log = HostLog::new(Kinds::INPUTS, 4096, raw.now);
+    raw.conn
+        .start_log(&cx, log, Origin::FastSyn(&entry, &seg));
     raw.conn.set_buffers(1 << 20, 131_072, (true, true));
     raw.conn.set_path(1460, 0);
     let outs = raw.feed_with(SYN, 0, 0, len, options);
@@ -168,6 +174,8 @@ fn rfc7413_4_2_2_data_before_the_handshake() {
     raw.feed(ACK, 101, 12_001, 0);
     assert_eq!(raw.conn.unacked(), 0);
     assert_eq!(raw.conn.poll_timeout().map(|_| ()), None);
+    let report = replay_records(&records(&mut raw)).unwrap();
+    assert_eq!((report.segments, report.sent), (3, 13));
 }
 
 /// The SYN again, or no answer: the SYN-ACK again, and the data counts once. Data of ours waits

@@ -18,6 +18,7 @@ mod oracle;
 mod pair;
 mod platform;
 mod raw;
+pub mod replay;
 pub mod sim;
 
 #[cfg(test)]
@@ -30,6 +31,8 @@ mod exhaustive;
 mod findings;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod mechanisms;
 #[cfg(test)]

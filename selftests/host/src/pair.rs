@@ -2,12 +2,13 @@
 
 //! Two ends and the link between them, in virtual time.
 
-use crate::platform::{Buf, Counters, Host};
+use crate::platform::{Buf, Counters, Host, HostLog};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
-    connection::{Connection, Disposition, Events, OpenParams},
+    connection::{Connection, Disposition, Events, OpenParams, Origin},
     context::Cx,
     handshake::{on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
+    log::{Kinds, Record, Recorder},
     pacing::{Pacer, UNLIMITED},
     platform::{Memory, SegList},
     seq::SeqNum,
@@ -90,6 +91,8 @@ pub(crate) struct End {
     pub(crate) right_edge: Option<SeqNum>,
     /// Who paces, and the most bytes a second.
     pub(crate) pacing: (Pacer, u64),
+    /// Records that the log of its connection has room for, and their kinds.
+    pub(crate) log: (usize, Kinds),
 }
 
 impl End {
@@ -108,6 +111,7 @@ impl End {
             mss: 1460,
             right_edge: None,
             pacing: (Pacer::None, UNLIMITED),
+            log: (0, Kinds::NONE),
         }
     }
 
@@ -116,6 +120,14 @@ impl End {
             Block::Conn(conn) => Some(conn),
             _ => None,
         }
+    }
+
+    /// What the log of its connection holds.
+    pub(crate) fn records(&mut self) -> Vec<Record> {
+        let Some(ring) = self.conn().and_then(|conn| conn.log().ring()) else {
+            return Vec::new();
+        };
+        std::iter::from_fn(|| ring.take()).collect()
     }
 
     pub(crate) fn state(&self) -> ConnState {
@@ -290,6 +302,10 @@ impl Pair {
         let now = self.now;
         let end = &mut self.ends[i];
         let mut conn = Connection::new(end.config);
+        if end.log.0 > 0 {
+            let log = HostLog::new(end.log.1, end.log.0, now);
+            conn.start_log(&Self::cx(end, now), log, Origin::New);
+        }
         conn.set_buffers(262_144, end.rcvbuf, (false, false));
         conn.set_path(end.mss, end.gso_max);
         conn.set_pacing(end.pacing.0, end.pacing.1);
@@ -569,6 +585,10 @@ impl Pair {
             Block::HalfOpen(entry) => match entry.handle_segment(&cx, &seg) {
                 SynRcvdOn::Establish => {
                     let mut conn = Connection::from_syn_rcvd(&cx, end.config, entry);
+                    if end.log.0 > 0 {
+                        let log = HostLog::new(end.log.1, end.log.0, now);
+                        conn.start_log(&cx, log, Origin::HalfOpen(entry));
+                    }
                     conn.set_buffers(262_144, end.rcvbuf, (false, false));
                     conn.set_path(end.mss, end.gso_max);
                     conn.set_pacing(end.pacing.0, end.pacing.1);

@@ -2,7 +2,13 @@
 
 //! Buffers of real bytes, so that the simulator can check what arrives.
 
-use crate::tcp::{mib::Mib, platform::*, seq::SeqNum};
+use crate::tcp::{
+    log::{Kinds, Record, Recorder, Ring, Slots},
+    mib::Mib,
+    platform::*,
+    seq::SeqNum,
+    time::Instant,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -87,42 +93,55 @@ impl RxBuffer for Buf {
 }
 
 /// A list.
-#[derive(Default)]
-pub(crate) struct List(pub(crate) VecDeque<Buf>);
+pub(crate) struct List<B>(pub(crate) VecDeque<B>);
 
-impl SegList<Buf> for List {
+impl<B> Default for List<B> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<B> SegList<B> for List<B> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-    fn front(&self) -> Option<&Buf> {
+    fn front(&self) -> Option<&B> {
         self.0.front()
     }
-    fn front_mut(&mut self) -> Option<&mut Buf> {
+    fn front_mut(&mut self) -> Option<&mut B> {
         self.0.front_mut()
     }
-    fn back_mut(&mut self) -> Option<&mut Buf> {
+    fn back_mut(&mut self) -> Option<&mut B> {
         self.0.back_mut()
     }
-    fn push_back(&mut self, buf: Buf) {
+    fn push_back(&mut self, buf: B) {
         self.0.push_back(buf);
     }
-    fn push_front(&mut self, buf: Buf) {
+    fn push_front(&mut self, buf: B) {
         self.0.push_front(buf);
     }
-    fn pop_front(&mut self) -> Option<Buf> {
+    fn pop_front(&mut self) -> Option<B> {
         self.0.pop_front()
     }
 }
 
 /// A tree. Keys are distances from an arbitrary point half the circle behind the first entry, so
 /// that wrapping numbers keep their order.
-#[derive(Default)]
-pub(crate) struct Tree {
+pub(crate) struct Tree<B> {
     base: u32,
-    map: BTreeMap<u32, Buf>,
+    map: BTreeMap<u32, B>,
 }
 
-impl Tree {
+impl<B> Default for Tree<B> {
+    fn default() -> Self {
+        Self {
+            base: 0,
+            map: BTreeMap::new(),
+        }
+    }
+}
+
+impl<B: Buffer> Tree<B> {
     fn key(&self, seq: SeqNum) -> u32 {
         seq.raw().wrapping_sub(self.base)
     }
@@ -135,7 +154,7 @@ impl Tree {
             self.base = base;
             self.map = map
                 .into_values()
-                .map(|b| (self.key(b.meta.seq), b))
+                .map(|b| (self.key(b.meta().seq), b))
                 .collect();
         }
     }
@@ -143,7 +162,7 @@ impl Tree {
         WORK.set(WORK.get() + 1);
         let key = self.key(seq);
         if let Some((k, b)) = self.map.range(..=key).next_back() {
-            if b.meta.end.after(seq) {
+            if b.meta().end.after(seq) {
                 return Some(*k);
             }
         }
@@ -151,40 +170,40 @@ impl Tree {
     }
 }
 
-impl SegTree<Buf> for Tree {
+impl<B: Buffer> SegTree<B> for Tree<B> {
     fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
-    fn first(&self) -> Option<&Buf> {
+    fn first(&self) -> Option<&B> {
         self.map.values().next()
     }
-    fn last(&self) -> Option<&Buf> {
+    fn last(&self) -> Option<&B> {
         self.map.values().next_back()
     }
-    fn pop_first(&mut self) -> Option<Buf> {
+    fn pop_first(&mut self) -> Option<B> {
         self.map.pop_first().map(|e| e.1)
     }
-    fn pop_last(&mut self) -> Option<Buf> {
+    fn pop_last(&mut self) -> Option<B> {
         self.map.pop_last().map(|e| e.1)
     }
-    fn insert(&mut self, buf: Buf) {
+    fn insert(&mut self, buf: B) {
         WORK.set(WORK.get() + 1);
-        self.rebase(buf.meta.seq);
+        self.rebase(buf.meta().seq);
         assert_eq!(
-            buf.meta.end,
-            buf.meta.seq.add(buf.len()),
+            buf.meta().end,
+            buf.meta().seq.add(buf.len()),
             "notes of a wrong length"
         );
-        let old = self.map.insert(self.key(buf.meta.seq), buf);
+        let old = self.map.insert(self.key(buf.meta().seq), buf);
         assert!(old.is_none(), "two buffers with one sequence number");
     }
-    fn at_or_after(&self, seq: SeqNum) -> Option<&Buf> {
+    fn at_or_after(&self, seq: SeqNum) -> Option<&B> {
         self.find(seq).and_then(|k| self.map.get(&k))
     }
-    fn at_or_after_mut(&mut self, seq: SeqNum) -> Option<&mut Buf> {
+    fn at_or_after_mut(&mut self, seq: SeqNum) -> Option<&mut B> {
         self.find(seq).and_then(|k| self.map.get_mut(&k))
     }
-    fn remove(&mut self, seq: SeqNum) -> Option<Buf> {
+    fn remove(&mut self, seq: SeqNum) -> Option<B> {
         let key = self.key(seq);
         self.map.remove(&key)
     }
@@ -211,15 +230,47 @@ impl MibSink for Counters {
     }
 }
 
+/// A log, if the test wants one.
+#[derive(Default)]
+pub(crate) struct HostLog(pub(crate) Option<Box<Ring<Vec<Record>>>>);
+
+impl Slots for Vec<Record> {
+    fn slots(&self) -> &[Record] {
+        self
+    }
+    fn slots_mut(&mut self) -> &mut [Record] {
+        self
+    }
+}
+
+impl HostLog {
+    /// A log with room for `records`.
+    pub(crate) fn new(kinds: Kinds, records: usize, now: Instant) -> Self {
+        let slots = vec![Record::default(); records];
+        Self(Some(Box::new(Ring::new(slots, kinds, now))))
+    }
+}
+
+impl Recorder for HostLog {
+    type Slots = Vec<Record>;
+    fn kinds(&self) -> Kinds {
+        self.0.as_ref().map_or(Kinds::NONE, |ring| ring.kinds())
+    }
+    fn ring(&mut self) -> Option<&mut Ring<Self::Slots>> {
+        self.0.as_deref_mut()
+    }
+}
+
 /// The host's platform.
 pub(crate) struct Host;
 
 impl Platform for Host {
     type TxBuf = Buf;
     type RxBuf = Buf;
-    type TxList = List;
-    type RtxTree = Tree;
-    type RxList = List;
-    type OfoTree = Tree;
+    type TxList = List<Buf>;
+    type RtxTree = Tree<Buf>;
+    type RxList = List<Buf>;
+    type OfoTree = Tree<Buf>;
     type Mib = Counters;
+    type Log = HostLog;
 }

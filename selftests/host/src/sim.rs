@@ -12,6 +12,7 @@ use crate::tcp::{
     connection::Events,
     context::Cx,
     ecn::Policy,
+    log::{Kinds, Record},
     mib::Mib,
     pacing::Pacer,
     state::ConnState,
@@ -57,7 +58,8 @@ pub(crate) struct Outcome {
 
 /// Runs one seed with or without header prediction.
 pub(crate) fn run_way(seed: u64, slowly: bool) -> Result<Outcome, String> {
-    let result = std::panic::catch_unwind(|| simulate(seed, slowly));
+    let result =
+        std::panic::catch_unwind(|| simulate(seed, slowly, (0, Kinds::NONE)).map(|both| both.0));
     make_memory_scarce(0);
     match result {
         Ok(outcome) => outcome,
@@ -69,7 +71,19 @@ pub(crate) fn run_way(seed: u64, slowly: bool) -> Result<Outcome, String> {
     }
 }
 
-fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
+/// Runs one seed, with logs of both connections.
+#[cfg(test)]
+pub(crate) fn run_logged(seed: u64, kinds: Kinds) -> Result<(Outcome, [Vec<Record>; 2]), String> {
+    let outcome = simulate(seed, false, (1 << 17, kinds));
+    make_memory_scarce(0);
+    outcome
+}
+
+fn simulate(
+    seed: u64,
+    slowly: bool,
+    log: (usize, Kinds),
+) -> Result<(Outcome, [Vec<Record>; 2]), String> {
     let mut rng = Rng::new(seed ^ 0xabcd_ef01);
     let harsh = rng.below(4);
     let farthest = if rng.chance(400) { 5_000 } else { 100_000 };
@@ -108,6 +122,7 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
     for end in &mut pair.ends {
+        end.log = log;
         let n = choice.below(Algorithm::ALL.len() as u64) as usize;
         end.net.congestion = Algorithm::ALL[n];
         end.net.ecn = [
@@ -237,10 +252,12 @@ fn simulate(seed: u64, slowly: bool) -> Result<Outcome, String> {
         return Err(tell(&pair, "not over"));
     }
     let counters = [0, 1].map(|i: usize| *pair.ends[i].mib.0.borrow());
-    Ok(Outcome {
+    let records = [0, 1].map(|i: usize| pair.ends[i].records());
+    let outcome = Outcome {
         digest: pair.digest,
         counters,
-    })
+    };
+    Ok((outcome, records))
 }
 
 fn act(pair: &mut Pair, users: &mut [User], rng: &mut Rng, i: usize) -> Result<(), String> {
