@@ -5,22 +5,24 @@
 
 SHELL := /bin/bash
 T ?=
+F ?=
+E ?=
 TIME ?=
 PROGS := $(patsubst selftests/prog/%.c,build/prog/%,$(wildcard selftests/prog/*.c))
 SAMPLES := $(patsubst samples/%.c,build/samples/%,$(wildcard samples/*.c))
-PRELOAD := $(if $(wildcard tools/preload/rusttcp_preload.c),build/librusttcp-preload.so)
+PRELOAD := build/librusttcp-preload.so build/librusttcp-log.so
 CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench goodput packetdrill layers lint fmt doc demo options install clean distclean help
+	test-debug fuzz nightly compliance bench goodput packetdrill record replay layers lint fmt doc demo options install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
 modules: kernel ## the module, against KDIR (default: the project's test kernel)
 	@scripts/module.sh test
 
-progs: $(PROGS) $(SAMPLES) $(PRELOAD)
+progs: $(PROGS) $(SAMPLES) $(PRELOAD) build/replay
 
 build/prog/%: selftests/prog/%.c selftests/prog/common.h include/uapi/linux/rusttcp.h
 	@mkdir -p $(@D)
@@ -30,7 +32,7 @@ build/samples/%: samples/%.c samples/sample.h include/uapi/linux/rusttcp.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $< -o $@ -lpthread
 
-build/librusttcp-preload.so: tools/preload/rusttcp_preload.c include/uapi/linux/rusttcp.h
+build/librusttcp-%.so: tools/preload/rusttcp_%.c include/uapi/linux/rusttcp.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fPIC -shared $< -o $@ -ldl
 
@@ -63,6 +65,17 @@ test-debug: all module-debug ## the same under KASAN, lockdep, kmemleak
 
 fuzz: setup ## the core's fuzz targets, TIME=60 seconds each
 	@scripts/fuzz.sh $(or $(TIME),60)
+
+record: all build/replay ## the inputs of the sockets of a scenario (T=NAME of selftests/net): build/record/
+	@scripts/record.sh $(T)
+
+replay: setup ## F=FILE: feeds such a log to the core on this machine; the same has to come out
+	@. scripts/env.sh; cargo run --manifest-path selftests/host/Cargo.toml --locked -q --release --bin replay -- "$(F)" $(E)
+
+build/replay: $(wildcard selftests/host/src/*.rs rust/tcp/*.rs rust/tcp/*/*.rs)
+	@mkdir -p $(@D)
+	@. scripts/env.sh; cargo build --manifest-path selftests/host/Cargo.toml --locked -q --release --bin replay && \
+		cp "$$CARGO_TARGET_DIR/release/replay" $@
 
 bench: all ## side by side with the kernel's TCP: bench/out/
 	@bench/run.sh

@@ -543,6 +543,8 @@ pub(crate) mod abi {
     pub(crate) const SOF_TIMESTAMPING_OPT_ID: u32 = b::SOF_OPT_ID;
     pub(crate) const SOF_TIMESTAMPING_OPT_ID_TCP: u32 = b::SOF_OPT_ID_TCP;
 
+    pub(crate) const RUSTTCP_LOG: i32 = b::RUSTTCP_LOG as i32;
+
     pub(crate) const SOL_IP: i32 = b::SOL_IP as i32;
     pub(crate) const IP_RECVERR: i32 = b::IP_RECVERR as i32;
     pub(crate) const IP_ADD_MEMBERSHIP: i32 = b::IP_ADD_MEMBERSHIP as i32;

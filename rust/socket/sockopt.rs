@@ -6,6 +6,7 @@
 mod info;
 mod ip;
 mod ipv6;
+mod log;
 mod sol_socket;
 mod tcp;
 

@@ -18,6 +18,7 @@ use super::{
         Kernel,
         SegCb, //
     },
+    log::Log,
     netns::{
         net_config,
         NetState, //
@@ -65,7 +66,8 @@ use crate::tcp::{
         Connection,
         Disposition,
         DropReason,
-        IcmpError, //
+        IcmpError,
+        Origin, //
     },
     context::Cx,
     handshake::{
@@ -358,6 +360,15 @@ impl Rx<'_> {
             None => Connection::from_syn_rcvd(cx, config, entry),
         };
         data.unconfirmed = fast.map(|_| Unconfirmed::new(listener));
+        if let Some(order) = user.log {
+            let origin = match fast {
+                Some(seg) => Origin::FastSyn(entry, seg),
+                None => Origin::HalfOpen(entry),
+            };
+            if let Some(log) = Log::new(order, cx.now, Gfp::ATOMIC) {
+                data.conn.start_log(cx, log, origin);
+            }
+        }
         data.port = port;
         data.phase = Phase::Connected;
         data.hashed = true;

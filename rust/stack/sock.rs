@@ -6,6 +6,7 @@ use super::{
     accept_queue::AcceptQueue,
     egress, ingress,
     kernel::Kernel,
+    log::LogOrder,
     netns::{
         net_config,
         NetState, //
@@ -82,6 +83,8 @@ pub(crate) struct UserOptions {
     pub(crate) fast_open: u32,
     /// TCP_FASTOPEN_KEY: the keys of cookies, the first to make them by; none: the namespace's.
     pub(crate) fast_open_keys: [Option<[u8; 16]>; 2],
+    /// RUSTTCP_LOG: what a listener's children tell of themselves.
+    pub(crate) log: Option<LogOrder>,
 }
 
 /// The part under the socket lock.

@@ -5,7 +5,10 @@
 //! What this TCP does not have (TCP_REPAIR, TCP_ULP, TCP_MD5SIG, ...) gets the errno that the
 //! kernel's gives where it is not configured or not permitted: never a success without an effect.
 
-use super::info;
+use super::{
+    info,
+    log, //
+};
 use crate::net::{
     clock::SipKey,
     proto_ops::abi,
@@ -87,6 +90,7 @@ fn timeouts_to_seconds(timeouts: u8) -> i32 {
 /// setsockopt().
 pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
     match name {
+        abi::RUSTTCP_LOG => return log::set(sk, &value),
         abi::TCP_CONGESTION => return set_congestion(sk, &value),
         abi::TCP_FASTOPEN_KEY => return set_fast_open_key(sk, &value),
         abi::TCP_ULP => {
@@ -208,7 +212,7 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
 }
 
 /// A listener's children take these along.
-fn publish_user(sk: &mut LockedTcp<'_>) {
+pub(super) fn publish_user(sk: &mut LockedTcp<'_>) {
     let user = sk.peek().user;
     sk.sk().shared().accept.lock().user = user;
 }
@@ -315,6 +319,7 @@ fn micros(value: Duration) -> i32 {
 pub(super) fn get(sk: &TcpSock, name: i32, out: OptOut) -> Result {
     let room = out.room()?;
     match name {
+        abi::RUSTTCP_LOG => return log::get(sk, room, out),
         abi::TCP_INFO => return out.tcp_info(&info::tcp_info(sk)),
         // None of the controllers has anything to tell.
         abi::TCP_CC_INFO | abi::TCP_ULP => return out.put_len(0),

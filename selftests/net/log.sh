@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What a connection tells of itself: 10 MB over a lossy link, where the log of events has to agree
+# with the counters, and the log of inputs has to make the core on the host do the very same.
+. selftests/lib/net.sh
+export PATH=$PWD/tools:$PATH
+ns_pair
+bytes=10000000
+[ "$RUSTTCP_DEBUG" = 1 ] && bytes=1000000
+tc -n "$A" qdisc replace dev va root netem delay 5ms loss 1% reorder 2% 50%
+tc -n "$B" qdisc replace dev vb root netem delay 5ms
+ip netns exec "$A" ethtool -K va tso off gso off >/dev/null 2>&1
+work=$(mktemp -d)
+port=7700
+
+# counter NS NAME
+counter() {
+	# shellcheck disable=SC2016
+	ip netns exec "$1" awk -v name="$2" '
+		{ if (NR % 2) split($0, keys); else { split($0, values)
+			for (i in keys) if (keys[i] == name) print values[i] } }' /proc/net/rusttcp_stat
+}
+
+# transfer SERVER CLIENT PREFIX...: from A to B, the prefix before the client.
+transfer() {
+	local server=$1 client=$2 pid
+	shift 2
+	port=$((port + 1))
+	ip netns exec "$B" "${wrap[@]}" xfer server "$server" 10.0.0.2 $port $bytes &
+	pid=$!
+	wait_listen "$B" "$server" $port || return 1
+	ip netns exec "$A" timeout 120 "$@" xfer client "$client" 10.0.0.2 $port $bytes || { kill $pid; return 1; }
+	wait $pid
+}
+
+# field NAME JSON: a number in the sums that rusttcp-qlog prints.
+field() {
+	[[ $2 =~ \"$1\":\ ([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# 1. Events: what the log says was sent again is what the counters say, and what a capture shows.
+wrap=()
+before=$(counter "$A" RetransSegs)
+outs=$(counter "$A" TCPTimeouts)
+transfer inet rusttcp rusttcp-log -n 200000 -o "$work/events"
+ktap $? "$bytes bytes over 1 % loss, with a log of events"
+again=$(($(counter "$A" RetransSegs) - before))
+outs=$(($(counter "$A" TCPTimeouts) - outs))
+log=$(ls "$work"/events/*.log)
+sums=$(rusttcp-qlog "$log" --qlog "$work/qlog" --count)
+echo "# $sums"
+[ "$(field missing "$sums")" = 0 ] && [ "$(field sent_again "$sums")" = "$again" ] && [ "$again" -gt 0 ]
+ktap $? "sent again: $(field sent_again "$sums") by the log, $again by the counters"
+[ "$(field timeouts "$sums")" = "$outs" ]
+ktap $? "time-outs: $(field timeouts "$sums") by the log, $outs by the counters"
+python3 -c '
+import json, sys
+lines = [json.loads(part) for part in open(sys.argv[1]).read().split("\x1e") if part]
+names = {line["name"] for line in lines[1:]}
+times = [line["time"] for line in lines[1:]]
+need = {"tcp:segment_sent", "tcp:segment_received", "tcp:send_limited", "tcp:data_lost",
+	"tcp:metrics_updated", "tcp:congestion_state_updated", "tcp:connection_state_updated"}
+sys.exit(not need <= names or times != sorted(times) or "file_schema" not in lines[0])' "$work/qlog"
+ktap $? "as qlog: every line is JSON, in order, and the events are there"
+
+# 2. Inputs: sender and receiver, both recorded, both replayed.
+wrap=(rusttcp-log -i -n 131072 -o "$work/server")
+transfer rusttcp rusttcp rusttcp-log -i -n 131072 -o "$work/client"
+ktap $? "$bytes bytes over 1 % loss, with logs of inputs on both sides"
+for side in client server; do
+	for log in "$work/$side"/*.log; do
+		text=$(build/replay "$log")
+		status=$?
+		ktap $status "$side: ${text:-no log}"
+	done
+done
+text=$(build/replay "$(ls "$work"/client/*.log)" "$work/explained")
+sums=$(rusttcp-qlog "$work/explained" --count)
+echo "# $text"
+echo "# the replay explains: $sums"
+[[ $text != *early* ]] && [ "$(field sent_again "$sums")" -gt 0 ]
+ktap $? "the client's log is whole, and its replay explains $(field sent_again "$sums") retransmissions"
+[ -z "${RUSTTCP_LOG_DIR:-}" ] || cp "$work"/client/*.log "$work"/server/*.log "$RUSTTCP_LOG_DIR"/
+rm -rf "$work"
+ktap_end
