@@ -192,9 +192,12 @@ impl<P: Protocol> Locked<'_, P> {
             } else {
                 SOFT_GSO_MAX
             };
+            let mss = mss_of(bindings::dst_mtu(dst), v6);
+            // The device may also bound how many (`ip link set gso_max_segs`).
+            let most = u32::from((*sk).sk_gso_max_segs).saturating_mul(u32::from(mss));
             Some(Path {
-                mss: mss_of(bindings::dst_mtu(dst), v6),
-                gso_max,
+                mss,
+                gso_max: gso_max.min(most),
             })
         }
     }
