@@ -279,6 +279,15 @@ impl Player<'_> {
         });
     }
 
+    /// Whether the log ended for want of room with the record just played.
+    fn is_last(&self) -> bool {
+        let is_lost = |at: usize| {
+            let record = self.records.get(at);
+            record.is_some_and(|record| record.kind == Kind::Lost as u8)
+        };
+        is_lost(self.at) || is_lost(self.at.wrapping_sub(1))
+    }
+
     fn run(&mut self) -> Result<(), String> {
         let start = self.next().ok_or("empty")?;
         if start.kind != Kind::Start as u8
@@ -297,7 +306,14 @@ impl Player<'_> {
                 self.report.cut = true;
                 break;
             }
-            self.play(kind, record)?;
+            let played = self.play(kind, record);
+            if self.is_last() {
+                // What belongs to this one may not have had room any more.
+                ASTRAY.take();
+                self.report.cut = true;
+                break;
+            }
+            played?;
             // What follows a call may belong to the poll behind it.
             let polled = matches!(kind, Kind::OutSegment | Kind::OutNothing);
             let left = ANSWERS.with_borrow(VecDeque::len);
