@@ -171,7 +171,10 @@ impl<P: Platform> Connection<P> {
         let Some(buf) = buf.filter(|_| self.fast_open) else {
             return Disposition::Done;
         };
-        match self.recv.store(seg.header.seq.add(1), buf, &mut self.send.log) {
+        match self
+            .recv
+            .store(seg.header.seq.add(1), buf, &mut self.send.log)
+        {
             (Stored::InOrder, _) => {
                 self.syn_data = true;
                 self.events.set(Events::READABLE);

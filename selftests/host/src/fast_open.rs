@@ -147,8 +147,7 @@ fn accepted(len: u32) -> (Raw, Vec<Out>) {
     let entry = SynRcvd::new(&cx, &config, &seg, params);
     raw.conn = Connection::from_fast_syn(&cx, config, &entry, &seg);
     let log = HostLog::new(Kinds::INPUTS, 4096, raw.now);
-    raw.conn
-        .start_log(&cx, log, Origin::FastSyn(&entry, &seg));
+    raw.conn.start_log(&cx, log, Origin::FastSyn(&entry, &seg));
     raw.conn.set_buffers(1 << 20, 131_072, (true, true));
     raw.conn.set_path(1460, 0);
     let outs = raw.feed_with(SYN, 0, 0, len, options);
