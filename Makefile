@@ -24,7 +24,7 @@ modules: kernel ## the module, against KDIR (default: the project's test kernel)
 
 progs: $(PROGS) $(SAMPLES) $(PRELOAD) build/replay
 
-build/prog/%: selftests/prog/%.c selftests/prog/common.h include/uapi/linux/rusttcp.h
+build/prog/%: selftests/prog/%.c $(wildcard selftests/prog/*.h) include/uapi/linux/rusttcp.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iselftests/prog $< -o $@ -lpthread
 

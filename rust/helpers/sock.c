@@ -325,11 +325,15 @@ size_t rusttcp_helper_msg_data_left(const struct msghdr *msg)
 	return msg_data_left(msg);
 }
 
-/* setsockopt() at SOL_SOCKET comes to us: what core code grants only to a tcp_sock is ours to do. */
-void rusttcp_helper_socket_set_custom_sockopt(struct socket *sock);
-void rusttcp_helper_socket_set_custom_sockopt(struct socket *sock)
+/*
+ * setsockopt() at SOL_SOCKET comes to us: what core code grants only to a tcp_sock is ours to do.
+ * sendmsg() takes what io_uring's calls by reference (IORING_OP_SEND_ZC) hand it; it copies.
+ */
+void rusttcp_helper_socket_set_abilities(struct socket *sock);
+void rusttcp_helper_socket_set_abilities(struct socket *sock)
 {
 	set_bit(SOCK_CUSTOM_SOCKOPT, &sock->flags);
+	set_bit(SOCK_SUPPORT_ZC, &sock->flags);
 }
 
 void rusttcp_helper_sk_set_tskey(struct sock *sk, u32 key);

@@ -48,6 +48,13 @@ impl Message<'_> {
         unsafe { (*self.msg).msg_flags }
     }
 
+    /// Whether a caller in the kernel (io_uring) waits for its memory in a way of its own, and not
+    /// for a message in the socket's error queue.
+    pub(crate) fn has_notifier(&self) -> bool {
+        // SAFETY: Valid by the type invariants.
+        unsafe { !(*self.msg).msg_ubuf.is_null() }
+    }
+
     /// Sets MSG_* flags in what the caller gets.
     pub(crate) fn add_flags(&mut self, flags: u32) {
         // SAFETY: Valid by the type invariants.

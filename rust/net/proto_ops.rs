@@ -18,6 +18,7 @@ use super::{
     },
     netns::Net,
     sock::{
+        proto_ptr,
         Protocol,
         Sock, //
     },
@@ -158,8 +159,10 @@ impl<T: StreamOps> FamilyRegistration<T> {
             create: Some(Self::create),
             owner,
         };
-        // SAFETY: The module registers once; the statics are written before they are published.
+        // SAFETY: The module registers once, after the protocol; the statics are written before
+        // they are published, and the protocol's while there is no socket.
         unsafe {
+            (*proto_ptr()).ioctl = Some(Self::proto_ioctl);
             *STATICS.0.get() = (Some(ops), Some(family));
             let Some(family) = &(*STATICS.0.get()).1 else {
                 return Err(EINVAL);
@@ -234,7 +237,7 @@ impl<T: StreamOps> FamilyRegistration<T> {
                     kern != 0,
                 )?;
                 (*socket).ops = Self::ops();
-                bindings::socket_set_custom_sockopt(socket);
+                bindings::socket_set_abilities(socket);
                 T::created(Self::sk(socket))
             })()
         })
@@ -305,7 +308,7 @@ impl<T: StreamOps> FamilyRegistration<T> {
                 Ok(child) => {
                     let mut guard = child.lock();
                     guard.graft(socket, new);
-                    bindings::socket_set_custom_sockopt(new);
+                    bindings::socket_set_abilities(new);
                     drop(guard);
                     // The reference is the new socket's now.
                     let _ = ARef::into_raw(child);
@@ -368,6 +371,28 @@ impl<T: StreamOps> FamilyRegistration<T> {
                     bindings::inet6_ioctl(socket, cmd, arg)
                 }
                 Err(e) if e.to_errno() == ENOIOCTLCMD => bindings::inet_ioctl(socket, cmd, arg),
+                Err(e) => e.to_errno(),
+            }
+        }
+    }
+
+    /// What io_uring asks in its own way (SOCKET_URING_OP_SIOCINQ).
+    ///
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
+    unsafe extern "C" fn proto_ioctl(
+        sk: *mut bindings::sock,
+        cmd: c_int,
+        value: *mut c_int,
+    ) -> c_int {
+        // SAFETY: Called in process context with a socket of ours and room for the answer.
+        unsafe {
+            match T::ioctl(Sock::from_raw(sk), cmd as c_uint) {
+                Ok(answer) => {
+                    *value = answer;
+                    0
+                }
                 Err(e) => e.to_errno(),
             }
         }

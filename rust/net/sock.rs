@@ -113,7 +113,7 @@ struct StaticProto(UnsafeCell<Option<bindings::proto>>);
 unsafe impl Sync for StaticProto {}
 static PROTO: StaticProto = StaticProto(UnsafeCell::new(None));
 
-fn proto_ptr() -> *mut bindings::proto {
+pub(super) fn proto_ptr() -> *mut bindings::proto {
     // SAFETY: Written before any socket exists.
     match unsafe { (*PROTO.0.get()).as_mut() } {
         Some(proto) => proto,

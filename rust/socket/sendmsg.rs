@@ -62,8 +62,8 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
             conn.mark_end();
         }
         egress::flush(&mut guard);
-        if flags & abi::MSG_ZEROCOPY != 0 && sk.zerocopy() {
-            // The data is ours by now.
+        // What was sent is a copy of the caller's data. A notifier that nobody took tells so itself.
+        if flags & abi::MSG_ZEROCOPY != 0 && sk.zerocopy() && !msg.has_notifier() {
             guard.zerocopy_done(sent)?;
         }
         return Ok(sent);
