@@ -93,7 +93,7 @@ compliance: setup ## Documentation/compliance.rst, from the tests and their resu
 	@. scripts/env.sh; log=$$(mktemp); cargo test --manifest-path selftests/host/Cargo.toml --locked >$$log 2>&1; \
 		scripts/compliance.py $$log; rm -f $$log
 
-nightly: setup ## 100,000 seeds of the simulator (SEEDS=..., FIRST=...)
+nightly: all ## 100,000 seeds of the simulator (SEEDS=..., FIRST=...), a million wake-ups on each stack
 	@scripts/nightly.sh $(or $(SEEDS),100000) $(or $(FIRST),0)
 
 layers: modules ## the dependency rules, the unsafe count, panic-freedom

@@ -3,7 +3,8 @@
 #
 # nightly.sh [SEEDS [FIRST]]: so many seeds of the simulator (100,000) from FIRST (0) on, on all
 # cores. Each seed that fails is printed with its story; `cargo run --release --bin sim -- SEED` in
-# selftests/host runs it again.
+# selftests/host runs it again. Then a million transitions of readiness (sk_storm) in the VM, on each
+# stack, over IPv4 and IPv6 (RUSTTCP_TRANSITIONS chooses another number, 0: none).
 set -u
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -21,4 +22,17 @@ grep -v ': all good$' "$log"
 parts=$(((seeds + part - 1) / part))
 echo "nightly: $seeds seeds from $first, $((parts - good)) of $parts parts with a failure, $((SECONDS - start)) s"
 rm -f "$log"
-[ "$good" = "$parts" ]
+bad=0
+[ "$good" = "$parts" ] || bad=1
+
+transitions=${RUSTTCP_TRANSITIONS:-1000000}
+for family in rusttcp rusttcp6 inet inet6; do
+	[ "$transitions" != 0 ] || break
+	log=$(mktemp)
+	tools/vm --timeout 1900 -- env RUSTTCP_FAMILY=$family RUSTTCP_TRANSITIONS="$transitions" \
+		RUSTTCP_SECONDS=1800 build/prog/sk_storm >"$log" 2>&1 || bad=1
+	grep -E '^not ok|nobody says so|^tools/vm' "$log"
+	echo "nightly: $family: $(grep ' transitions in ' "$log")"
+	rm -f "$log"
+done
+exit $bad
