@@ -112,3 +112,11 @@ void rusttcp_helper_sk_mem_moved(struct sock *sk, int tx, int rx)
 	else
 		sk_mem_uncharge(sk, -(tx + rx));
 }
+
+/* Whether the pool is used up, and the socket has more to send than each of them may. */
+bool rusttcp_helper_sk_out_of_memory(const struct sock *sk);
+bool rusttcp_helper_sk_out_of_memory(const struct sock *sk)
+{
+	return sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
+	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
+}

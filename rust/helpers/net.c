@@ -28,6 +28,16 @@ int rusttcp_helper_fastopen_keys(struct net *net, siphash_key_t *keys, int max)
 	return num;
 }
 
+/*
+ * net.ipv4.tcp_max_orphans as it was at boot. The variable itself modules can't get at; it is made
+ * from the size of the table of connections.
+ */
+unsigned int rusttcp_helper_max_orphans(void);
+unsigned int rusttcp_helper_max_orphans(void)
+{
+	return (init_net.ipv4.tcp_death_row.hashinfo->ehash_mask + 1) / 2;
+}
+
 struct net *rusttcp_helper_dev_net(const struct net_device *dev);
 struct net *rusttcp_helper_dev_net(const struct net_device *dev)
 {

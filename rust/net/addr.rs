@@ -29,6 +29,8 @@ pub(crate) struct Endpoint {
     scope: u32,
 }
 
+/// The number of the loopback interface in each namespace.
+pub(crate) const LOOPBACK_INDEX: c_int = 1;
 /// Any IPv4 address.
 pub(crate) const ANY4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Any IPv6 address (and, but for IPV6_V6ONLY, any IPv4 one).

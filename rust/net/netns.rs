@@ -44,6 +44,13 @@ impl Net {
         self.0.as_ptr()
     }
 
+    /// The first namespace.
+    pub(crate) fn init() -> Self {
+        // SAFETY: A static's address.
+        // INVARIANT: It is always alive.
+        Self(unsafe { NonNull::new_unchecked(&raw mut bindings::init_net) })
+    }
+
     /// `net.core.somaxconn`.
     pub(crate) fn somaxconn(self) -> u32 {
         // SAFETY: Alive by the type invariants.
@@ -94,6 +101,11 @@ impl Net {
             sack: v4.sysctl_tcp_sack != 0,
             window_scaling: v4.sysctl_tcp_window_scaling != 0,
             timestamps: v4.sysctl_tcp_timestamps != 0,
+            // SAFETY: Plain call.
+            max_orphans: unsafe { bindings::max_orphans() },
+            max_tw_buckets: u32::try_from(v4.tcp_death_row.sysctl_max_tw_buckets).unwrap_or(0),
+            tw_reuse: v4.sysctl_tcp_tw_reuse,
+            tw_reuse_delay_ms: u64::from(v4.sysctl_tcp_tw_reuse_delay),
             max_syn_backlog: u32::try_from(v4.sysctl_max_syn_backlog).unwrap_or(0),
             syncookies: v4.sysctl_tcp_syncookies,
             invalid_ratelimit_ms: jiffies_to_ms(v4.sysctl_tcp_invalid_ratelimit),
@@ -135,6 +147,11 @@ pub(crate) struct TcpSysctls {
     pub(crate) sack: bool,
     pub(crate) window_scaling: bool,
     pub(crate) timestamps: bool,
+    /// As it was at boot: what was written since can't be read.
+    pub(crate) max_orphans: u32,
+    pub(crate) max_tw_buckets: u32,
+    pub(crate) tw_reuse: u8,
+    pub(crate) tw_reuse_delay_ms: u64,
     pub(crate) max_syn_backlog: u32,
     pub(crate) syncookies: u8,
     pub(crate) invalid_ratelimit_ms: u64,

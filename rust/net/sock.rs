@@ -353,16 +353,7 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn net(&self) -> Net {
         // SAFETY: The socket holds a reference to its namespace (or is a kernel socket that the
         // namespace's exit waits for).
-        match unsafe { Net::from_raw(bindings::sock_net(self.as_ptr())) } {
-            Some(net) => net,
-            // SAFETY: A static, never null.
-            None => unsafe {
-                match Net::from_raw(&raw mut bindings::init_net) {
-                    Some(net) => net,
-                    None => core::hint::unreachable_unchecked(),
-                }
-            },
-        }
+        unsafe { Net::from_raw(bindings::sock_net(self.as_ptr())) }.unwrap_or_else(Net::init)
     }
 
     // --- what may be read without the lock ------------------------------------------------------

@@ -38,7 +38,9 @@ use crate::tcp::{
         Connection,
         OpenParams, //
     },
-    isn::isn, //
+    isn::isn,
+    mib::Mib,
+    platform::MibSink, //
 };
 use core::net::{
     IpAddr,
@@ -148,11 +150,14 @@ fn begin(sk: &mut LockedTcp<'_>, name: Name) -> Result {
     let dev = sk.sk().bound_dev_if();
     let mut local = Endpoint::new(source, sk.sk().local().port, dev);
     let mut hold = None;
-    if local.port == 0 {
-        let new = ports::ephemeral(sk, local, remote)?;
+    let after = if local.port == 0 {
+        let (new, after) = ports::ephemeral(sk, local, remote)?;
         local.port = new.port();
         hold = Some(new);
-    }
+        after
+    } else {
+        ports::may_connect(sk, local, remote, true)?
+    };
     let old = sk.sk().local();
     sk.set_local(local, source);
     sk.set_remote(remote);
@@ -172,22 +177,29 @@ fn begin(sk: &mut LockedTcp<'_>, name: Name) -> Result {
             Gfp::KERNEL,
         )
         .ok_or(ENOMEM)?;
-        state
-            .conns
-            .insert(node, |c| c.is(local, remote), |_| {})
-            .map_err(|_| EADDRNOTAVAIL)
+        let is_free = if after.is_some() {
+            let waits = |c: &Conn| c.is(local, remote) && matches!(c.kind, Kind::TimeWait);
+            state.conns.replace(hash, waits, Some(node), |_| {})
+        } else {
+            let taken = |c: &Conn| c.is(local, remote);
+            state.conns.insert(node, taken, |_| {}).is_ok()
+        };
+        is_free.then_some(()).ok_or(EADDRNOTAVAIL)
     });
     if let Err(e) = result {
         sk.set_local(old, bound);
         sk.set_remote(sk.sk().nowhere());
         return Err(e);
     }
+    if after.is_some() {
+        state.mib.add(Mib::TWRecycled, 1);
+    }
     let path = sk.path();
     sync_buffers(sk);
     let (seq_hash, ts_offset) = state.secret_hashes(local, remote);
     let mss_default = default_mss(!remote.is_v4());
     let params = OpenParams {
-        iss: isn(seq_hash, now()),
+        iss: after.unwrap_or_else(|| isn(seq_hash, now())),
         ts_offset,
         mss_route: path.map_or(mss_default, |p| p.mss),
         mss_default,

@@ -14,7 +14,7 @@ use crate::net::{
     },
 };
 use crate::stack::{
-    egress, ports,
+    census, egress, ports,
     sock::{
         with_cx,
         LockedTcp,
@@ -129,6 +129,7 @@ pub(super) fn release(sk: &TcpSock) {
         guard.data().port = None;
     } else {
         let linger = guard.sk().linger();
+        census::orphan(&mut guard);
         with_cx(&mut guard, |conn, cx| {
             if linger == Some(0) {
                 // SO_LINGER with zero: ABORT (RFC 9293, 3.10.5).
@@ -148,6 +149,7 @@ pub(super) fn release(sk: &TcpSock) {
         }
         if guard.sk().state() == abi::TCP_CLOSE {
             guard.data().port = None;
+            guard.data().orphan = None;
         }
     }
     sk.abandon();

@@ -4,6 +4,7 @@
 
 use super::{
     ingress,
+    netns::NetState,
     sock::TcpSock, //
 };
 use crate::net::{
@@ -88,8 +89,14 @@ impl Entry for Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        if let Kind::HalfOpen(listener) = &self.kind {
-            listener.shared().half_open_done();
+        match &self.kind {
+            Kind::Sock(_) => {}
+            Kind::HalfOpen(listener) => listener.shared().half_open_done(),
+            Kind::TimeWait => {
+                if let Some(state) = NetState::of(self.net) {
+                    state.census.time_wait_done();
+                }
+            }
         }
     }
 }

@@ -10,7 +10,10 @@ use super::{
         Kind, //
     },
     error::errno,
-    netns::NetState,
+    netns::{
+        sysctls,
+        NetState, //
+    },
     sock::{
         kernel_state,
         now,
@@ -187,20 +190,25 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     };
     let lasts = tw.deadline().since(now()).as_millis_ceil();
     let hash = state.hash(local, remote);
-    let node = Node::new(
-        hash,
-        Conn {
+    let v6 = sk.sk().is_v6();
+    let node = if state.census.time_wait_begins(sysctls(net).max_tw_buckets) {
+        // From here on dropping the entry's value counts it out again.
+        let conn = Conn {
             net,
             local,
             remote,
             kind: Kind::TimeWait,
-            v6: sk.sk().is_v6(),
+            v6,
             saved_syn: None,
-        },
-        EntryState::TimeWait(tw),
-        Gfp::ATOMIC,
-    );
-    // Without memory the connection is over a little early, as in Linux.
+        };
+        Node::new(hash, conn, EntryState::TimeWait(tw), Gfp::ATOMIC)
+    } else {
+        None
+    };
+    if node.is_none() {
+        state.mib.add(Mib::TCPTimeWaitOverflow, 1);
+    }
+    // Without memory, or with too many of them, the connection is over a little early, as in Linux.
     let this = sk.sk();
     state.conns.replace(
         hash,
@@ -234,6 +242,7 @@ pub(crate) fn unhash(sk: &mut LockedTcp<'_>, state: &'static NetState) {
 /// The connection is over: no timer, and the port goes if nobody asked for it by number.
 fn finish(sk: &mut LockedTcp<'_>) {
     sk.data().armed = None;
+    sk.data().orphan = None;
     sk.stop_timer();
     if sk.peek().conn.is_orphan() {
         sk.data().port = None;

@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod accept_queue;
+pub(crate) mod census;
 pub(crate) mod demux;
 pub(crate) mod egress;
 pub(crate) mod error;

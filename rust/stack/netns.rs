@@ -3,6 +3,7 @@
 //! What each namespace has: tables, counters, secrets.
 
 use super::{
+    census::Census,
     demux::{
         Conn,
         ConnTable,
@@ -84,6 +85,8 @@ pub(crate) struct NetState {
     pub(crate) port_step: Atomic<u32>,
     /// What was written to `net.rusttcp`.
     pub(crate) overrides: Overrides,
+    /// How many of what costs without a user.
+    pub(super) census: Census,
 }
 
 /// Buckets of a connection table, as a power of two.
@@ -183,6 +186,7 @@ impl PerNet for NetState {
                 fast_open_key: SipKey::random(),
                 port_step: Atomic::new(crate::net::clock::random_u32()),
                 overrides: Overrides::new(),
+                census: Census::new(),
             }),
             GFP_KERNEL,
         )
@@ -213,11 +217,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         syn_retries: s.syn_retries,
         synack_retries: s.synack_retries,
         retries2: s.retries2,
-        orphan_retries: if s.orphan_retries == 0 {
-            8
-        } else {
-            s.orphan_retries
-        },
+        orphan_retries: s.orphan_retries,
         fin_timeout: Duration::from_millis(s.fin_timeout_ms),
         keepalive_time: Duration::from_millis(s.keepalive_time_ms),
         keepalive_intvl: Duration::from_millis(s.keepalive_intvl_ms),
@@ -240,6 +240,8 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         min_tso_segs: s.min_tso_segs,
         rto_min: Duration::from_micros(s.rto_min_us),
         rto_max: Duration::from_millis(s.rto_max_ms),
+        tw_reuse: s.tw_reuse,
+        tw_reuse_delay: Duration::from_millis(s.tw_reuse_delay_ms),
         ..NetConfig::default()
     }
 }

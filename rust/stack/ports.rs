@@ -3,9 +3,17 @@
 //! Ports: reservations for bind(), and the search for an ephemeral one for connect().
 
 use super::{
-    demux::Kind,
-    netns::NetState,
+    demux::{
+        ConnState,
+        Kind, //
+    },
+    kernel::Kernel,
+    netns::{
+        net_config,
+        NetState, //
+    },
     sock::{
+        now,
         LockedTcp,
         PortHold,
         TcpSock, //
@@ -15,11 +23,16 @@ use crate::net::{
     addr::{
         Endpoint,
         ANY4,
-        ANY6, //
+        ANY6,
+        LOOPBACK_INDEX, //
     },
     reserve::ReservationBox, //
 };
-use crate::tcp::port::candidates;
+use crate::tcp::{
+    context::Cx,
+    port::candidates,
+    seq::SeqNum, //
+};
 use core::net::IpAddr;
 use kernel::{
     prelude::*,
@@ -73,8 +86,52 @@ fn covers(sk: &TcpSock, bound: IpAddr, addr: IpAddr) -> bool {
     }
 }
 
-/// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3).
-pub(crate) fn ephemeral(sk: &LockedTcp<'_>, local: Endpoint, remote: Endpoint) -> Result<PortHold> {
+/// Whether a connection between these ends may begin: not while another one is there, unless that
+/// only waits out TIME-WAIT and lets it. Where it has to number from then, if so. `chose`: the user
+/// chose the port.
+pub(crate) fn may_connect(
+    sk: &LockedTcp<'_>,
+    local: Endpoint,
+    remote: Endpoint,
+    chose: bool,
+) -> Result<Option<SeqNum>> {
+    let net = sk.sk().net();
+    let state = NetState::of(net).ok_or(ENETDOWN)?;
+    let rcu = kernel::sync::rcu::read_lock();
+    let hash = state.hash(local, remote);
+    let Some(node) = state.conns.find(hash, &rcu, |c| c.is(local, remote)) else {
+        return Ok(None);
+    };
+    let config = net_config(net);
+    let cx: Cx<'_, Kernel> = Cx {
+        now: now(),
+        net: &config,
+        mib: &state.mib,
+    };
+    let on_loopback = is_loopback(local.addr)
+        || is_loopback(remote.addr)
+        || sk.sk().bound_dev_if() == LOOPBACK_INDEX;
+    let next = match &*node.state().lock() {
+        ConnState::TimeWait(tw) => tw.successor(&cx, chose, on_loopback),
+        ConnState::Sock | ConnState::HalfOpen(_) => None,
+    };
+    next.map(Some).ok_or(EADDRNOTAVAIL)
+}
+
+fn is_loopback(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(addr) => addr.is_loopback(),
+        IpAddr::V6(addr) => addr.is_loopback(),
+    }
+}
+
+/// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3); and
+/// where that has to number from, if another one between these ends is in TIME-WAIT.
+pub(crate) fn ephemeral(
+    sk: &LockedTcp<'_>,
+    local: Endpoint,
+    remote: Endpoint,
+) -> Result<(PortHold, Option<SeqNum>)> {
     let this = sk.sk();
     let state = NetState::of(this.net()).ok_or(ENETDOWN)?;
     let (low, high) = this.local_port_range();
@@ -84,19 +141,11 @@ pub(crate) fn ephemeral(sk: &LockedTcp<'_>, local: Endpoint, remote: Endpoint) -
         .fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
     for port in candidates(low, high, hash.wrapping_add(step)) {
         let wanted = local.with_port(port);
-        let waits = {
-            let rcu = kernel::sync::rcu::read_lock();
-            let hash = state.hash(wanted, remote);
-            state
-                .conns
-                .find(hash, &rcu, |c| c.is(wanted, remote))
-                .is_some()
-        };
-        if waits {
+        let Ok(iss) = may_connect(sk, wanted, remote, false) else {
             continue;
-        }
+        };
         match ReservationBox::try_bind(this, wanted, false) {
-            Ok(hold) => return Ok(Arc::new(hold, GFP_KERNEL)?),
+            Ok(hold) => return Ok((Arc::new(hold, GFP_KERNEL)?, iss)),
             Err(e) if e == EADDRINUSE => {}
             Err(e) => return Err(e),
         }

@@ -103,7 +103,9 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_keepalive_intvl", keepalive_intvl_ms, SECONDS, 1000),
     knob!(c"tcp_keepalive_probes", keepalive_probes, BYTE),
     knob!(c"tcp_keepalive_time", keepalive_time_ms, SECONDS, 1000),
+    knob!(c"tcp_max_orphans", max_orphans, INT),
     knob!(c"tcp_max_syn_backlog", max_syn_backlog, INT),
+    knob!(c"tcp_max_tw_buckets", max_tw_buckets, INT),
     knob!(c"tcp_min_tso_segs", min_tso_segs, Shape::Number(1, 255)),
     switch!(c"tcp_moderate_rcvbuf", moderate_rcvbuf),
     knob!(c"tcp_orphan_retries", orphan_retries, BYTE),
@@ -122,12 +124,18 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_synack_retries", synack_retries, BYTE),
     knob!(c"tcp_syncookies", syncookies, BYTE),
     switch!(c"tcp_timestamps", timestamps),
+    knob!(c"tcp_tw_reuse", tw_reuse, Shape::Number(0, 2)),
+    knob!(
+        c"tcp_tw_reuse_delay",
+        tw_reuse_delay_ms,
+        Shape::Number(0, u32::MAX as u64)
+    ),
     switch!(c"tcp_window_scaling", window_scaling),
     sizes!(c"tcp_wmem", wmem),
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 26;
+pub(crate) const COUNT: usize = 30;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

@@ -4,6 +4,10 @@
 
 use super::{
     accept_queue::AcceptQueue,
+    census::{
+        tell_crowd,
+        Orphan, //
+    },
     egress, ingress,
     kernel::Kernel,
     log::LogOrder,
@@ -109,6 +113,8 @@ pub(crate) struct TcpLocked {
     pub(crate) user: UserOptions,
     /// A connection by Fast Open that is not confirmed yet.
     pub(crate) unconfirmed: Option<Unconfirmed>,
+    /// The user is gone, and the connection goes on.
+    pub(crate) orphan: Option<Orphan>,
     /// The headers of the SYN that this connection began with, for TCP_SAVED_SYN.
     pub(crate) saved_syn: Option<KVec<u8>>,
 }
@@ -227,6 +233,7 @@ impl Protocol for RustTcp {
             was_connected: false,
             user: UserOptions::default(),
             unconfirmed: None,
+            orphan: None,
             saved_syn: None,
         }
     }
@@ -241,6 +248,9 @@ impl Protocol for RustTcp {
 
     fn on_timer(sk: &mut LockedTcp<'_>) {
         sk.data().armed = None;
+        if sk.peek().orphan.is_some() {
+            tell_crowd(sk);
+        }
         with_cx(sk, |data, cx| data.handle_timeout(cx));
         egress::flush(sk);
     }

@@ -18,7 +18,8 @@ pub(crate) struct NetConfig {
     pub(crate) synack_retries: u8,
     /// Retransmissions of data before a connection is given up.
     pub(crate) retries2: u8,
-    /// The same for a connection that nobody holds open any more.
+    /// The same for a connection that nobody holds open any more; 0: as many as have passed when
+    /// the time-out reaches its bound, and 8 before.
     pub(crate) orphan_retries: u8,
     /// How long an orphan waits in FIN-WAIT-2.
     pub(crate) fin_timeout: Duration,
@@ -69,6 +70,11 @@ pub(crate) struct NetConfig {
     pub(crate) delack: Duration,
     /// Length of TIME-WAIT: 2 MSL.
     pub(crate) time_wait: Duration,
+    /// Whether an active open may search out a port that is in TIME-WAIT: 0 never, 1 always, 2 on
+    /// loopback.
+    pub(crate) tw_reuse: u8,
+    /// How long it has to have been so.
+    pub(crate) tw_reuse_delay: Duration,
 }
 
 crate::tcp::log::fields!(NetConfig {
@@ -98,6 +104,8 @@ crate::tcp::log::fields!(NetConfig {
     rto_max,
     delack,
     time_wait,
+    tw_reuse,
+    tw_reuse_delay,
     fastopen,
     min_tso_segs,
 });
@@ -133,6 +141,8 @@ impl Default for NetConfig {
             rto_max: Duration::from_secs(120),
             delack: Duration::from_millis(40),
             time_wait: Duration::from_secs(60),
+            tw_reuse: 2,
+            tw_reuse_delay: Duration::from_secs(1),
         }
     }
 }

@@ -11,6 +11,7 @@ mod ack;
 mod explain;
 mod fast_path;
 mod input;
+mod orphan;
 mod output;
 mod syn_sent;
 mod timeout;
@@ -18,6 +19,7 @@ mod undo;
 mod user;
 
 pub(crate) use explain::Origin;
+pub(crate) use orphan::Crowd;
 pub(crate) use user::window_scale;
 
 use super::{
@@ -307,6 +309,8 @@ pub(crate) struct Connection<P: Platform> {
     flush: bool,
     /// The user closed: nobody will read.
     orphan: bool,
+    /// How many other orphans there were when that was last told.
+    crowd: Crowd,
     /// The user shut the receiving side.
     recv_shut: bool,
     /// The user queued the end of the stream.
@@ -383,6 +387,7 @@ impl<P: Platform> Connection<P> {
             more: false,
             flush: false,
             orphan: false,
+            crowd: Crowd::default(),
             recv_shut: false,
             fin_queued: false,
             sndbuf_locked: false,
@@ -740,7 +745,7 @@ impl<P: Platform> Connection<P> {
     pub(super) fn rto(&self, cx: &Cx<'_, P>) -> Duration {
         self.rtt.rto(
             nonzero_or(self.config.rto_min, cx.net.rto_min),
-            nonzero_or(self.config.rto_max, cx.net.rto_max),
+            self.rto_max(cx),
         )
     }
 

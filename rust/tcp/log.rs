@@ -134,6 +134,8 @@ codes! {
         InMemory = 92,
         /// Input: the SYN that made a connection of the half-open entry at once (Fast Open).
         InFastSyn = 93,
+        /// Input: how many orphans there are.
+        InCrowd = 94,
         /// A buffer was split, or could not be: true sizes of both parts.
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.

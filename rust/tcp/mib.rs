@@ -53,6 +53,8 @@ mib! {
     AcceptOverflows,
     /// TIME-WAIT entries made.
     TW,
+    /// Connections that ended without TIME-WAIT because there were too many such entries.
+    TCPTimeWaitOverflow,
     /// TIME-WAIT entries ended by a new connection.
     TWRecycled,
     /// Delayed ACKs sent.
@@ -73,6 +75,8 @@ mib! {
     TCPAbortOnData,
     /// Connections reset by close with unread data.
     TCPAbortOnClose,
+    /// Connections reset because there were too many orphans, or no memory for them.
+    TCPAbortOnMemory,
     /// Connections aborted in FIN-WAIT-2 because of TCP_LINGER2.
     TCPAbortOnLinger,
     /// Recoveries with SACK.

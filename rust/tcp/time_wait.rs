@@ -23,6 +23,8 @@ pub(crate) struct TimeWait {
     wnd: u16,
     ts: Timestamping,
     deadline: Instant,
+    /// When it became TIME-WAIT (or FIN-WAIT-2).
+    since: Instant,
     last_reply: Instant,
 }
 
@@ -60,6 +62,7 @@ impl TimeWait {
             wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
             ts,
             deadline: now.add(lasts),
+            since: now,
             last_reply: Instant::default(),
         }
     }
@@ -94,6 +97,33 @@ impl TimeWait {
                 ..Options::default()
             },
         }
+    }
+
+    /// Where another connection between the same ends numbers from: beyond what a window that is not
+    /// scaled could still hold of this one.
+    fn next_iss(&self) -> SeqNum {
+        self.snd_nxt.add(65_535).add(2)
+    }
+
+    /// Whether an active open between the same ends may take the entry's place, and from where it
+    /// numbers then. RFC 6191, section 2, from the other side: the peer lets a SYN in whose timestamp
+    /// is later than any of this connection's, and PAWS keeps what is left of it out. So both have to
+    /// use timestamps, and our clock has to have moved on since (tcp_tw_reuse_delay), unless the
+    /// user `chose` the port. `on_loopback`: neither end is another host.
+    pub(crate) fn successor<P: Platform>(
+        &self,
+        cx: &Cx<'_, P>,
+        chose: bool,
+        on_loopback: bool,
+    ) -> Option<SeqNum> {
+        let allowed = match cx.net.tw_reuse {
+            0 => false,
+            1 => true,
+            _ => on_loopback,
+        };
+        let waited = cx.now.since(self.since) > cx.net.tw_reuse_delay;
+        let searched = allowed && waited && !self.waits_for_fin;
+        (self.ts.enabled && (chose || searched)).then(|| self.next_iss())
     }
 
     /// An ACK, unless one went out just now: two TIME-WAITs must not talk for ever.
@@ -139,8 +169,7 @@ impl TimeWait {
             // SYN and FIN together open nothing: no listener would take it.
             if (newer || seg.header.seq.after(self.rcv_nxt) && !old) && !seg.has(Flags::FIN) {
                 cx.count(Mib::TWRecycled);
-                let iss = self.snd_nxt.add(65_535).add(2);
-                return TimeWaitOn::NewConnection(iss);
+                return TimeWaitOn::NewConnection(self.next_iss());
             }
             return self.limited_ack(cx);
         }
@@ -210,6 +239,7 @@ impl TimeWait {
         if seg.has(Flags::FIN) && data_end == self.rcv_nxt {
             self.rcv_nxt = self.rcv_nxt.add(1);
             self.waits_for_fin = false;
+            self.since = cx.now;
             self.deadline = cx.now.add(cx.net.time_wait);
             if let Some(ts) = seg.header.options.timestamps {
                 self.ts.recent = ts.val;
@@ -291,6 +321,46 @@ mod tests {
     fn paws_spares_rst() {
         let (on, _) = run(10_000, 0, Flags::RST, Some(900));
         assert!(matches!(on, TimeWaitOn::Remove(None)));
+    }
+    /// RFC 6191, 2: a new connection between the same ends needs timestamps that tell the two
+    /// apart. Documentation/networking/ip-sysctl.rst, tcp_tw_reuse and tcp_tw_reuse_delay.
+    #[test]
+    fn rfc6191_2_an_active_open_may_take_the_place() {
+        let mib = Default::default();
+        let entered = Instant::from_nanos(5_000_000_000);
+        let ask = |reuse: u8, chose: bool, loopback: bool, ms: u64, ts: bool, fin: bool| {
+            let (_, mut tw) = run(10_000, 0, Flags::ACK.with(Flags::FIN), ts.then_some(2_000));
+            tw.waits_for_fin = fin;
+            let net = NetConfig {
+                tw_reuse: reuse,
+                ..NetConfig::default()
+            };
+            let cx: Cx<'_, Host> = Cx {
+                now: entered.add(Duration::from_millis(ms)),
+                net: &net,
+                mib: &mib,
+            };
+            tw.successor(&cx, chose, loopback).is_some()
+        };
+        let rows = [
+            // reuse, chosen, loopback, ms, timestamps, FIN-WAIT-2: the answer
+            (1, false, false, 1_001, true, false, true),
+            (1, false, false, 1_000, true, false, false),
+            (1, false, false, 1_001, false, false, false),
+            (1, false, false, 1_001, true, true, false),
+            (0, false, true, 5_000, true, false, false),
+            (2, false, true, 1_001, true, false, true),
+            (2, false, false, 1_001, true, false, false),
+            (0, true, false, 0, true, false, true),
+            (0, true, false, 0, true, true, true),
+            (1, true, true, 9_000, false, false, false),
+        ];
+        for (reuse, chose, loopback, ms, ts, fin, want) in rows {
+            let got = ask(reuse, chose, loopback, ms, ts, fin);
+            assert_eq!(got, want, "{reuse} {chose} {loopback} {ms} {ts} {fin}");
+        }
+        let (_, tw) = run(10_000, 0, Flags::ACK.with(Flags::FIN), None);
+        assert_eq!(tw.next_iss(), SeqNum::new(500 + 65_537));
     }
     #[test]
     fn control_plain_fin() {

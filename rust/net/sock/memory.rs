@@ -68,4 +68,10 @@ impl<P: Protocol> Locked<'_, P> {
         // SAFETY: Valid.
         unsafe { bindings::sk_under_memory_pressure(self.sk.as_ptr()) }
     }
+
+    /// Whether the pool is used up, and the socket has more to send than each of them may.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        // SAFETY: Valid.
+        unsafe { bindings::sk_out_of_memory(self.sk.as_ptr()) }
+    }
 }

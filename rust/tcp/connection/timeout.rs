@@ -65,7 +65,7 @@ impl<P: Platform> Connection<P> {
                     cx.net.syn_retries
                 }
             }
-            _ if self.orphan => cx.net.orphan_retries,
+            _ if self.orphan => self.orphan_retries(cx),
             _ => cx.net.retries2,
         };
         self.retries >= most
@@ -78,6 +78,9 @@ impl<P: Platform> Connection<P> {
         }
         if self.retries == 0 {
             self.retries_since = cx.now;
+        }
+        if self.yields_to_crowd(cx) {
+            return;
         }
         if self.too_many_retries(cx) {
             self.give_up(cx);
@@ -139,8 +142,14 @@ impl<P: Platform> Connection<P> {
         }
         // A peer that keeps answering may keep its window shut for ever (MUST-37), unless nobody
         // is left to wait for it.
-        let waits_alone = self.orphan && self.rtt.backoff() >= cx.net.orphan_retries;
-        if waits_alone || self.too_many_retries(cx) {
+        if self.has_waited_alone(cx) {
+            self.give_up(cx);
+            return;
+        }
+        if self.yields_to_crowd(cx) {
+            return;
+        }
+        if self.too_many_retries(cx) {
             self.give_up(cx);
             return;
         }

@@ -257,7 +257,11 @@ impl<P: Platform> Connection<P> {
                 self.reset_now(cx);
             }
             ConnState::FinWait2 => self.events.set(Events::TIME_WAIT),
-            _ => self.queue_fin(cx),
+            _ => {
+                if !self.yields_to_crowd(cx) {
+                    self.queue_fin(cx);
+                }
+            }
         }
     }
 
@@ -267,7 +271,7 @@ impl<P: Platform> Connection<P> {
         self.reset_now(cx);
     }
 
-    fn reset_now(&mut self, cx: &Cx<'_, P>) {
+    pub(super) fn reset_now(&mut self, cx: &Cx<'_, P>) {
         match self.state {
             ConnState::SynReceived
             | ConnState::Established

@@ -15,6 +15,8 @@ pub mod fuzz;
 mod options;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod orphans;
 mod pair;
 mod platform;
 mod raw;

@@ -6,7 +6,7 @@ use crate::platform::{make_memory_scarce, HostLog};
 use crate::raw::*;
 use crate::replay::{replay, replay_records};
 use crate::tcp::{
-    connection::{Connection, IcmpError, Origin},
+    connection::{Connection, Crowd, IcmpError, Origin},
     context::Cx,
     log::{Kind, Kinds, LossBy, Reason, Record, Recorder, Why, BYTES},
     mib::Mib,
@@ -382,6 +382,7 @@ fn rare_calls_are_replayed() {
     raw.with(|conn, _| {
         conn.push_out();
         conn.set_memory(Memory::Short);
+        conn.set_crowd(Crowd::Half);
     });
     configure(&mut raw, |config| config.nodelay = true);
     raw.pass(ms(3_000));
@@ -393,6 +394,7 @@ fn rare_calls_are_replayed() {
         Kind::InMtu,
         Kind::InLetGo,
         Kind::InMemory,
+        Kind::InCrowd,
         Kind::InAbort,
     ] {
         assert_eq!(of(&log, kind).len(), 1, "{kind:?}");

@@ -8,7 +8,7 @@ use crate::platform::{Counters, HostLog, List, Tree};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{Connection, Disposition, IcmpError, OpenParams, Origin},
+    connection::{Connection, Crowd, Disposition, IcmpError, OpenParams, Origin},
     context::Cx,
     handshake::SynRcvd,
     log::{
@@ -463,6 +463,10 @@ impl Player<'_> {
             Kind::InMemory => {
                 let kinds = [Memory::Plenty, Memory::Short, Memory::Gone];
                 conn.set_memory(*kinds.get(a as usize).ok_or("no such memory")?);
+            }
+            Kind::InCrowd => {
+                let kinds = [Crowd::Few, Crowd::Quarter, Crowd::Half, Crowd::TooMany];
+                conn.set_crowd(*kinds.get(a as usize).ok_or("no such crowd")?);
             }
             Kind::InPush => conn.mark_push(),
             Kind::InUrgent => conn.mark_urgent(),

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What costs memory without a user: orphans (tcp_max_orphans), TIME-WAIT (tcp_max_tw_buckets), and
+ * ports in TIME-WAIT that connect() takes (tcp_tw_reuse, tcp_tw_reuse_delay).
+ */
+#include "common.h"
+#include <sched.h>
+
+/* A file of the settings of the stack under test. */
+static FILE *setting(const char *name, const char *mode)
+{
+	char path[100];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s", is_kernels() ? "ipv4" : "rusttcp", name);
+	f = fopen(path, mode);
+	must(f);
+	return f;
+}
+
+static void set(const char *name, long value)
+{
+	FILE *f = setting(name, "w");
+
+	must(fprintf(f, "%ld\n", value) > 0 && fclose(f) == 0);
+}
+
+static long get(const char *name)
+{
+	FILE *f = setting(name, "r");
+	long value;
+
+	must(fscanf(f, "%ld", &value) == 1);
+	fclose(f);
+	return value;
+}
+
+/* A counter of the stack under test: lines of names, each with a line of values below. */
+static long counter(const char *want)
+{
+	FILE *f = fopen(is_kernels() ? "/proc/net/netstat" : "/proc/net/rusttcp_stat", "r");
+	static char names[16384], values[16384];
+	char *name, *value, *n, *v;
+	long found = -1;
+
+	must(f);
+	while (found < 0 && fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
+		name = strtok_r(names, " \n", &n);
+		value = strtok_r(values, " \n", &v);
+		for (; name && value; name = strtok_r(NULL, " \n", &n), value = strtok_r(NULL, " \n", &v))
+			if (!strcmp(name, want))
+				found = atol(value);
+	}
+	fclose(f);
+	must(found >= 0);
+	return found;
+}
+
+/* How many connections with that local port are in that state. */
+static int in_state(int port, unsigned int state)
+{
+	FILE *f = fopen(proc_file(), "r");
+	unsigned int local, is;
+	char line[512];
+	int n = 0;
+
+	must(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*[^:]:%x %*[^:]:%*x %x", &local, &is) == 2)
+			n += (int)local == port && is == state;
+	fclose(f);
+	return n;
+}
+
+static int port_of(int fd)
+{
+	return ntohs(local_of(fd).sin_port);
+}
+
+/* Two ends, of which the first has more to send than the second, who does not read, has room for. */
+static void new_full_pair(int fds[2])
+{
+	static char data[65536];
+
+	new_pair(fds);
+	while (send(fds[0], data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+}
+
+/* What the host had. */
+static long max_orphans = -1;
+
+static void restore(void)
+{
+	if (max_orphans >= 0)
+		set("tcp_max_orphans", max_orphans);
+}
+
+static void test_orphans(void)
+{
+	enum { ORPHANS = 3 };
+	int old[ORPHANS][2], new[2], held[2], gone = 0;
+	long aborted;
+
+	max_orphans = get("tcp_max_orphans");
+	must(atexit(restore) == 0);
+	set("tcp_max_orphans", 1000);
+	for (int i = 0; i < ORPHANS; i++) {
+		new_full_pair(old[i]);
+		close(old[i][0]);
+	}
+	new_full_pair(new);
+	new_full_pair(held);
+	/* The kernel counts ten times a second. */
+	usleep(300000);
+	for (int i = 0; i < ORPHANS; i++)
+		gone += so_error(old[i][1]) != 0;
+	ktap(gone == 0, "orphans: below the limit they go on");
+	aborted = counter("TCPAbortOnMemory");
+	set("tcp_max_orphans", ORPHANS - 1);
+	close(new[0]);
+	ktap(until(so_error(new[1]) == ECONNRESET), "orphans: one too many is reset");
+	ktap(until(counter("TCPAbortOnMemory") > aborted), "orphans: and counted");
+	for (int i = 0; i < 8000 && !gone; i++) {
+		for (int j = 0; j < ORPHANS; j++)
+			gone += so_error(old[j][1]) == ECONNRESET;
+		usleep(1000);
+	}
+	ktap(gone > 0, "orphans: those that are there end at their timers");
+	ktap(so_error(held[1]) == 0 && send(held[1], "x", 1, 0) == 1, "orphans: who has a user goes on");
+	set("tcp_max_orphans", max_orphans);
+	close(held[0]);
+	close(held[1]);
+	close(new[1]);
+	for (int i = 0; i < ORPHANS; i++)
+		close(old[i][1]);
+}
+
+/* A connection whose first end closes first. */
+static int finished_pair(void)
+{
+	int fds[2], port;
+	char byte;
+
+	new_pair(fds);
+	port = port_of(fds[0]);
+	close(fds[0]);
+	must(recv(fds[1], &byte, 1, 0) == 0);
+	close(fds[1]);
+	return port;
+}
+
+static void test_time_waits(void)
+{
+	long was = get("tcp_max_tw_buckets"), overflows = counter("TCPTimeWaitOverflow");
+	int port = finished_pair();
+
+	ktap(until(in_state(port, 6) == 1), "TIME-WAIT: there is an entry");
+	ktap(counter("TCPTimeWaitOverflow") == overflows, "TIME-WAIT: no overflow");
+	set("tcp_max_tw_buckets", 0);
+	port = finished_pair();
+	ktap(until(counter("TCPTimeWaitOverflow") > overflows), "TIME-WAIT: an overflow is counted");
+	ktap(in_state(port, 6) == 0, "TIME-WAIT: without an entry");
+	set("tcp_max_tw_buckets", was);
+	port = finished_pair();
+	ktap(until(in_state(port, 6) == 1), "TIME-WAIT: with the old limit there is one again");
+}
+
+/* From now on connect() has one port to choose from. */
+static void one_port(int port)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+
+	must(f && fprintf(f, "%d %d\n", port, port) > 0 && fclose(f) == 0);
+}
+
+/* connect() from the one port there is, or from the same one by bind(). */
+static int connect_from(int port, struct endpoint *to)
+{
+	struct endpoint sin = at("127.0.0.1", port);
+	int fd = new_socket(), one = 1, error;
+
+	must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	must(!port || bind(fd, SA(sin), sizeof(sin)) == 0);
+	if (connect(fd, SA(*to), sizeof(*to)) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* The listener's end of the connection, which closes second. False if it does not work. */
+static bool serve(int listener, int fd)
+{
+	int s = accept(listener, NULL, NULL);
+	char byte;
+	bool good = s >= 0 && send(fd, "a", 1, 0) == 1 && recv(s, &byte, 1, 0) == 1 &&
+		    send(s, "b", 1, 0) == 1 && recv(fd, &byte, 1, 0) == 1;
+
+	close(fd);
+	good = good && recv(s, &byte, 1, 0) == 0;
+	close(s);
+	return good;
+}
+
+static void test_reuse(void)
+{
+	long was = get("tcp_tw_reuse"), delay = get("tcp_tw_reuse_delay"), recycled;
+	int port = 7401 + 4 * v6, listener, fd, s;
+	struct endpoint to;
+	char byte;
+
+	ktap(was == 2 && delay == 1000, "tcp_tw_reuse: the defaults");
+	listener = new_listener(4, &to);
+	one_port(port);
+	fd = connect_from(0, &to);
+	must(fd >= 0 && port_of(fd) == port);
+	ktap(serve(listener, fd) && until(in_state(port, 6) == 1), "tcp_tw_reuse: a port in TIME-WAIT");
+	expect(connect_from(0, &to), -1, EADDRNOTAVAIL, "tcp_tw_reuse: not within a second");
+	set("tcp_tw_reuse", 0);
+	usleep(1200000);
+	expect(connect_from(0, &to), -1, EADDRNOTAVAIL, "tcp_tw_reuse: 0, not later either");
+	recycled = counter("TWRecycled");
+	set("tcp_tw_reuse", 2);
+	fd = connect_from(0, &to);
+	ktap(fd >= 0 && port_of(fd) == port, "tcp_tw_reuse: 2, the port again after a second");
+	ktap(fd >= 0 && serve(listener, fd), "tcp_tw_reuse: which works");
+	ktap(counter("TWRecycled") == recycled + 1, "tcp_tw_reuse: counted");
+	set("tcp_tw_reuse_delay", 10);
+	must(until(in_state(port, 6) == 1));
+	usleep(50000);
+	fd = connect_from(0, &to);
+	ktap(fd >= 0 && serve(listener, fd), "tcp_tw_reuse_delay: 10 ms");
+	set("tcp_tw_reuse", 0);
+	must(until(in_state(port, 6) == 1));
+	fd = connect_from(port, &to);
+	ktap(fd >= 0 && serve(listener, fd), "a port that bind() chose: at once, with tcp_tw_reuse 0");
+	/* Without timestamps nothing tells the old connection from the new. */
+	set("tcp_timestamps", 0);
+	port++;
+	one_port(port);
+	fd = connect_from(0, &to);
+	ktap(fd >= 0 && serve(listener, fd), "a connection without timestamps");
+	must(until(in_state(port, 6) == 1));
+	set("tcp_timestamps", 1);
+	expect(connect_from(port, &to), -1, EADDRNOTAVAIL, "without timestamps: not even by bind()");
+	set("tcp_tw_reuse", 1);
+	usleep(50000);
+	expect(connect_from(0, &to), -1, EADDRNOTAVAIL, "without timestamps: not with tcp_tw_reuse 1");
+	/* FIN-WAIT-2 is not searched out. */
+	port++;
+	one_port(port);
+	fd = connect_from(0, &to);
+	must(fd >= 0);
+	s = accept(listener, NULL, NULL);
+	close(fd);
+	must(recv(s, &byte, 1, 0) == 0 && until(in_state(port, 5) == 1));
+	usleep(50000);
+	expect(connect_from(0, &to), -1, EADDRNOTAVAIL, "FIN-WAIT-2: not with tcp_tw_reuse 1");
+	fd = connect_from(port, &to);
+	ktap(fd >= 0 && serve(listener, fd), "FIN-WAIT-2: by bind(); the peer's half is reset");
+	ktap(so_error(s) == EPIPE, "FIN-WAIT-2: and knows");
+	close(s);
+	close(listener);
+}
+
+/* The other settings are a namespace's: those of one of our own, whose loopback is up. */
+static void own_namespace(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	max_orphans = -1;
+	must(unshare(CLONE_NEWNET) == 0);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	must(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
+	close(fd);
+}
+
+int main(void)
+{
+	ktap_begin();
+	test_orphans();
+	own_namespace();
+	test_time_waits();
+	test_reuse();
+	return ktap_end();
+}
