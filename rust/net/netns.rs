@@ -104,6 +104,13 @@ impl Net {
             // SAFETY: Plain call.
             max_orphans: unsafe { bindings::max_orphans() },
             max_tw_buckets: u32::try_from(v4.tcp_death_row.sysctl_max_tw_buckets).unwrap_or(0),
+            retries1: v4.sysctl_tcp_retries1,
+            mtu_probing: v4.sysctl_tcp_mtu_probing,
+            base_mss: mss(v4.sysctl_tcp_base_mss),
+            mtu_probe_floor: mss(v4.sysctl_tcp_mtu_probe_floor),
+            min_snd_mss: mss(v4.sysctl_tcp_min_snd_mss),
+            probe_threshold: u16::try_from(v4.sysctl_tcp_probe_threshold).unwrap_or(0),
+            probe_interval_s: u64::from(v4.sysctl_tcp_probe_interval),
             tw_reuse: v4.sysctl_tcp_tw_reuse,
             tw_reuse_delay_ms: u64::from(v4.sysctl_tcp_tw_reuse_delay),
             max_syn_backlog: u32::try_from(v4.sysctl_max_syn_backlog).unwrap_or(0),
@@ -126,6 +133,11 @@ impl Net {
 
 /// Bytes of the longest name of a congestion control, with the zero at its end.
 const CONGESTION_NAME: usize = bindings::TCP_CA_NAME_MAX as usize;
+
+/// A segment size within what the core takes.
+fn mss(bytes: c_int) -> u16 {
+    u16::try_from(bytes.clamp(48, 65_535)).unwrap_or(48)
+}
 
 /// Ticks to milliseconds.
 fn jiffies_to_ms(ticks: c_int) -> u64 {
@@ -150,6 +162,13 @@ pub(crate) struct TcpSysctls {
     /// As it was at boot: what was written since can't be read.
     pub(crate) max_orphans: u32,
     pub(crate) max_tw_buckets: u32,
+    pub(crate) retries1: u8,
+    pub(crate) mtu_probing: u8,
+    pub(crate) base_mss: u16,
+    pub(crate) mtu_probe_floor: u16,
+    pub(crate) min_snd_mss: u16,
+    pub(crate) probe_threshold: u16,
+    pub(crate) probe_interval_s: u64,
     pub(crate) tw_reuse: u8,
     pub(crate) tw_reuse_delay_ms: u64,
     pub(crate) max_syn_backlog: u32,

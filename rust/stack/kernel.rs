@@ -61,6 +61,10 @@ impl TxBuffer for SegBuf {
         self.cb_mut().len = SkBuff::len(self);
         Ok(rest)
     }
+
+    fn join(&mut self, next: Self) -> Result<(), Self> {
+        self.try_merge(next)
+    }
 }
 
 impl RxBuffer for SegBuf {

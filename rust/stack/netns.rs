@@ -240,6 +240,13 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         min_tso_segs: s.min_tso_segs,
         rto_min: Duration::from_micros(s.rto_min_us),
         rto_max: Duration::from_millis(s.rto_max_ms),
+        retries1: s.retries1,
+        mtu_probing: s.mtu_probing,
+        base_mss: s.base_mss,
+        mtu_probe_floor: s.mtu_probe_floor,
+        min_snd_mss: s.min_snd_mss,
+        probe_threshold: s.probe_threshold,
+        probe_interval: Duration::from_secs(s.probe_interval_s),
         tw_reuse: s.tw_reuse,
         tw_reuse_delay: Duration::from_millis(s.tw_reuse_delay_ms),
         ..NetConfig::default()

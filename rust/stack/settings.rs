@@ -41,6 +41,8 @@ pub(crate) struct Knob {
     set: fn(&mut TcpSysctls, Value),
 }
 
+/// Bytes of a segment.
+const MSS: Shape = Shape::Number(48, 65_535);
 const BYTE: Shape = Shape::Number(0, 255);
 const INT: Shape = Shape::Number(0, i32::MAX as u64);
 /// Seconds that don't overflow as milliseconds in 32 bits.
@@ -90,6 +92,7 @@ macro_rules! sizes {
 /// All settings. Their ranges are those of `net.ipv4`.
 pub(crate) static KNOBS: [Knob; COUNT] = [
     switch!(c"tcp_abort_on_overflow", abort_on_overflow),
+    knob!(c"tcp_base_mss", base_mss, MSS),
     Knob {
         name: c"tcp_congestion_control",
         shape: Shape::Algorithm,
@@ -106,9 +109,15 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_max_orphans", max_orphans, INT),
     knob!(c"tcp_max_syn_backlog", max_syn_backlog, INT),
     knob!(c"tcp_max_tw_buckets", max_tw_buckets, INT),
+    knob!(c"tcp_min_snd_mss", min_snd_mss, MSS),
     knob!(c"tcp_min_tso_segs", min_tso_segs, Shape::Number(1, 255)),
     switch!(c"tcp_moderate_rcvbuf", moderate_rcvbuf),
+    knob!(c"tcp_mtu_probe_floor", mtu_probe_floor, MSS),
+    knob!(c"tcp_mtu_probing", mtu_probing, Shape::Number(0, 2)),
     knob!(c"tcp_orphan_retries", orphan_retries, BYTE),
+    knob!(c"tcp_probe_interval", probe_interval_s, Shape::Number(0, u32::MAX as u64)),
+    knob!(c"tcp_probe_threshold", probe_threshold, Shape::Number(0, u16::MAX as u64)),
+    knob!(c"tcp_retries1", retries1, BYTE),
     knob!(c"tcp_retries2", retries2, BYTE),
     switch!(c"tcp_rfc1337", rfc1337),
     sizes!(c"tcp_rmem", rmem),
@@ -135,7 +144,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 30;
+pub(crate) const COUNT: usize = 37;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

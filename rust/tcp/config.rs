@@ -68,6 +68,20 @@ pub(crate) struct NetConfig {
     pub(crate) rto_max: Duration,
     /// The longest delay of an ACK.
     pub(crate) delack: Duration,
+    /// Time-outs in a row after which the path is suspected.
+    pub(crate) retries1: u8,
+    /// Search for the path's MTU: 0 never, 1 when stuck, 2 always.
+    pub(crate) mtu_probing: u8,
+    /// The payload of a segment that the search begins with, bytes.
+    pub(crate) base_mss: u16,
+    /// The smallest payload that it goes down to.
+    pub(crate) mtu_probe_floor: u16,
+    /// The smallest MSS that a peer or a path may talk us into, at least 48.
+    pub(crate) min_snd_mss: u16,
+    /// How many bytes the search leaves open.
+    pub(crate) probe_threshold: u16,
+    /// How long until the search begins again.
+    pub(crate) probe_interval: Duration,
     /// Length of TIME-WAIT: 2 MSL.
     pub(crate) time_wait: Duration,
     /// Whether an active open may search out a port that is in TIME-WAIT: 0 never, 1 always, 2 on
@@ -103,6 +117,13 @@ crate::tcp::log::fields!(NetConfig {
     rto_min,
     rto_max,
     delack,
+    retries1,
+    mtu_probing,
+    base_mss,
+    mtu_probe_floor,
+    min_snd_mss,
+    probe_threshold,
+    probe_interval,
     time_wait,
     tw_reuse,
     tw_reuse_delay,
@@ -140,6 +161,13 @@ impl Default for NetConfig {
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             delack: Duration::from_millis(40),
+            retries1: 3,
+            mtu_probing: 0,
+            base_mss: 1024,
+            mtu_probe_floor: 48,
+            min_snd_mss: 48,
+            probe_threshold: 8,
+            probe_interval: Duration::from_secs(600),
             time_wait: Duration::from_secs(60),
             tw_reuse: 2,
             tw_reuse_delay: Duration::from_secs(1),

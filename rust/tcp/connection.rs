@@ -11,6 +11,7 @@ mod ack;
 mod explain;
 mod fast_path;
 mod input;
+mod mtu;
 mod orphan;
 mod output;
 mod syn_sent;
@@ -31,6 +32,7 @@ use super::{
     info::Stats,
     log::{Kind, Why},
     mib::Mib,
+    mtu_probe::MtuSearch,
     pacing::Pacing,
     platform::{Memory, Platform},
     recv::{AckOwed, Recv},
@@ -227,7 +229,7 @@ impl Timestamping {
     }
 }
 
-/// The smallest MSS that we let a peer or a path talk us into (CVE-2019-11479).
+/// The least that tcp_min_snd_mss can be: room for all options, and 8 bytes (CVE-2019-11479).
 pub(crate) const MIN_MSS: u16 = 48;
 /// The MSS of a peer over IPv4 that names none.
 const DEFAULT_MSS: u16 = 536;
@@ -332,6 +334,10 @@ pub(crate) struct Connection<P: Platform> {
     mss_peer: u16,
     /// Most payload in a segment: Eff.snd.MSS (RFC 9293, 3.7.1), timestamps subtracted.
     mss_eff: u16,
+    /// The smallest MSS that a peer or a path may talk us into.
+    least_mss: u16,
+    /// The search for the path's MTU.
+    search: MtuSearch,
     gso_max: u32,
     /// When something last came from the peer.
     last_recv: Instant,
@@ -400,6 +406,8 @@ impl<P: Platform> Connection<P> {
             mss_route: 1460,
             mss_peer: DEFAULT_MSS,
             mss_eff: DEFAULT_MSS,
+            least_mss: MIN_MSS,
+            search: MtuSearch::default(),
             gso_max: 0,
             last_recv: Instant::default(),
             last_sent: Instant::default(),
@@ -441,6 +449,7 @@ impl<P: Platform> Connection<P> {
             Instant::default()
         };
         conn.last_recv = cx.now;
+        conn.begin_mtu_search(cx);
         conn.update_mss();
         conn.start_congestion(cx);
         conn
@@ -707,12 +716,10 @@ impl<P: Platform> Connection<P> {
     /// Eff.snd.MSS = min(SendMSS, route) less the options that every segment carries
     /// (RFC 9293, 3.7.1).
     fn update_mss(&mut self) {
-        let mut mss = self.mss_peer.min(self.mss_route);
-        if self.config.user_mss != 0 {
-            mss = mss.min(self.config.user_mss);
-        }
-        let options = if self.ts.enabled { 12 } else { 0 };
-        self.mss_eff = mss.max(MIN_MSS).saturating_sub(options);
+        let most = self.most_segment();
+        let mss = self.search.bound().map_or(most, |bound| most.min(bound));
+        let mss = mss.max(self.least_mss);
+        self.mss_eff = mss.saturating_sub(self.option_bytes());
     }
 
     /// Ends the connection with an error: both queues of sent data go, unread data stays.

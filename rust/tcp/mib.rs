@@ -85,6 +85,10 @@ mib! {
     TCPRenoRecovery,
     /// Fast retransmissions.
     TCPFastRetrans,
+    /// Probes of the path's MTU that arrived (RFC 4821).
+    TCPMTUPSuccess,
+    /// Probes of the path's MTU that did not.
+    TCPMTUPFail,
     /// Out-of-order segments queued.
     TCPOFOQueue,
     /// Out-of-order segments dropped for want of room.

@@ -35,6 +35,7 @@ pub(crate) mod info;
 pub(crate) mod isn;
 pub(crate) mod log;
 pub(crate) mod mib;
+pub(crate) mod mtu_probe;
 pub(crate) mod pacing;
 pub(crate) mod platform;
 pub(crate) mod port;

@@ -62,6 +62,9 @@ pub(crate) trait Buffer {
 pub(crate) trait TxBuffer: Buffer + Sized {
     /// Splits off everything behind the first `n` bytes, `0 < n < len`. The notes are not split.
     fn split_off(&mut self, n: u32) -> Result<Self, NoMemory>;
+    /// Appends the payload of `next` if that is cheap; gives it back otherwise. The notes are not
+    /// joined.
+    fn join(&mut self, next: Self) -> Result<(), Self>;
 }
 
 /// A received buffer.

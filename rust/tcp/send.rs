@@ -208,6 +208,43 @@ impl<P: Platform> Send<P> {
         Ok(Some(meta))
     }
 
+    /// Joins unsent buffers until the first one has `len` bytes. `false`: that is not to be had.
+    pub(crate) fn gather(&mut self, len: u32) -> bool {
+        let Some(mut first) = self.unsent.pop_front() else {
+            return false;
+        };
+        let mut good = true;
+        while good && first.len() < len {
+            // The end of a record (MSG_EOR) stays the end of a segment.
+            let ends = first.meta().flags.has(SegFlags::END);
+            let next = if ends { None } else { self.unsent.pop_front() };
+            let Some(next) = next else {
+                good = false;
+                break;
+            };
+            let (meta, before) = (*next.meta(), first.truesize().saturating_add(next.truesize()));
+            let joined = first.join(next);
+            if self.log.kinds().has(Kinds::INPUTS) {
+                let words = [u32::from(joined.is_ok()), first.truesize()];
+                self.log.note(Kinds::INPUTS, Kind::Merge, 0, 0, &words);
+            }
+            match joined {
+                Ok(()) => {
+                    let saved = before.saturating_sub(first.truesize());
+                    self.mem = self.mem.saturating_sub(saved);
+                    first.meta_mut().end = meta.end;
+                    first.meta_mut().flags = meta.flags;
+                }
+                Err(next) => {
+                    self.unsent.push_front(next);
+                    good = false;
+                }
+            }
+        }
+        self.unsent.push_front(first);
+        good
+    }
+
     /// Cuts a buffer and its notes at `n` bytes, `0 < n < len`, and counts what that costs.
     fn cut(&mut self, buf: &mut P::TxBuf, n: u32) -> Result<P::TxBuf, NoMemory> {
         let before = buf.truesize();

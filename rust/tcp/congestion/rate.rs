@@ -178,6 +178,12 @@ impl Rate {
         });
     }
 
+    /// The `len` bytes that were just found lost tell nothing of congestion.
+    pub(crate) fn forgive(&mut self, len: u32) {
+        self.lost = self.lost.wrapping_sub(len);
+        self.too_much = None;
+    }
+
     /// The ACK is worked off; `delivered` bytes arrived by it: 3.3, GenerateRateSample().
     pub(crate) fn on_ack(
         &mut self,

@@ -133,6 +133,9 @@ impl<P: Platform> Connection<P> {
         self.soft_error = None;
         self.rtt.reset_backoff();
         self.send.dupacks = 0;
+        if self.search.out().is_some() {
+            self.look_at_mtu_probe(cx);
+        }
         self.on_progress(cx, bytes);
         self.rearm_retransmit(cx);
         self.arm_tail_probe(cx);
@@ -349,7 +352,12 @@ impl<P: Platform> Connection<P> {
         let lost = self.send.rate.lost();
         let losses = self.send.detect_lost(moment);
         let newly = self.send.rate.lost().wrapping_sub(lost);
-        self.log_loss(cx, LossBy::Rack, newly);
+        let by_size = losses.fresh
+            && self.send.recovery == Recovery::Open
+            && self.is_mtu_probe_lost(cx);
+        if !by_size {
+            self.log_loss(cx, LossBy::Rack, newly);
+        }
         match losses.look_at {
             Some(at) => self.timers.set(Timer::Reorder, at.max(cx.now)),
             None => self.timers.stop(Timer::Reorder),
@@ -357,7 +365,8 @@ impl<P: Platform> Connection<P> {
         if losses.again > 0 {
             cx.mib.add(Mib::TCPLostRetransmit, u64::from(losses.again));
         }
-        if losses.fresh && self.send.recovery == Recovery::Open {
+        let any = losses.fresh || losses.again > 0;
+        if any && !by_size && self.send.recovery == Recovery::Open {
             cx.count(Mib::TCPSackRecovery);
             self.enter_recovery(cx, flight);
         }

@@ -2,7 +2,7 @@
 
 //! What to send next (RFC 9293, section 3.8; RFC 6675, section 5).
 
-use super::{explain::Outgoing, Connection, Probe, Transmit};
+use super::{explain::Outgoing, mtu::Turn, Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
     handshake::{least_ecn, opening_window},
@@ -23,11 +23,13 @@ use crate::tcp::{
 const RETRY: Duration = Duration::from_millis(10);
 
 /// What the next data segment is.
-enum Next {
+pub(super) enum Next {
     /// The buffer that starts here, sent again.
     Again(SeqNum),
     /// The buffer that was just moved to the retransmission tree.
     Fresh(SeqNum),
+    /// As [`Self::Fresh`], larger than a segment and in one piece all the same (RFC 4821).
+    Probe(SeqNum),
     /// A FIN without data.
     BareFin { again: bool },
 }
@@ -292,7 +294,14 @@ impl<P: Platform> Connection<P> {
                 return Ok(Some((next, Reason::Tail)));
             }
         }
-        Ok(self.next_fresh(cx)?.map(|next| (next, Reason::Data)))
+        match self.next_mtu_probe(cx)? {
+            Turn::Pass => Ok(self.next_fresh(cx)?.map(|next| (next, Reason::Data))),
+            Turn::Send(next) => Ok(Some((next, Reason::Mtu))),
+            Turn::Wait => {
+                self.why = Why::Batch;
+                Ok(None)
+            }
+        }
     }
 
     /// RFC 8985, 7.3: a probe for a lost tail is a segment of new data if there is one that the
@@ -496,7 +505,7 @@ impl<P: Platform> Connection<P> {
 
     /// Makes the header and notes what goes out.
     fn emit_data(&mut self, cx: &Cx<'_, P>, next: Next, reason: Reason) -> Option<Outgoing> {
-        let mss = self.mss_now();
+        let mut mss = self.mss_now();
         let fin_seq = self.send.write_seq;
         let (seq, again) = match next {
             Next::BareFin { again } => {
@@ -509,11 +518,15 @@ impl<P: Platform> Connection<P> {
                 return Some(Outgoing::bare(cx, header, Reason::Fin));
             }
             Next::Again(seq) => (seq, true),
-            Next::Fresh(seq) => (seq, false),
+            Next::Fresh(seq) | Next::Probe(seq) => (seq, false),
         };
+        let is_probe = matches!(next, Next::Probe(_));
         let pipe = self.send.pipe();
         let buf = self.send.rtx.at_or_after_mut(seq)?;
         let len = buf.len();
+        if is_probe {
+            mss = len;
+        }
         let departure = self.pacing.depart(cx.now, len);
         let before = if again {
             pipe
@@ -558,6 +571,9 @@ impl<P: Platform> Connection<P> {
             self.send.fin_sent = true;
             self.send.fin_lost = false;
             self.send.nxt = fin_seq.add(1);
+        }
+        if again && self.search.out().is_some_and(|probe| range.start.before(probe.end)) {
+            self.search.inconclusive();
         }
         self.note_for_undo(cx, range, mss, again);
         self.note_sent(cx, again);

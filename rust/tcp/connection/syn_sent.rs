@@ -105,6 +105,7 @@ impl<P: Platform> Connection<P> {
             }
             _ => self.ts.enabled = false,
         }
+        self.begin_mtu_search(cx);
         self.update_mss();
         self.start_congestion(cx);
     }

@@ -88,6 +88,9 @@ impl<P: Platform> Connection<P> {
         }
         cx.count(Mib::TCPTimeouts);
         self.stats.timed_out(cx.now);
+        if self.state.is_synchronized() {
+            self.look_for_black_hole(cx, self.retries);
+        }
         self.retries = self.retries.saturating_add(1);
         self.log_event(cx, Kind::Timeout, 0, u32::from(self.retries));
         if matches!(self.state, ConnState::SynSent | ConnState::SynReceived) {

@@ -411,6 +411,7 @@ impl<P: Platform> Connection<P> {
         self.gso_max = gso_max;
         if self.mss_route != mss_route {
             self.mss_route = mss_route;
+            self.search.limit(mss_route);
             if self.state.is_synchronized() {
                 self.update_mss();
             }
@@ -463,8 +464,14 @@ impl<P: Platform> Connection<P> {
             return;
         }
         self.mss_route = mss_route.max(MIN_ROUTE_MSS);
+        self.search.limit(self.mss_route);
+        let before = self.mss_eff;
         self.update_mss();
-        if self.send.in_flight() > 0 && self.state.is_synchronized() {
+        if self.mss_eff == before {
+            // Segments are smaller than that already: the probe alone can be too large.
+            self.on_mtu_probe_refused(cx);
+        } else if self.send.in_flight() > 0 && self.state.is_synchronized() {
+            self.search.inconclusive();
             // Not a sign of congestion: the window stays (RFC 1191, section 6.4).
             let _ = self.send.mark_all_lost();
             self.log_loss(cx, LossBy::Size, self.send.lost);

@@ -273,6 +273,32 @@ impl<P: Platform> Send<P> {
         }
     }
 
+    /// Takes the buffers from `start` to `end` to be lost; tells how many bytes that makes.
+    pub(crate) fn mark_range_lost(&mut self, start: SeqNum, end: SeqNum) -> u32 {
+        let mut newly = 0u32;
+        let mut pos = start;
+        while let Some(buf) = self.rtx.at_or_after_mut(pos) {
+            let (meta, len) = (*buf.meta(), buf.len());
+            if meta.seq.after_or_eq(end) {
+                break;
+            }
+            pos = meta.end;
+            if meta.flags.has(SegFlags::SACKED) || meta.flags.has(SegFlags::LOST) {
+                continue;
+            }
+            let flags = &mut buf.meta_mut().flags;
+            if meta.flags.has(SegFlags::RETRANS) {
+                flags.clear(SegFlags::RETRANS);
+                self.retrans = self.retrans.saturating_sub(len);
+            }
+            flags.set(SegFlags::LOST);
+            newly = newly.saturating_add(len);
+            self.rtx_hint = self.rtx_hint.earliest(meta.seq);
+        }
+        self.lost = self.lost.saturating_add(newly);
+        newly
+    }
+
     /// After a time-out: all that is not selectively acknowledged is lost. If the first buffer
     /// is marked as acknowledged, the peer dropped what it had reported (RFC 2018, section 8), and
     /// the marks mean nothing; true if that is so.

@@ -26,6 +26,7 @@ const LINK: Link = Link {
     duplicate: 0,
     joins: false,
     path_mss: 0,
+    black_hole: false,
     stall: 0,
     mark: 0,
 };

@@ -38,6 +38,8 @@ mod log;
 #[cfg(test)]
 mod mechanisms;
 #[cfg(test)]
+mod mtu;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod segment_arrives;

@@ -59,6 +59,8 @@ pub(crate) struct Link {
     /// The path takes segments of that many bytes (without the fixed headers) only; 0: of any size.
     /// Larger ones are answered by ICMP.
     pub(crate) path_mss: u16,
+    /// No ICMP comes of that.
+    pub(crate) black_hole: bool,
     /// What takes part in ECN is marked.
     pub(crate) mark: u64,
     /// Now and then everything stands still for up to 300 ms, and goes on in order.
@@ -389,6 +391,9 @@ impl Pair {
         }
         let link = self.link;
         if link.path_mss != 0 && wire.0.len() + wire.1.len() > usize::from(link.path_mss) + 20 {
+            if link.black_hole {
+                return;
+            }
             let at = self.now.add(Duration::from_micros(link.delay_us));
             self.icmp.push((at, i, link.path_mss, header.seq));
             return;

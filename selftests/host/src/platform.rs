@@ -72,6 +72,14 @@ impl TxBuffer for Buf {
         }
         Ok(Self::new(self.bytes.split_off(n as usize)))
     }
+    fn join(&mut self, mut next: Self) -> Result<(), Self> {
+        let (every, count) = SCARCITY.get();
+        if every > 0 && count % every == 1 {
+            return Err(next);
+        }
+        self.bytes.append(&mut next.bytes);
+        Ok(())
+    }
 }
 
 impl RxBuffer for Buf {

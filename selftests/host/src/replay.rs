@@ -86,6 +86,22 @@ impl TxBuffer for Blank {
         self.truesize = left;
         Ok(rest)
     }
+    fn join(&mut self, next: Self) -> Result<(), Self> {
+        self.merge(next)
+    }
+}
+
+impl Blank {
+    /// As it was when it was recorded.
+    fn merge(&mut self, next: Self) -> Result<(), Self> {
+        let [joined, truesize, _] = answer(Kind::Merge);
+        self.truesize = truesize;
+        if joined == 0 {
+            return Err(next);
+        }
+        self.len += next.len;
+        Ok(())
+    }
 }
 
 impl RxBuffer for Blank {
@@ -96,13 +112,7 @@ impl RxBuffer for Blank {
         self.len -= n;
     }
     fn try_merge(&mut self, next: Self) -> Result<(), Self> {
-        let [joined, truesize, _] = answer(Kind::Merge);
-        self.truesize = truesize;
-        if joined == 0 {
-            return Err(next);
-        }
-        self.len += next.len;
-        Ok(())
+        self.merge(next)
     }
 }
 

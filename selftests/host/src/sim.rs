@@ -107,6 +107,7 @@ fn simulate(
         } else {
             0
         },
+        black_hole: false,
     };
     let mut pair = Pair::new(seed, link);
     pair.slowly = slowly;
@@ -118,6 +119,17 @@ fn simulate(
         pair.meddling.pressure = [0, 50, 200][tricks.below(3) as usize];
         pair.meddling.rng = Some(tricks);
     }
+    // Probes of the path's MTU; and a path whose MTU falls at some time without a word, which only
+    // they can get past.
+    let mut search = Rng::new(seed ^ 0xb1ac_401e);
+    let probing = if search.chance(300) {
+        1 + search.below(2) as u8
+    } else {
+        0
+    };
+    pair.link.black_hole = probing > 0 && search.chance(500);
+    let falls = (pair.link.black_hole && search.chance(700))
+        .then(|| (search.below(300), 200 + search.below(1_200) as u16));
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
@@ -136,6 +148,8 @@ fn simulate(
         if choice.chance(100) {
             end.pacing.1 = 100_000 + choice.below(10_000_000);
         }
+        end.net.mtu_probing = probing;
+        end.net.probe_interval = Duration::from_secs(1 + search.below(100));
         end.config.nodelay = rng.chance(500);
         end.net.sack = rng.chance(700);
         end.net.timestamps = rng.chance(700);
@@ -190,6 +204,10 @@ fn simulate(
         steps += 1;
         if steps > 3_000_000 {
             return Err(tell(&pair, "endless"));
+        }
+        if let Some((at, mss)) = falls.filter(|(at, _)| *at == steps) {
+            pair.link.path_mss = mss;
+            pair.log.push(format!("step {at}: segments of {mss} at most"));
         }
         for i in 0..2 {
             act(&mut pair, &mut users, &mut rng, i)?;

@@ -14,6 +14,7 @@ const CLEAN: Link = Link {
     duplicate: 0,
     joins: false,
     path_mss: 0,
+    black_hole: false,
     stall: 0,
     mark: 0,
 };
