@@ -356,6 +356,12 @@ impl<P: Protocol> Sock<P> {
         unsafe { Net::from_raw(bindings::sock_net(self.as_ptr())) }.unwrap_or_else(Net::init)
     }
 
+    /// Whether a file holds the socket: not before accept() takes it, nor after close().
+    pub(crate) fn has_user(&self) -> bool {
+        // SAFETY: A single word of a valid socket, of which it only counts whether it is null.
+        unsafe { !core::ptr::read_volatile(&raw const (*self.as_ptr()).sk_socket).is_null() }
+    }
+
     // --- what may be read without the lock ------------------------------------------------------
 
     /// `sk_state`, one of the kernel's TCP_* numbers.

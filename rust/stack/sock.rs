@@ -291,7 +291,11 @@ pub(crate) fn configure(sk: &mut LockedTcp<'_>, change: impl FnOnce(&mut SocketC
 /// Takes the sizes of the buffers from where SO_SNDBUF and SO_RCVBUF put them.
 pub(crate) fn sync_buffers(sk: &mut LockedTcp<'_>) {
     let (sndbuf, rcvbuf, locks) = (sk.sk().sndbuf(), sk.sk().rcvbuf(), sk.sk().buffer_locks());
-    sk.data().conn.set_buffers(sndbuf, rcvbuf, locks);
+    // Nobody reads yet, or any more: what a peer sends is no reason for a larger buffer.
+    let fixed = locks.1 || !sk.sk().has_user();
+    sk.data()
+        .conn
+        .set_buffers(sndbuf, rcvbuf, (locks.0, fixed));
 }
 
 /// Settings of a fresh socket.

@@ -223,6 +223,8 @@ pub(crate) struct Info {
     pub(crate) cwnd: u32,
     /// Data read in a round trip, at most.
     pub(crate) rcv_space: u32,
+    /// The round-trip time as far as what was received tells of it; zero: not at all.
+    pub(crate) rcv_rtt: Duration,
     /// The window that the receiver would offer now.
     pub(crate) rcv_ssthresh: u32,
     /// Retransmitted segments in all.
@@ -336,6 +338,7 @@ impl<P: Platform> Connection<P> {
             min_rtt: self.min_rtt(),
             ssthresh: (self.ssthresh() < u32::MAX).then(|| segments(self.ssthresh(), mss)),
             cwnd: segments(self.cwnd(), mss),
+            rcv_rtt: self.recv.rtt().unwrap_or_default(),
             rcv_space: self.recv.space(),
             rcv_ssthresh: self.recv.window_available(mss),
             total_retrans: stats.retrans,

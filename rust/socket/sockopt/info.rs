@@ -128,7 +128,7 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     to.tcpi_snd_ssthresh = info.ssthresh.unwrap_or(NO_THRESHOLD);
     to.tcpi_advmss = info.advmss;
     // The receiver has no estimate of its own; both ends see the same path.
-    to.tcpi_rcv_rtt = us(info.rtt);
+    to.tcpi_rcv_rtt = us(info.rcv_rtt);
     to.tcpi_rcv_space = info.rcv_space;
     to.tcpi_total_retrans = info.total_retrans;
     to.tcpi_bytes_acked = info.bytes_acked;

@@ -76,6 +76,7 @@ impl<P: Platform> Connection<P> {
             self.steer(cx, &prior);
         }
         self.update_ts_recent(cx, seg);
+        self.measure_echo(cx, seg);
         self.note_mark(seg);
         let Some(buf) = buf else {
             return Disposition::Done;
@@ -84,6 +85,7 @@ impl<P: Platform> Connection<P> {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);
                 self.last_data = cx.now;
+                self.recv.measure_window(cx.now);
                 self.owe_ack_for_data(false);
                 self.events.set(Events::READABLE);
                 Disposition::Done

@@ -9,10 +9,11 @@ use crate::tcp::{
     ecn::Arrival,
     info::segments,
     mib::Mib,
-    platform::Platform,
+    platform::{Memory, Platform},
     recv::{AckOwed, Stored},
     seq::SeqRange,
     state::{ConnState, Event},
+    time::Duration,
     wire::{Flags, Header, Segment},
 };
 
@@ -154,6 +155,7 @@ impl<P: Platform> Connection<P> {
         }
         self.note_mark(seg);
         self.update_ts_recent(cx, seg);
+        self.measure_echo(cx, seg);
         self.after_ack(cx);
         if matches!(self.state, ConnState::Closed | ConnState::TimeWait) {
             return match buf {
@@ -194,6 +196,26 @@ impl<P: Platform> Connection<P> {
                 self.ts.recent_at = cx.now;
             }
         }
+    }
+
+    /// Who only receives learns of the round-trip time by its own timestamps that come back.
+    pub(super) fn measure_echo(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
+        if let (true, Some(ts), 1..) = (
+            self.ts.enabled,
+            seg.header.options.timestamps,
+            seg.payload_len,
+        ) {
+            let ms = self.ts.val(cx.now).wrapping_sub(ts.ecr);
+            if ts.ecr != 0 && ms < 600_000 {
+                let ago = Duration::from_millis(u64::from(ms.max(1)));
+                self.recv.measure_echo(seg.payload_len, ts.ecr, ago);
+            }
+        }
+    }
+
+    /// Whether the receive buffer may grow by itself.
+    pub(super) fn may_grow_rcvbuf(&self, cx: &Cx<'_, P>) -> bool {
+        cx.net.moderate_rcvbuf && !self.rcvbuf_locked && self.recv.memory == Memory::Plenty
     }
 
     /// An unacceptable segment is answered with an ACK, at once if it carries data (our ACK may
@@ -309,12 +331,16 @@ impl<P: Platform> Connection<P> {
                         cx.count(Mib::TCPHPHits);
                     }
                     self.last_data = cx.now;
+                    self.recv.measure_window(cx.now);
                     self.owe_ack_for_data(had_holes);
                     self.events.set(Events::READABLE);
                 }
                 Stored::OutOfOrder => {
                     cx.count(Mib::TCPOFOQueue);
                     self.stats.out_of_order = self.stats.out_of_order.wrapping_add(1);
+                    if self.may_grow_rcvbuf(cx) {
+                        self.recv.tune_for_holes(cx.net.rmem[2]);
+                    }
                     self.recv.owed = AckOwed::Now;
                 }
                 Stored::Duplicate => {

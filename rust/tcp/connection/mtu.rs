@@ -66,7 +66,7 @@ impl<P: Platform> Connection<P> {
             && self.state.is_synchronized()
             && !self.send.fin_sent
             && self.send.tail_probe.is_none()
-            && !self.recv.has_holes()
+            && !self.reports_sack()
             && !self.is_urgent();
         if self.search.bound().is_none() || !calm {
             return Ok(Turn::Pass);

@@ -252,7 +252,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Whether the next header has a SACK option. With a tiny MSS there is no room for one.
-    fn reports_sack(&self) -> bool {
+    pub(super) fn reports_sack(&self) -> bool {
         self.sack_ok && self.recv.wants_sack() && self.mss() >= 128
     }
 

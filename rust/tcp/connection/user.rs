@@ -11,7 +11,7 @@ use crate::tcp::{
     log::{put, Kind, Kinds, LossBy},
     mib::Mib,
     pacing::Pacer,
-    platform::{Buffer, Memory, Platform, SegFlags, SegList},
+    platform::{Buffer, Platform, SegFlags, SegList},
     recv::{AckOwed, QUICK_ACKS},
     state::{ConnState, Event},
 };
@@ -187,7 +187,7 @@ impl<P: Platform> Connection<P> {
     pub(in crate::tcp) fn skip(&mut self, cx: &Cx<'_, P>, n: u32) {
         self.recv.consume(n);
         self.pass_urgent();
-        if cx.net.moderate_rcvbuf && !self.rcvbuf_locked && self.recv.memory == Memory::Plenty {
+        if self.may_grow_rcvbuf(cx) {
             let rtt = self.rtt.srtt().unwrap_or_default();
             let mss = self.mss();
             self.recv.tune(n, cx.now, rtt, cx.net.rmem[2], mss);

@@ -40,6 +40,8 @@ mod mechanisms;
 #[cfg(test)]
 mod mtu;
 #[cfg(test)]
+mod rightsize;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod segment_arrives;

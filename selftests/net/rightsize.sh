@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Who only receives: the round-trip time that it finds out, and the buffer that follows, as the
+# kernel's TCP has them on the same path.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+ns_pair
+port=6500
+
+# 40 ms there and back, 80 Mbit/s: 400,000 bytes on their way.
+tc -n "$A" qdisc replace dev va root netem delay 20ms rate 80mbit limit 2000
+tc -n "$B" qdisc replace dev vb root netem delay 20ms limit 2000
+for ns in "$A" "$B"; do
+	ip netns exec "$ns" sysctl -qw net.ipv4.tcp_rmem='4096 131072 6291456' \
+		net.ipv4.tcp_wmem='4096 16384 4194304'
+done
+
+# receive SERVER: what the receiver of 12 MB says.
+receive() {
+	port=$((port + 1))
+	ip netns exec "$B" timeout 100 rightsize "$1" 10.0.0.2 $port >"$work" &
+	local server=$!
+	wait_listen "$B" "$1" $port || return 1
+	ip netns exec "$A" timeout 100 xfer client inet 10.0.0.2 $port 12000000 2>/dev/null
+	wait $server && read -r rtt space rcvbuf <"$work"
+}
+
+work=$(mktemp)
+for ts in 1 0; do
+	ip netns exec "$A" sysctl -qw net.ipv4.tcp_timestamps=$ts
+	receive inet
+	kernel="$rtt us, $space bytes, SO_RCVBUF $rcvbuf"
+	# How fast it goes is the host's load; that the buffer never got going would be ten times less.
+	least=$((space / 10))
+	receive rusttcp
+	ktap $? "timestamps $ts: $rtt us, $space bytes, SO_RCVBUF $rcvbuf (the kernel: $kernel)"
+	[ "$rtt" -ge 30000 ] && [ "$rtt" -le 400000 ]
+	ktap $? "timestamps $ts: tcpi_rcv_rtt is the path's"
+	[ "$space" -ge $least ] && [ "$space" -ge 100000 ]
+	ktap $? "timestamps $ts: tcpi_rcv_space is like the kernel's"
+	[ "$rcvbuf" -ge $((space * 2)) ] && [ "$rcvbuf" -gt 400000 ]
+	ktap $? "timestamps $ts: the buffer holds what is on its way"
+done
+rm -f "$work"
+ktap_end
