@@ -38,21 +38,21 @@ pub(crate) const ALL: [Timer; 8] = [
     Timer::Pace,
 ];
 
-/// The deadlines.
+/// The deadlines; zero: the timer does not run.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct TimerTable {
-    retransmit: Option<Instant>,
-    persist: Option<Instant>,
-    delayed_ack: Option<Instant>,
-    keepalive: Option<Instant>,
-    retry: Option<Instant>,
-    reorder: Option<Instant>,
-    loss_probe: Option<Instant>,
-    pace: Option<Instant>,
+    retransmit: Instant,
+    persist: Instant,
+    delayed_ack: Instant,
+    keepalive: Instant,
+    retry: Instant,
+    reorder: Instant,
+    loss_probe: Instant,
+    pace: Instant,
 }
 
 impl TimerTable {
-    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+    fn slot(&mut self, timer: Timer) -> &mut Instant {
         match timer {
             Timer::Retransmit => &mut self.retransmit,
             Timer::Persist => &mut self.persist,
@@ -67,7 +67,7 @@ impl TimerTable {
 
     /// When `timer` is due, if it runs.
     pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
-        match timer {
+        let at = match timer {
             Timer::Retransmit => self.retransmit,
             Timer::Persist => self.persist,
             Timer::DelayedAck => self.delayed_ack,
@@ -76,17 +76,18 @@ impl TimerTable {
             Timer::Reorder => self.reorder,
             Timer::LossProbe => self.loss_probe,
             Timer::Pace => self.pace,
-        }
+        };
+        (at != Instant::default()).then_some(at)
     }
 
     /// Starts or moves a timer.
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        *self.slot(timer) = Some(at);
+        *self.slot(timer) = at.max(Instant::from_nanos(1));
     }
 
     /// Stops a timer.
     pub(crate) fn stop(&mut self, timer: Timer) {
-        *self.slot(timer) = None;
+        *self.slot(timer) = Instant::default();
     }
 
     /// Stops all timers.
@@ -96,14 +97,11 @@ impl TimerTable {
 
     /// Stops `timer` and says so if it is due.
     pub(crate) fn take_expired(&mut self, timer: Timer, now: Instant) -> bool {
-        let slot = self.slot(timer);
-        match *slot {
-            Some(at) if at <= now => {
-                *slot = None;
-                true
-            }
-            _ => false,
+        let is_due = self.get(timer).is_some_and(|at| at <= now);
+        if is_due {
+            self.stop(timer);
         }
+        is_due
     }
 
     /// Which timer is due first.
