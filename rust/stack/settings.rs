@@ -115,8 +115,16 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_mtu_probe_floor", mtu_probe_floor, MSS),
     knob!(c"tcp_mtu_probing", mtu_probing, Shape::Number(0, 2)),
     knob!(c"tcp_orphan_retries", orphan_retries, BYTE),
-    knob!(c"tcp_probe_interval", probe_interval_s, Shape::Number(0, u32::MAX as u64)),
-    knob!(c"tcp_probe_threshold", probe_threshold, Shape::Number(0, u16::MAX as u64)),
+    knob!(
+        c"tcp_probe_interval",
+        probe_interval_s,
+        Shape::Number(0, u32::MAX as u64)
+    ),
+    knob!(
+        c"tcp_probe_threshold",
+        probe_threshold,
+        Shape::Number(0, u16::MAX as u64)
+    ),
     knob!(c"tcp_retries1", retries1, BYTE),
     knob!(c"tcp_retries2", retries2, BYTE),
     switch!(c"tcp_rfc1337", rfc1337),

@@ -293,9 +293,7 @@ pub(crate) fn sync_buffers(sk: &mut LockedTcp<'_>) {
     let (sndbuf, rcvbuf, locks) = (sk.sk().sndbuf(), sk.sk().rcvbuf(), sk.sk().buffer_locks());
     // Nobody reads yet, or any more: what a peer sends is no reason for a larger buffer.
     let fixed = locks.1 || !sk.sk().has_user();
-    sk.data()
-        .conn
-        .set_buffers(sndbuf, rcvbuf, (locks.0, fixed));
+    sk.data().conn.set_buffers(sndbuf, rcvbuf, (locks.0, fixed));
 }
 
 /// Settings of a fresh socket.

@@ -243,7 +243,10 @@ mod tests {
         search.inconclusive();
         assert!(!search.arrived(SeqNum::new(2_000)));
         search.failed();
-        assert_eq!((search.bound(), search.next(1_400, 8)), (Some(1_000), Some(1_400)));
+        assert_eq!(
+            (search.bound(), search.next(1_400, 8)),
+            (Some(1_000), Some(1_400))
+        );
     }
 
     /// RFC 8899, 5.1.1: after the interval the search begins again.

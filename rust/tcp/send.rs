@@ -222,7 +222,10 @@ impl<P: Platform> Send<P> {
                 good = false;
                 break;
             };
-            let (meta, before) = (*next.meta(), first.truesize().saturating_add(next.truesize()));
+            let (meta, before) = (
+                *next.meta(),
+                first.truesize().saturating_add(next.truesize()),
+            );
             let joined = first.join(next);
             if self.log.kinds().has(Kinds::INPUTS) {
                 let words = [u32::from(joined.is_ok()), first.truesize()];

@@ -352,9 +352,8 @@ impl<P: Platform> Connection<P> {
         let lost = self.send.rate.lost();
         let losses = self.send.detect_lost(moment);
         let newly = self.send.rate.lost().wrapping_sub(lost);
-        let by_size = losses.fresh
-            && self.send.recovery == Recovery::Open
-            && self.is_mtu_probe_lost(cx);
+        let by_size =
+            losses.fresh && self.send.recovery == Recovery::Open && self.is_mtu_probe_lost(cx);
         if !by_size {
             self.log_loss(cx, LossBy::Rack, newly);
         }

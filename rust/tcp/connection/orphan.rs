@@ -84,8 +84,8 @@ impl<P: Platform> Connection<P> {
     /// who ICMP says is in trouble, counts double each, as in Linux.
     fn is_too_many(&self, cx: &Cx<'_, P>) -> bool {
         let longest = self.rto_max(cx);
-        let quiet = self.last_sent != Instant::default()
-            && cx.now.since(self.last_sent) > longest.shl(1);
+        let quiet =
+            self.last_sent != Instant::default() && cx.now.since(self.last_sent) > longest.shl(1);
         let least = match (quiet, self.soft_error.is_some()) {
             (false, false) => Crowd::TooMany,
             (true, true) => Crowd::Quarter,

@@ -572,7 +572,12 @@ impl<P: Platform> Connection<P> {
             self.send.fin_lost = false;
             self.send.nxt = fin_seq.add(1);
         }
-        if again && self.search.out().is_some_and(|probe| range.start.before(probe.end)) {
+        if again
+            && self
+                .search
+                .out()
+                .is_some_and(|probe| range.start.before(probe.end))
+        {
             self.search.inconclusive();
         }
         self.note_for_undo(cx, range, mss, again);

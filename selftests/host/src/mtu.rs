@@ -126,7 +126,10 @@ fn rfc4821_7_6_2_a_lost_probe_is_not_congestion() {
         outs.extend(raw.feed_sack(10_241, &[(11_701, end)]));
     }
     let again: Vec<_> = outs.iter().filter(|out| out.seq < 11_701).collect();
-    assert_eq!(again, [&out(ACK, 10_241, 1, 1_024), &out(ACK, 11_265, 1, 436)]);
+    assert_eq!(
+        again,
+        [&out(ACK, 10_241, 1, 1_024), &out(ACK, 11_265, 1, 436)]
+    );
     assert_eq!(found(&raw), (0, 1));
     assert!(raw.conn.cwnd() >= window);
     assert_eq!(raw.conn.ssthresh(), u32::MAX);
@@ -191,7 +194,14 @@ fn rfc4821_7_4_what_a_probe_needs() {
     let rows = [
         (PEER, 60_000, 1_460),
         (PEER, 15_000, 1_024),
-        (Peer { sack: false, ..PEER }, 60_000, 1_024),
+        (
+            Peer {
+                sack: false,
+                ..PEER
+            },
+            60_000,
+            1_024,
+        ),
         (Peer { wnd: 5_000, ..PEER }, 60_000, 1_024),
     ];
     for (peer, data, want) in rows {
@@ -270,10 +280,7 @@ fn rfc4821_7_6_2_icmp_refuses_the_probe() {
     let mut raw = probed();
     let (ours, _) = raw.zeros();
     let outs = raw.with(|conn, cx| conn.handle_mtu(cx, ours.add(10_241), 1_300));
-    assert_eq!(
-        outs,
-        [out(ACK, 10_241, 1, 1_024), out(ACK, 11_265, 1, 436)]
-    );
+    assert_eq!(outs, [out(ACK, 10_241, 1, 1_024), out(ACK, 11_265, 1, 436)]);
     assert_eq!((raw.conn.mss(), found(&raw)), (1_024, (0, 1)));
     assert!(raw.conn.is_consistent());
 }

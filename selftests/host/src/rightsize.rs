@@ -54,7 +54,10 @@ fn a_windows_edge_measures_the_round_trip() {
 #[test]
 fn rfc7323_4_an_echo_measures_the_round_trip() {
     let ts = Some(5_000);
-    let mut raw = Raw::established_with(Peer { ts, ..Peer::default() });
+    let mut raw = Raw::established_with(Peer {
+        ts,
+        ..Peer::default()
+    });
     let mut seq = 1;
     let mut come = |raw: &mut Raw, after: u64, len: u32| {
         let echo = raw.echo;
@@ -81,7 +84,10 @@ fn rfc7323_4_an_echo_measures_the_round_trip() {
 #[test]
 fn an_unread_queue_makes_no_time_longer() {
     let ts = Some(5_000);
-    let mut raw = Raw::established_with(Peer { ts, ..Peer::default() });
+    let mut raw = Raw::established_with(Peer {
+        ts,
+        ..Peer::default()
+    });
     for (n, after) in [(0, 40), (1, 400), (2, 30)] {
         raw.now = raw.now.add(ms(after));
         raw.feed(ACK, 1 + n * 1_000, 1, 1_000);
@@ -94,7 +100,10 @@ fn an_unread_queue_makes_no_time_longer() {
 #[test]
 fn a_receivers_buffer_follows_its_own_measurement() {
     let ts = Some(5_000);
-    let mut raw = Raw::established_with(Peer { ts, ..Peer::default() });
+    let mut raw = Raw::established_with(Peer {
+        ts,
+        ..Peer::default()
+    });
     raw.conn.set_buffers(1 << 20, 131_072, (false, false));
     let before = info(&mut raw).rcv_space;
     let mut seq = 1;

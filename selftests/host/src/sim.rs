@@ -207,7 +207,8 @@ fn simulate(
         }
         if let Some((at, mss)) = falls.filter(|(at, _)| *at == steps) {
             pair.link.path_mss = mss;
-            pair.log.push(format!("step {at}: segments of {mss} at most"));
+            pair.log
+                .push(format!("step {at}: segments of {mss} at most"));
         }
         for i in 0..2 {
             act(&mut pair, &mut users, &mut rng, i)?;
