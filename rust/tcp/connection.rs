@@ -9,6 +9,7 @@
 
 mod ack;
 mod explain;
+mod fast_client;
 mod fast_path;
 mod input;
 mod mtu;
@@ -20,6 +21,10 @@ mod undo;
 mod user;
 
 pub(crate) use explain::Origin;
+use fast_client::FastClient;
+#[allow(unused_imports)] // For tests.
+pub(crate) use fast_client::FastAnswer;
+pub(crate) use fast_client::{FastFail, FastNews, FastSyn};
 pub(crate) use orphan::Crowd;
 pub(crate) use user::window_scale;
 
@@ -169,6 +174,8 @@ pub(crate) struct OpenParams {
     pub(crate) mss_route: u16,
     /// What a peer takes that does not say: [`default_mss`] of the family.
     pub(crate) mss_default: u16,
+    /// What of Fast Open the SYN gets.
+    pub(crate) fast: FastSyn,
 }
 
 /// A segment to send. The whole of `payload` goes out behind `header`.
@@ -353,6 +360,8 @@ pub(crate) struct Connection<P: Platform> {
     fast_open: bool,
     /// There was data on the SYN that was taken.
     pub(super) syn_data: bool,
+    /// Fast Open, if it is our SYN.
+    fast: FastClient,
     /// Both sides offered window scaling.
     scaling: bool,
     /// The user answers what it reads: an ACK can ride on the answer. Set by an answer within the
@@ -416,6 +425,7 @@ impl<P: Platform> Connection<P> {
             opened: Instant::default(),
             fast_open: false,
             syn_data: false,
+            fast: FastClient::default(),
             scaling: false,
             interactive: false,
             syn_sent_at: Instant::default(),
@@ -731,6 +741,9 @@ impl<P: Platform> Connection<P> {
 
     /// CLOSED: no timer, nothing to send.
     fn finish(&mut self) {
+        let failed = self.state == ConnState::SynSent
+            && !matches!(self.error, None | Some(CloseReason::ConnectionRefused));
+        self.fast_over(failed);
         self.change(Event::Delete);
         self.timers.clear();
         self.send.purge();

@@ -5,7 +5,7 @@
 //! Counting is done where things happen; this file keeps the counters and takes the snapshot.
 
 use super::{
-    connection::Connection,
+    connection::{Connection, FastFail},
     context::Cx,
     platform::Platform,
     send::Recovery,
@@ -105,6 +105,11 @@ impl Stats {
         if payload > 0 {
             self.data_segs_in = self.data_segs_in.wrapping_add(segs);
         }
+    }
+
+    /// Whether any payload came in.
+    pub(crate) fn got_data(&self) -> bool {
+        self.data_segs_in > 0
     }
 
     /// A segment without payload goes out; `again`: a SYN or FIN, retransmitted.
@@ -266,6 +271,10 @@ pub(crate) struct Info {
     pub(crate) dsack_dups: u32,
     /// Data on the SYN was taken.
     pub(crate) syn_data: bool,
+    /// A listener's Fast Open made the connection.
+    pub(crate) fast_child: bool,
+    /// Why there was no data on our SYN, or it was not taken.
+    pub(crate) fast_fail: FastFail,
     /// Reordering was seen.
     pub(crate) reordering_seen: bool,
     /// How many segments are overtaken at most, as far as was seen.
@@ -369,6 +378,8 @@ impl<P: Platform> Connection<P> {
             sndbuf_limited: limits.buffer,
             dsack_dups: stats.dsacks,
             syn_data: self.syn_data,
+            fast_child: self.is_fast_child(),
+            fast_fail: self.fast_fail(),
             reordering_seen: send.rack.has_seen_reordering(),
             reordering: segments(send.rack.distance(), mss).saturating_add(1).max(3),
             out_of_order: stats.out_of_order,

@@ -137,4 +137,6 @@ mib! {
     TCPFastOpenActive,
     /// Connections whose data on the SYN was not.
     TCPFastOpenActiveFail,
+    /// Times that Fast Open was given up for a while, since something seemed to drop it.
+    TCPFastOpenBlackhole,
 }

@@ -144,6 +144,14 @@ impl<P: Platform> Connection<P> {
         if blocks > 0 {
             log.note(Kinds::INPUTS, Kind::Sack, 0, blocks, &sack);
         }
+        self.note_cookie(&seg.header);
+    }
+
+    /// The Fast Open option of the header just noted.
+    fn note_cookie(&mut self, header: &Header) {
+        if let Some(option) = &header.options.fast_open {
+            self.input(Kind::Cookie, &option.words());
+        }
     }
 
     /// A segment was worked off.
@@ -213,6 +221,7 @@ impl<P: Platform> Connection<P> {
         if blocks > 0 {
             log.note(Kinds::INPUTS, Kind::Sack, 0, blocks, &sack);
         }
+        self.note_cookie(&out.header);
     }
 
     /// Where the connection stands: what has to be the same in a replay.

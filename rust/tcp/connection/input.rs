@@ -101,6 +101,7 @@ impl<P: Platform> Connection<P> {
                 self.on_reset(cx);
                 return Disposition::Drop(DropReason::Reset, buf);
             }
+            self.fast_misled();
             self.challenge(cx);
             return Disposition::Drop(DropReason::Challenge, buf);
         }
@@ -141,8 +142,9 @@ impl<P: Platform> Connection<P> {
                     self.on_ack(cx, seg);
                 }
             } else {
-                self.send.una = ack;
+                self.syn_acked(cx, ack);
                 self.synchronized(cx, seg);
+                self.fast_answered(cx, seg);
             }
         } else {
             // RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
@@ -277,7 +279,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Seventh and eighth: payload and FIN.
-    fn on_payload(
+    pub(super) fn on_payload(
         &mut self,
         cx: &Cx<'_, P>,
         seg: &Segment,

@@ -135,19 +135,21 @@ impl<P: Platform> Connection<P> {
             return self.poll_ack_in_syn_received(cx);
         }
         self.syn_pending = false;
-        self.stats.went_out(self.retries > 0);
-        if self.retries == 0 {
-            self.syn_sent_at = cx.now;
-        } else {
-            cx.count(Mib::RetransSegs);
-        }
         let passive = self.state == ConnState::SynReceived;
+        let again = self.retries > 0 || (!passive && self.fast.was_sent());
+        self.stats.went_out(again);
+        if again {
+            cx.count(Mib::RetransSegs);
+        } else {
+            self.syn_sent_at = cx.now;
+        }
         let mut mss = self.mss_route;
         if self.config.user_mss != 0 {
             mss = mss.min(self.config.user_mss);
         }
         // Before the SYN is answered our side of each option is an offer.
         let scale = !passive && cx.net.window_scaling || passive && self.scaling;
+        let first = !passive && !again;
         let options = Options {
             mss: Some(mss),
             wscale: scale.then_some(self.recv.wscale),
@@ -156,6 +158,7 @@ impl<P: Platform> Connection<P> {
                 val: self.ts.val(cx.now),
                 ecr: self.ts.recent,
             }),
+            fast_open: if first { self.syn_option() } else { None },
             ..Options::default()
         };
         let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);
@@ -194,7 +197,14 @@ impl<P: Platform> Connection<P> {
             self.recv.last_ack_sent = self.recv.nxt;
         }
         cx.count(Mib::OutSegs);
-        Some(Outgoing::bare(cx, header, Reason::Syn))
+        let mut out = Outgoing::bare(cx, header, Reason::Syn);
+        if first {
+            if let Some((seq, len)) = self.load_syn(cx, options.fast_open) {
+                out.payload = Some(seq);
+                out.len = len;
+            }
+        }
+        Some(out)
     }
 
     fn poll_ack_in_syn_received(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {

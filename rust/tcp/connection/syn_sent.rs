@@ -24,7 +24,8 @@ impl<P: Platform> Connection<P> {
     ) -> Disposition<P> {
         let ack = seg.header.ack;
         let has_ack = seg.has(Flags::ACK);
-        if has_ack && (ack.before_or_eq(self.send.iss) || ack.after(self.send.nxt)) {
+        let is_ours = ack.after(self.send.iss) && ack.before_or_eq(self.send.nxt);
+        if has_ack && (!is_ours || self.is_held()) {
             if seg.has(Flags::RST) {
                 return Disposition::Drop(DropReason::BadAck, buf);
             }
@@ -58,15 +59,18 @@ impl<P: Platform> Connection<P> {
         self.last_recv = cx.now;
         self.learn_syn(cx, seg);
         if has_ack {
-            self.send.una = ack;
+            self.syn_acked(cx, ack);
             self.send.wnd = u32::from(seg.header.wnd);
             self.synchronized(cx, seg);
-            self.recv.owed = AckOwed::Now;
-            // Data on a SYN-ACK is not acknowledged and comes again.
-            return match buf {
-                Some(buf) => Disposition::Drop(DropReason::BadState, Some(buf)),
-                None => Disposition::Done,
+            self.fast_answered(cx, seg);
+            let done = match self.take_synack_data(cx, seg, buf) {
+                Ok(done) => done,
+                // Data on another SYN-ACK is not acknowledged and comes again.
+                Err(Some(buf)) => Disposition::Drop(DropReason::BadState, Some(buf)),
+                Err(None) => Disposition::Done,
             };
+            self.recv.owed = AckOwed::Now;
+            return done;
         }
         // SYNs crossed: simultaneous open (RFC 9293, figure 7).
         self.change(Event::RecvSyn);

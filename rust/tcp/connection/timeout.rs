@@ -82,7 +82,9 @@ impl<P: Platform> Connection<P> {
         if self.yields_to_crowd(cx) {
             return;
         }
-        if self.too_many_retries(cx) {
+        let over = self.too_many_retries(cx);
+        self.fast_timed_out(cx, over);
+        if over {
             self.give_up(cx);
             return;
         }

@@ -19,11 +19,17 @@ use crate::tcp::{
 impl<P: Platform> Connection<P> {
     /// Active OPEN: the SYN comes out of the next poll.
     pub(crate) fn open_active(&mut self, cx: &Cx<'_, P>, params: OpenParams) {
+        let [a, b, c, d, e] = params.fast.words();
         let words = [
             params.iss.raw(),
             params.ts_offset,
             u32::from(params.mss_route),
             u32::from(params.mss_default),
+            a,
+            b,
+            c,
+            d,
+            e,
         ];
         self.input_at(cx, Kind::InOpen, &words);
         self.change(Event::OpenActive);
@@ -39,8 +45,7 @@ impl<P: Platform> Connection<P> {
         } else {
             0
         };
-        self.syn_pending = true;
-        self.retries_since = cx.now;
+        self.begin_syn(cx, params.fast);
         cx.count(Mib::ActiveOpens);
     }
 
@@ -467,6 +472,7 @@ impl<P: Platform> Connection<P> {
         self.search.limit(self.mss_route);
         let before = self.mss_eff;
         self.update_mss();
+        self.unload_syn();
         if self.mss_eff == before {
             // Segments are smaller than that already: the probe alone can be too large.
             self.on_mtu_probe_refused(cx);

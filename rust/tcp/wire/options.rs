@@ -103,6 +103,31 @@ impl FastOpen {
         Some(option)
     }
 
+    /// In words, for a log: length and form in eight bits, then the cookie.
+    pub(crate) fn words(&self) -> [u32; 5] {
+        let whole = u128::from_be_bytes(self.cookie);
+        [
+            u32::from(self.len) | u32::from(self.experimental) << 7,
+            (whole >> 96) as u32,
+            (whole >> 64) as u32,
+            (whole >> 32) as u32,
+            whole as u32,
+        ]
+    }
+
+    /// From the words.
+    #[allow(dead_code)] // For the replay.
+    pub(crate) fn from_words(words: [u32; 5]) -> Self {
+        let [form, rest @ ..] = words;
+        let mut cookie = [0; COOKIE_MAX];
+        for (to, from) in cookie.chunks_exact_mut(4).zip(rest) {
+            to.copy_from_slice(&from.to_be_bytes());
+        }
+        let len = (form as usize & 0x7f).min(COOKIE_MAX);
+        let cookie = cookie.get(..len).unwrap_or(&[]);
+        Self::new(cookie, form & 0x80 != 0).unwrap_or_default()
+    }
+
     /// The cookie; empty: one is asked for.
     pub(crate) fn cookie(&self) -> &[u8] {
         self.cookie.get(..usize::from(self.len)).unwrap_or(&[])

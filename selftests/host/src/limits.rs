@@ -191,6 +191,7 @@ fn rfc9293_3_8_6_2_2_the_edge_moves_by_segments() {
         ts_offset: 0,
         mss_route: 1460,
         mss_default: 536,
+        fast: Default::default(),
     };
     raw.with(|conn, cx| conn.open_active(cx, params));
     let options = raw.syn_options();

@@ -5,9 +5,12 @@
 use crate::platform::{Buf, Counters, Host, HostLog};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
-    connection::{Connection, Disposition, Events, OpenParams, Origin},
+    connection::{Connection, Disposition, Events, FastSyn, OpenParams, Origin},
     context::Cx,
-    handshake::{on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
+    handshake::{
+        fast_open::{on_syn, OnSyn},
+        on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout,
+    },
     log::{Kinds, Record, Recorder},
     pacing::{Pacer, UNLIMITED},
     platform::{Memory, SegList},
@@ -15,7 +18,7 @@ use crate::tcp::{
     state::ConnState,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
-    wire::{Codepoint, Flags, Header, Packet, Segment},
+    wire::{Codepoint, FastOpen, Flags, Header, Packet, Segment},
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -95,7 +98,14 @@ pub(crate) struct End {
     pub(crate) pacing: (Pacer, u64),
     /// Records that the log of its connection has room for, and their kinds.
     pub(crate) log: (usize, Kinds),
+    /// A listener that takes data on the SYN.
+    pub(crate) takes_early: bool,
+    /// The largest segment of the peer's that a SYN with data goes by; 0: not known.
+    pub(crate) known_mss: u16,
 }
+
+/// The cookie of all ends.
+pub(crate) const COOKIE: [u8; 8] = *b"one 4all";
 
 impl End {
     pub(crate) fn new(rng: &mut Rng) -> Self {
@@ -114,6 +124,8 @@ impl End {
             right_edge: None,
             pacing: (Pacer::None, UNLIMITED),
             log: (0, Kinds::NONE),
+            takes_early: false,
+            known_mss: 0,
         }
     }
 
@@ -301,6 +313,29 @@ impl Pair {
 
     /// Active open on end `i`.
     pub(crate) fn connect(&mut self, i: usize) {
+        self.open(i, FastSyn::Plain);
+    }
+
+    /// Active open on end `i` with the start of `data` on the SYN; tells how much that is.
+    pub(crate) fn connect_with(&mut self, i: usize, data: &[u8]) -> usize {
+        self.open(i, FastSyn::Wait);
+        let syn = FastSyn::Carry {
+            cookie: FastOpen::new(&COOKIE, false),
+            mss: self.ends[i].known_mss,
+        };
+        let sent = with_conn!(self.ends[i], self.now, |conn, cx| {
+            let n = data.len().min(conn.syn_room(syn) as usize);
+            if n > 0 {
+                conn.queue(Buf::new(data[..n].to_vec()));
+            }
+            conn.send_syn(&cx, syn);
+            n
+        });
+        self.flush(i);
+        sent.unwrap_or(0)
+    }
+
+    fn open(&mut self, i: usize, fast: FastSyn) {
         let now = self.now;
         let end = &mut self.ends[i];
         let mut conn = Connection::new(end.config);
@@ -316,6 +351,7 @@ impl Pair {
             ts_offset: end.iss ^ 0x5555,
             mss_route: end.mss,
             mss_default: 536,
+            fast,
         };
         conn.open_active(&Self::cx(end, now), params);
         end.block = Block::Conn(Box::new(conn));
@@ -581,8 +617,23 @@ impl Pair {
                         fixed: false,
                     };
                     let entry = SynRcvd::new(&cx, &end.config, &seg, params);
-                    reply = Some(entry.syn_ack(now));
-                    next = Some(Block::HalfOpen(entry));
+                    let early = end.takes_early
+                        && on_syn(&cx, &seg, true, &[COOKIE], true) == OnSyn::Accept;
+                    if early {
+                        let mut conn = Connection::from_fast_syn(&cx, end.config, &entry, &seg);
+                        if end.log.0 > 0 {
+                            let log = HostLog::new(end.log.1, end.log.0, now);
+                            conn.start_log(&cx, log, Origin::FastSyn(&entry, &seg));
+                        }
+                        conn.set_buffers(262_144, end.rcvbuf, (false, false));
+                        conn.set_path(end.mss, end.gso_max);
+                        conn.set_pacing(end.pacing.0, end.pacing.1);
+                        next = Some(Block::Conn(Box::new(conn)));
+                        again = true;
+                    } else {
+                        reply = Some(entry.syn_ack(now));
+                        next = Some(Block::HalfOpen(entry));
+                    }
                 }
                 OnListen::Reset(header) => reply = Some(header),
                 OnListen::Drop(_) => {}

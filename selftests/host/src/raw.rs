@@ -8,7 +8,7 @@ use crate::platform::{Buf, Counters, Host};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{default_mss, CloseReason, Connection, Disposition, Events, OpenParams},
+    connection::{default_mss, CloseReason, Connection, Disposition, Events, FastSyn, OpenParams},
     context::Cx,
     platform::SegList,
     seq::{SeqNum, SeqRange},
@@ -389,11 +389,17 @@ impl Raw {
 
     /// Active open, over IPv4 or (`v6`) IPv6.
     pub(crate) fn open_over(&mut self, v6: bool) -> Vec<Out> {
+        self.open_fast(v6, FastSyn::Plain)
+    }
+
+    /// Active open with Fast Open.
+    pub(crate) fn open_fast(&mut self, v6: bool, fast: FastSyn) -> Vec<Out> {
         let params = OpenParams {
             iss: OURS,
             ts_offset: 0,
             mss_route: 1460,
             mss_default: default_mss(v6),
+            fast,
         };
         self.with(|conn, cx| conn.open_active(cx, params))
     }

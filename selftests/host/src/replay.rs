@@ -8,18 +8,18 @@ use crate::platform::{Counters, HostLog, List, Tree};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{Connection, Crowd, Disposition, IcmpError, OpenParams, Origin},
+    connection::{Connection, Crowd, Disposition, FastSyn, IcmpError, OpenParams, Origin},
     context::Cx,
     handshake::SynRcvd,
     log::{
         codepoint_of, halves, header_of, header_words, words_of, Field, Kind, Kinds, Reader,
-        Record, Recorder, BYTES, VERSION,
+        Record, Recorder, BYTES, HAS_COOKIE, VERSION,
     },
     pacing::Pacer,
     platform::*,
     seq::SeqNum,
     time::Instant,
-    wire::Segment,
+    wire::{FastOpen, Segment},
 };
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -246,12 +246,26 @@ impl Player<'_> {
         Ok(words)
     }
 
+    /// The Fast Open option that belongs to a record.
+    fn cookie(&mut self, record: &Record) -> Result<Option<FastOpen>, String> {
+        if record.words[6] & HAS_COOKIE == 0 {
+            return Ok(None);
+        }
+        let next = self.next().filter(|next| next.kind == Kind::Cookie as u8);
+        let words = next.ok_or("the cookie is missing")?.words;
+        Ok(Some(FastOpen::from_words(std::array::from_fn(|n| {
+            words[n]
+        }))))
+    }
+
     /// The segment of a record, and its payload.
     fn segment(&mut self, record: &Record) -> Result<(Segment, Option<Blank>), String> {
         let sack = self.sack(record)?;
         let [.., payload_len, truesize, bits, _, _, _] = record.words;
+        let mut header = header_of(&record.words, &sack, record.more);
+        header.options.fast_open = self.cookie(record)?;
         let seg = Segment {
-            header: header_of(&record.words, &sack, record.more),
+            header,
             payload_len,
             codepoint: codepoint_of(bits & 3),
         };
@@ -422,8 +436,13 @@ impl Player<'_> {
                     ts_offset: b,
                     mss_route: c as u16,
                     mss_default: d as u16,
+                    fast: FastSyn::from_words(std::array::from_fn(|n| record.words[4 + n])),
                 },
             ),
+            Kind::InSyn => {
+                let words = std::array::from_fn(|n| record.words[n]);
+                conn.send_syn(&cx, FastSyn::from_words(words));
+            }
             Kind::InSegment => {
                 self.report.segments += 1;
                 let (seg, buf) = segment.ok_or("no segment")?;
@@ -511,6 +530,10 @@ impl Player<'_> {
             Kind::OutSegment => self.sack(&record)?,
             _ => [0; 8],
         };
+        let cookie = match kind {
+            Kind::OutSegment => self.cookie(&record)?,
+            _ => None,
+        };
         let now = Instant::from_nanos(record.at);
         let (net, mib) = (&self.net, &self.mib);
         let cx: Cx<'_, Replay> = Cx { now, net, mib };
@@ -522,13 +545,14 @@ impl Player<'_> {
                 | u32::from(transmit.codepoint.bits()) << 16
                 | u32::from(transmit.ace) << 24;
             let (low, high) = halves(transmit.departure);
-            ([a, b, c, d, e, f, g, len, bits, low, high], blocks, count)
+            let words = [a, b, c, d, e, f, g, len, bits, low, high];
+            (words, blocks, count, transmit.header.options.fast_open)
         });
         let _ = conn.poll_events();
         match (out, kind) {
-            (Some((words, blocks, count)), Kind::OutSegment) => {
+            (Some((words, blocks, count, option)), Kind::OutSegment) => {
                 let logged: [u32; 11] = std::array::from_fn(|n| record.words[n]);
-                if (logged, sack, record.more) != (words, blocks, count) {
+                if (logged, sack, record.more, cookie) != (words, blocks, count, option) {
                     return Err(format!(
                         "logged {logged:x?} {sack:x?}, replayed {words:x?} {blocks:x?}"
                     ));

@@ -170,13 +170,6 @@ fn simulate(
         end.net.time_wait = Duration::from_secs(3_000);
     }
     let simultaneous = rng.chance(100);
-    if simultaneous {
-        pair.connect(0);
-        pair.connect(1);
-    } else {
-        pair.listen(1);
-        pair.connect(0);
-    }
     let most = if harsh == 3 { 30_000 } else { 400_000 };
     let mut users: Vec<User> = (0..2)
         .map(|_| {
@@ -197,6 +190,26 @@ fn simulate(
             }
         })
         .collect();
+    let mut early = Rng::new(seed ^ 0x0fa5_70b3);
+    let with_data = early.chance(250);
+    if with_data {
+        pair.ends[1].takes_early = early.chance(700);
+        for end in &mut pair.ends {
+            end.net.fastopen = 3;
+            end.known_mss = [0, 536, 1460, 8960][early.below(4) as usize];
+        }
+    }
+    let clients: &[usize] = if simultaneous { &[0, 1] } else { &[0] };
+    if !simultaneous {
+        pair.listen(1);
+    }
+    for i in clients {
+        if with_data {
+            users[*i].sent = pair.connect_with(*i, &users[*i].to_send);
+        } else {
+            pair.connect(*i);
+        }
+    }
     let start = pair.now;
     let limit = Duration::from_secs(40_000);
     let mut steps = 0u64;
