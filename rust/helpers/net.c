@@ -104,6 +104,29 @@ void rusttcp_helper_flowi4_init_output(struct flowi4 *fl4, int oif, __u32 mark,
 			   saddr, dport, sport, uid);
 }
 
+/* Does the route of @sk, which is locked, lead to this host? */
+bool rusttcp_helper_sk_dst_is_loopback(struct sock *sk);
+bool rusttcp_helper_sk_dst_is_loopback(struct sock *sk)
+{
+	const struct dst_entry *dst;
+	bool is;
+
+	rcu_read_lock();
+	dst = __sk_dst_get(sk);
+	is = dst && dst_dev_rcu(dst)->flags & IFF_LOOPBACK;
+	rcu_read_unlock();
+	return is;
+}
+
+/* Does the route of @sk, which is locked, say that Fast Open needs no cookie? */
+bool rusttcp_helper_sk_dst_no_cookie(struct sock *sk);
+bool rusttcp_helper_sk_dst_no_cookie(struct sock *sk)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+
+	return dst && dst_metric(dst, RTAX_FASTOPEN_NO_COOKIE);
+}
+
 u32 rusttcp_helper_dst_mtu(const struct dst_entry *dst);
 u32 rusttcp_helper_dst_mtu(const struct dst_entry *dst)
 {

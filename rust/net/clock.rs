@@ -58,12 +58,6 @@ impl SipKey {
         })
     }
 
-    /// The key as 16 bytes.
-    pub(crate) fn to_bytes(self) -> [u8; 16] {
-        let [low, high] = self.0.key;
-        (u128::from(low) | u128::from(high) << 64).to_le_bytes()
-    }
-
     /// SipHash of a pair of addresses, both IPv4's or both IPv6's, as bytes. Linux makes Fast Open
     /// cookies so; both stacks take each other's.
     pub(crate) fn hash_pair(&self, from: IpAddr, to: IpAddr) -> [u8; 8] {

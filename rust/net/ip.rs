@@ -169,6 +169,18 @@ impl<P: Protocol> Locked<'_, P> {
         unsafe { bindings::sk_update_pmtu(self.sk().as_ptr(), v6, cookie, mtu) }
     }
 
+    /// Whether the socket's route leads to this host.
+    pub(crate) fn route_is_loopback(&mut self) -> bool {
+        // SAFETY: The socket is locked.
+        unsafe { bindings::sk_dst_is_loopback(self.sk().as_ptr()) }
+    }
+
+    /// Whether the socket's route says that Fast Open needs no cookie.
+    pub(crate) fn route_needs_no_cookie(&mut self) -> bool {
+        // SAFETY: The socket is locked.
+        unsafe { bindings::sk_dst_no_cookie(self.sk().as_ptr()) }
+    }
+
     /// What the socket's route takes; looks one up if there is none (any more).
     pub(crate) fn path(&mut self) -> Option<Path> {
         let v6 = !self.sk().remote().is_v4();

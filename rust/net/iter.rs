@@ -5,6 +5,10 @@
 //! C header: [`include/linux/socket.h`](srctree/include/linux/socket.h)
 
 use super::{
+    addr::{
+        read_sockaddr,
+        Name, //
+    },
     bindings,
     skbuff::{
         ControlBlock,
@@ -65,6 +69,22 @@ impl Message<'_> {
     pub(crate) fn no_name(&mut self) {
         // SAFETY: Valid by the type invariants.
         unsafe { (*self.msg).msg_namelen = 0 };
+    }
+
+    /// Whom the call names; `None` for AF_UNSPEC. EINVAL if nobody.
+    pub(crate) fn remote<P: Protocol>(&self, sk: &Sock<P>) -> Result<Option<Name>> {
+        // SAFETY: Valid by the type invariants; the name is the kernel's copy, valid for its
+        // length, and without one the length counts as 0.
+        unsafe {
+            let name = (*self.msg).msg_name;
+            let len = if name.is_null() {
+                0
+            } else {
+                (*self.msg).msg_namelen
+            };
+            let family = (*sk.as_ptr()).__sk_common.skc_family;
+            read_sockaddr(name.cast(), len, family, sk.is_v6(), true)
+        }
     }
 
     /// Adds a control message, if the caller has room for one (otherwise the message says so).

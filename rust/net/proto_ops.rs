@@ -618,6 +618,8 @@ pub(crate) mod abi {
     pub(crate) const TCP_SAVE_SYN: i32 = b::TCP_SAVE_SYN as i32;
     pub(crate) const TCP_SAVED_SYN: i32 = b::TCP_SAVED_SYN as i32;
     pub(crate) const TCP_FASTOPEN: i32 = b::TCP_FASTOPEN as i32;
+    pub(crate) const TCP_FASTOPEN_CONNECT: i32 = b::TCP_FASTOPEN_CONNECT as i32;
+    pub(crate) const TCP_FASTOPEN_NO_COOKIE: i32 = b::TCP_FASTOPEN_NO_COOKIE as i32;
     pub(crate) const TCP_FASTOPEN_KEY: i32 = b::TCP_FASTOPEN_KEY as i32;
     pub(crate) const TCP_ULP: i32 = b::TCP_ULP as i32;
     pub(crate) const TCP_INQ: i32 = b::TCP_INQ as i32;

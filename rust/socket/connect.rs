@@ -12,7 +12,10 @@ use crate::net::{
     hashtable::Node,
     proto_ops::abi,
     skbuff::Gfp,
-    sock::WaitEnd, //
+    sock::{
+        SockGuard,
+        WaitEnd, //
+    },
 };
 use crate::stack::{
     demux::{
@@ -20,7 +23,7 @@ use crate::stack::{
         ConnState,
         Kind, //
     },
-    egress,
+    egress, fast_open,
     netns::NetState,
     ports,
     sock::{
@@ -29,6 +32,7 @@ use crate::stack::{
         with_cx,
         LockedTcp,
         Phase,
+        RustTcp,
         TcpSock, //
     },
 };
@@ -36,6 +40,7 @@ use crate::tcp::{
     connection::{
         default_mss,
         Connection,
+        FastSyn,
         OpenParams, //
     },
     isn::isn,
@@ -54,18 +59,39 @@ pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
     let mut sk = sk.lock();
     match sk.peek().phase {
         Phase::Connected | Phase::Listening => return Err(EISCONN),
+        // It waits for the first write.
+        Phase::Connecting if sk.peek().conn.is_held() => return Err(EISCONN),
         Phase::Connecting => {
             if nonblock && is_connecting(&sk) {
                 return Err(EALREADY);
             }
         }
         Phase::Idle => {
-            begin(&mut sk, remote)?;
+            begin(&mut sk, remote, fast_syn)?;
+            if sk.peek().conn.is_held() {
+                return Ok(());
+            }
             if nonblock && is_connecting(&sk) {
                 return Err(EINPROGRESS);
             }
         }
     }
+    finish(&mut sk, nonblock)
+}
+
+/// What the SYN of connect() gets: with TCP_FASTOPEN_CONNECT it waits for data if it may have any.
+fn fast_syn(sk: &mut LockedTcp<'_>, state: &NetState) -> FastSyn {
+    if !sk.peek().user.fast_connect {
+        return FastSyn::Plain;
+    }
+    match fast_open::choose(sk, state) {
+        FastSyn::Carry { .. } => FastSyn::Wait,
+        other => other,
+    }
+}
+
+/// Waits for the end of the handshake.
+pub(super) fn finish(sk: &mut SockGuard<'_, RustTcp>, nonblock: bool) -> Result {
     let mut timeout = sk.sk().sndtimeo(nonblock);
     match sk.wait(&mut timeout, false, |sk| !is_connecting(sk)) {
         WaitEnd::Ready => {}
@@ -81,11 +107,11 @@ pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
         Ok(()) => ECONNABORTED,
         Err(error) => error,
     };
-    reset(&mut sk);
+    reset(sk);
     Err(error)
 }
 
-fn is_connecting(sk: &LockedTcp<'_>) -> bool {
+pub(super) fn is_connecting(sk: &LockedTcp<'_>) -> bool {
     matches!(sk.sk().state(), abi::TCP_SYN_SENT | abi::TCP_SYN_RECV)
 }
 
@@ -126,8 +152,13 @@ fn aim6(sk: &mut LockedTcp<'_>, name: Name) -> Result<Endpoint> {
     }
 }
 
-/// Finds route and port, and sends the SYN.
-fn begin(sk: &mut LockedTcp<'_>, name: Name) -> Result {
+/// Finds route and port, and sends the SYN with what of Fast Open `fast` chooses, once both ends are
+/// known.
+pub(super) fn begin(
+    sk: &mut LockedTcp<'_>,
+    name: Name,
+    fast: impl FnOnce(&mut LockedTcp<'_>, &NetState) -> FastSyn,
+) -> Result {
     let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
     let remote = if sk.sk().is_v6() {
         aim6(sk, name)?
@@ -198,11 +229,13 @@ fn begin(sk: &mut LockedTcp<'_>, name: Name) -> Result {
     sync_buffers(sk);
     let (seq_hash, ts_offset) = state.secret_hashes(local, remote);
     let mss_default = default_mss(!remote.is_v4());
+    let fast = fast(sk, state);
     let params = OpenParams {
         iss: after.unwrap_or_else(|| isn(seq_hash, now())),
         ts_offset,
         mss_route: path.map_or(mss_default, |p| p.mss),
         mss_default,
+        fast,
     };
     let data = sk.data();
     data.hashed = true;

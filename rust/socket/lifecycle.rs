@@ -101,6 +101,8 @@ pub(super) fn shutdown(sk: &TcpSock, how: i32) -> Result {
         }
         abi::TCP_SYN_SENT => {
             connect::reset(&mut sk);
+            // Who waits for the connection, or uses the socket next, shall know.
+            sk.report_error(-ECONNRESET.to_errno());
             Ok(())
         }
         _ => {

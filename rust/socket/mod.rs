@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod connect;
+mod fast_open;
 mod lifecycle;
 mod listen;
 mod poll;

@@ -46,6 +46,10 @@ pub(super) fn poll(sk: &TcpSock) -> u32 {
             events |= abi::EPOLLOUT | abi::EPOLLWRNORM;
         }
     }
+    if state == abi::TCP_SYN_SENT && early {
+        // The SYN waits for something to carry.
+        events |= abi::EPOLLOUT | abi::EPOLLWRNORM;
+    }
     if sk.pending_error() != 0 || sk.has_error_queue() {
         events |= abi::EPOLLERR;
     }

@@ -2,6 +2,7 @@
 
 //! Sending: the application's bytes go straight into the pages that will be transmitted.
 
+use super::fast_open;
 use crate::net::{
     clock,
     iter::{
@@ -40,14 +41,11 @@ const MEMORY_NAP_MS: u64 = 20;
 /// sendmsg() and its kin.
 pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result<usize> {
     let flags = msg.flags();
-    if flags & abi::MSG_FASTOPEN != 0 {
-        // As where it is switched off: programs connect() then.
-        return Err(EOPNOTSUPP);
-    }
     let mut guard = sk.lock();
     sync_buffers(&mut guard);
     let mut sent = 0;
-    let result = send_loop(&mut guard, msg, len, flags, &mut sent);
+    let result = fast_open::first_write(&mut guard, msg, len, &mut sent)
+        .and_then(|()| send_loop(&mut guard, msg, len, flags, &mut sent));
     if sent > 0 {
         let more = flags & abi::MSG_MORE != 0;
         let conn = &mut guard.data().conn;
@@ -205,7 +203,7 @@ fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Res
 }
 
 /// By reference where the caller's pages may be kept, else by copying.
-fn append_to(
+pub(super) fn append_to(
     wire: &Wire<'_, RustTcp>,
     msg: &mut Message<'_>,
     buf: &mut SegBuf,

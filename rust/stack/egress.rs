@@ -10,6 +10,7 @@ use super::{
         Kind, //
     },
     error::errno,
+    fast_open,
     netns::{
         sysctls,
         NetState, //
@@ -82,9 +83,14 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         }
     }
     let events = data.conn.poll_events();
+    let news = data.conn.take_fast_news();
     let early = data.conn.is_fast_open();
     let confirmed = if early { None } else { data.unconfirmed.take() };
+    let early = early || data.conn.is_held();
     sk.sk().shared().early.store(early, Relaxed);
+    if let Some(news) = news {
+        fast_open::learn(sk, state, (local, remote), &news);
+    }
     charge(sk);
     publish(sk);
     // The listener's count is one less.

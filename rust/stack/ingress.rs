@@ -374,6 +374,7 @@ impl Rx<'_> {
         data.hashed = true;
         data.user = user;
         data.user.fast_open = 0;
+        data.user.fast_open_keys = [None; 2];
         data.saved_syn = match user.save_syn {
             0 => None,
             how if fast.is_some() => skb.headers(how > 1),
@@ -587,20 +588,21 @@ impl Rx<'_> {
 
     /// What Fast Open makes of a SYN.
     fn fast_open(&self, listener: &TcpSock, seg: &Segment) -> OnSyn {
-        let net = net_config(self.flow.net);
-        if seg.header.options.fast_open.is_none()
-            && (seg.payload_len == 0 || net.fastopen & bits::SERVER_NO_COOKIE == 0)
-        {
+        if seg.header.options.fast_open.is_none() && seg.payload_len == 0 {
             return OnSyn::Ordinary(None);
+        }
+        let mut net = net_config(self.flow.net);
+        let (user, backlog) = {
+            let queue = listener.shared().accept.lock();
+            (queue.user, queue.limit())
+        };
+        if user.no_cookie {
+            net.fastopen |= bits::SERVER_NO_COOKIE;
         }
         let cx: Cx<'_, Kernel> = Cx {
             now: now(),
             net: &net,
             mib: &self.state.mib,
-        };
-        let (user, backlog) = {
-            let queue = listener.shared().accept.lock();
-            (queue.user, queue.limit())
         };
         let keys = match user.fast_open_keys {
             [None, _] => self.state.fast_open_keys(self.flow.net),

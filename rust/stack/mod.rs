@@ -38,6 +38,7 @@ pub(crate) mod census;
 pub(crate) mod demux;
 pub(crate) mod egress;
 pub(crate) mod error;
+pub(crate) mod fast_open;
 pub(crate) mod ingress;
 pub(crate) mod kernel;
 pub(crate) mod log;

@@ -9,6 +9,7 @@ use super::{
         ConnTable,
         ListenTable, //
     },
+    fast_open,
     settings::Overrides, //
 };
 use crate::net::{
@@ -87,6 +88,9 @@ pub(crate) struct NetState {
     pub(crate) overrides: Overrides,
     /// How many of what costs without a user.
     pub(super) census: Census,
+    /// What is remembered of peers for Fast Open.
+    #[pin]
+    pub(crate) fast_open: fast_open::Memory,
 }
 
 /// Buckets of a connection table, as a power of two.
@@ -175,6 +179,7 @@ impl PerNet for NetState {
     const SLOT: usize = 0;
 
     fn init(_net: Net) -> Result<Pin<KBox<Self>>> {
+        let fast_open = fast_open::Memory::new()?;
         KBox::try_pin_init(
             try_pin_init!(Self {
                 conns <- ConnTable::new(CONN_ORDER),
@@ -187,6 +192,7 @@ impl PerNet for NetState {
                 port_step: Atomic::new(crate::net::clock::random_u32()),
                 overrides: Overrides::new(),
                 census: Census::new(),
+                fast_open <- fast_open,
             }),
             GFP_KERNEL,
         )

@@ -101,6 +101,11 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     },
     knob!(c"tcp_ecn", ecn, Shape::Number(0, 5)),
     knob!(c"tcp_fastopen", fastopen, INT),
+    knob!(
+        c"tcp_fastopen_blackhole_timeout_sec",
+        fastopen_blackhole_timeout,
+        INT
+    ),
     knob!(c"tcp_fin_timeout", fin_timeout_ms, SECONDS, 1000),
     knob!(c"tcp_invalid_ratelimit", invalid_ratelimit_ms, INT),
     knob!(c"tcp_keepalive_intvl", keepalive_intvl_ms, SECONDS, 1000),
@@ -152,7 +157,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 37;
+pub(crate) const COUNT: usize = 38;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

@@ -87,6 +87,10 @@ pub(crate) struct UserOptions {
     pub(crate) fast_open: u32,
     /// TCP_FASTOPEN_KEY: the keys of cookies, the first to make them by; none: the namespace's.
     pub(crate) fast_open_keys: [Option<[u8; 16]>; 2],
+    /// TCP_FASTOPEN_CONNECT: connect() waits for the first write if the SYN can carry it.
+    pub(crate) fast_connect: bool,
+    /// TCP_FASTOPEN_NO_COOKIE: data on the SYN needs none, sent or received.
+    pub(crate) no_cookie: bool,
     /// RUSTTCP_LOG: what a listener's children tell of themselves.
     pub(crate) log: Option<LogOrder>,
 }
@@ -115,6 +119,8 @@ pub(crate) struct TcpLocked {
     pub(crate) unconfirmed: Option<Unconfirmed>,
     /// The user is gone, and the connection goes on.
     pub(crate) orphan: Option<Orphan>,
+    /// If data gets through, what seemed a black hole for Fast Open is none (any more).
+    pub(crate) tests_path: bool,
     /// The headers of the SYN that this connection began with, for TCP_SAVED_SYN.
     pub(crate) saved_syn: Option<KVec<u8>>,
 }
@@ -131,7 +137,7 @@ pub(crate) struct TcpShared {
     cookies_at: Atomic<u32>,
     /// Connections of a listener by Fast Open that are not confirmed yet.
     fast_open: Atomic<u32>,
-    /// The handshake is under way, and data goes both ways all the same; for poll().
+    /// The handshake is under way, and data may be written all the same; for poll().
     pub(crate) early: Atomic<bool>,
     /// Unread bytes, for poll() and /proc; written by the lock's holder.
     pub(crate) readable: Atomic<u32>,
@@ -234,6 +240,7 @@ impl Protocol for RustTcp {
             user: UserOptions::default(),
             unconfirmed: None,
             orphan: None,
+            tests_path: false,
             saved_syn: None,
         }
     }

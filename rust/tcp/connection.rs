@@ -22,9 +22,8 @@ mod user;
 
 pub(crate) use explain::Origin;
 use fast_client::FastClient;
-#[allow(unused_imports)] // For tests.
-pub(crate) use fast_client::FastAnswer;
-pub(crate) use fast_client::{FastFail, FastNews, FastSyn};
+#[allow(unused_imports)] // For the caller.
+pub(crate) use fast_client::{FastAnswer, FastFail, FastNews, FastSyn};
 pub(crate) use orphan::Crowd;
 pub(crate) use user::window_scale;
 

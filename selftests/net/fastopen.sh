@@ -4,11 +4,17 @@
 # others have data on the SYN.
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
-ns_pair
 program=selftests/prog/fastopen.py
-for ns in "$A" "$B"; do
-	ip netns exec "$ns" sysctl -qw net.ipv4.tcp_fastopen=3
-done
+
+# Both namespaces, without what they know of each other.
+fresh_namespaces() {
+	[ -z "${A-}" ] || ns_cleanup
+	ns_pair
+	for ns in "$A" "$B"; do
+		ip netns exec "$ns" sysctl -qw net.ipv4.tcp_fastopen=3
+	done
+}
+fresh_namespaces
 
 # run STACK: how a program runs on it
 run() {
@@ -31,6 +37,18 @@ pair() {
 	wait $server && [ $status = 0 ]
 }
 
+# counter NAMESPACE NAME: of /proc/net/rusttcp_stat
+counter() {
+	ip netns exec "$1" cat /proc/net/rusttcp_stat | awk -v name="$2" '
+		NR % 2 { for (i = 2; i <= NF; i++) names[i] = $i; next }
+		{ for (i = 2; i <= NF; i++) if (names[i] == name) n = $i }
+		END { print n + 0 }'
+}
+
+counts() {
+	[ "$(counter "$1" "$2")" = "$3" ]
+}
+
 count() {
 	grep -c "^$1" "$2"
 }
@@ -41,6 +59,19 @@ pair rusttcp tcp 5
 ktap $? "listener here, the kernel's client: every byte is there"
 [ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
 ktap $? "a cookie, then three with data on the SYN"
+# Now the other way round, and both ends here.
+pair tcp rusttcp 5
+ktap $? "client here, the kernel's listener: every byte is there"
+[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
+ktap $? "a cookie, then three with data on the SYN"
+fresh_namespaces
+pair rusttcp rusttcp 5
+ktap $? "both ends here: every byte is there"
+[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
+ktap $? "a cookie, then three with data on the SYN"
+fresh_namespaces
+pair tcp rusttcp 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
+ktap $? "none where the kernel's listener does not offer it"
 pair rusttcp tcp 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
 ktap $? "none without TCP_FASTOPEN"
 ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1026
@@ -50,10 +81,31 @@ ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1
 pair rusttcp tcp 5 && [ "$(count plain "$out.server")" = 4 ]
 ktap $? "not where the namespace does not want it"
 ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=inherit
-ip netns exec "$B" cat /proc/net/rusttcp_stat | awk '
-	NR % 2 { for (i = 2; i <= NF; i++) name[i] = $i; next }
-	{ for (i = 2; i <= NF; i++) if (name[i] == "TCPFastOpenPassive") n = $i }
-	END { exit !(n >= 6) }'
+[ "$(counter "$B" TCPFastOpenPassive)" = 3 ]
 ktap $? "TCPFastOpenPassive counts them"
+
+# Something on the way drops all that follows: after three time-outs in a row nothing is tried for
+# a while, and then once.
+fresh_namespaces
+pair tcp rusttcp 5 && [ "$(count data "$out.client")" = 3 ]
+ktap $? "client here, with a cookie"
+[ "$(counter "$A" TCPFastOpenActive)" = 3 ]
+ktap $? "TCPFastOpenActive counts them"
+ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1000
+tc -n "$B" qdisc replace dev vb root netem loss 100%
+ip netns exec "$A" tools/rusttcp-run python3 $program client 10.0.0.2 7999 1 >/dev/null 2>&1 &
+waits=$!
+wait_for 30 counts "$A" TCPFastOpenBlackhole 1 && counts "$A" TCPFastOpenActiveFail 1
+ktap $? "three time-outs: TCPFastOpenBlackhole, TCPFastOpenActiveFail"
+kill $waits
+tc -n "$B" qdisc del dev vb root
+pair tcp rusttcp 5 && [ "$(count plain "$out.client")" = 4 ]
+ktap $? "nothing is tried for a while"
+ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1
+pair tcp rusttcp 5 && [ "$(count data "$out.client")" = 4 ]
+ktap $? "then it is, with the cookie that was kept"
+ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen=4
+! pair tcp rusttcp 5
+ktap $? "not where the namespace does not want clients to"
 rm -f "$out.server" "$out.client"
 ktap_end

@@ -27,6 +27,7 @@ mod opt {
     pub(super) const ECN: u8 = 8;
     pub(super) const ECN_SEEN: u8 = 16;
     pub(super) const SYN_DATA: u8 = 32;
+    pub(super) const TFO_CHILD: u8 = 128;
 }
 
 /// TCP_CA_*.
@@ -106,6 +107,10 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     if info.syn_data {
         to.tcpi_options |= opt::SYN_DATA;
     }
+    if info.fast_child {
+        to.tcpi_options |= opt::TFO_CHILD;
+    }
+    to.set_tcpi_fastopen_client_fail(info.fast_fail as u8);
     if let Some((theirs, ours)) = info.wscale {
         to.tcpi_options |= opt::WSCALE;
         to.set_tcpi_snd_wscale(theirs);

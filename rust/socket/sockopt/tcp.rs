@@ -10,7 +10,6 @@ use super::{
     log, //
 };
 use crate::net::{
-    clock::SipKey,
     proto_ops::abi,
     sockopt::{
         OptIn,
@@ -18,7 +17,7 @@ use crate::net::{
     },
 };
 use crate::stack::{
-    egress,
+    egress, fast_open,
     sock::{
         configure,
         with_cx,
@@ -201,6 +200,24 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
             sk.data().user.fast_open = most.min(sk.sk().net().somaxconn());
             publish_user(&mut sk);
         }
+        abi::TCP_FASTOPEN_CONNECT => {
+            let on = flag(value)?;
+            if !fast_open::is_allowed(&sk) {
+                return Err(EOPNOTSUPP);
+            }
+            if sk.sk().state() != abi::TCP_CLOSE {
+                return Err(EINVAL);
+            }
+            sk.data().user.fast_connect = on;
+        }
+        abi::TCP_FASTOPEN_NO_COOKIE => {
+            let on = flag(value)?;
+            if !matches!(sk.sk().state(), abi::TCP_CLOSE | abi::TCP_LISTEN) {
+                return Err(EINVAL);
+            }
+            sk.data().user.no_cookie = on;
+            publish_user(&mut sk);
+        }
         abi::TCP_REPAIR | abi::TCP_REPAIR_QUEUE | abi::TCP_REPAIR_WINDOW | abi::TCP_TIMESTAMP => {
             return Err(EPERM)
         }
@@ -238,16 +255,9 @@ fn set_fast_open_key(sk: &TcpSock, value: &OptIn) -> Result {
     Ok(())
 }
 
-/// TCP_FASTOPEN_KEY: the socket's keys, or the namespace's if it has any.
+/// TCP_FASTOPEN_KEY: the socket's own keys, if it has any.
 fn fast_open_key(sk: &TcpSock, out: OptOut) -> Result {
-    let own = sk.lock().peek().user.fast_open_keys;
-    let keys = match own {
-        [None, _] => sk
-            .net()
-            .fastopen_keys()
-            .map(|key| key.map(SipKey::to_bytes)),
-        own => own,
-    };
+    let keys = sk.lock().peek().user.fast_open_keys;
     let mut bytes = [0; 2 * KEY];
     let mut len = 0usize;
     for (to, key) in bytes
@@ -390,6 +400,8 @@ fn int(sk: &mut LockedTcp<'_>, name: i32) -> Result<i32> {
         abi::TCP_INQ => i32::from(data.user.inq),
         abi::TCP_SAVE_SYN => i32::from(data.user.save_syn),
         abi::TCP_FASTOPEN => i32::try_from(data.user.fast_open).unwrap_or(i32::MAX),
+        abi::TCP_FASTOPEN_CONNECT => i32::from(data.user.fast_connect),
+        abi::TCP_FASTOPEN_NO_COOKIE => i32::from(data.user.no_cookie),
         abi::TCP_TIMESTAMP => {
             let now = with_cx(sk, |conn, cx| conn.timestamp(cx)).unwrap_or(0);
             // The lowest bit would say that it counts microseconds.

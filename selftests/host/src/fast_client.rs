@@ -258,6 +258,16 @@ fn rfc7413_4_2_2_a_syn_sent_again_is_a_plain_one() {
     let options = grant(&raw, Some(&COOKIE));
     raw.feed_with(SYN_ACK, 0, 1, 0, options);
     assert_eq!(raw.conn.take_fast_news(), None);
+    // Nor does one in the answer to data without a cookie.
+    let mut raw = held(Peer::default());
+    let free = FastSyn::Carry {
+        cookie: None,
+        mss: 0,
+    };
+    assert_eq!(send(&mut raw, free, 10), [out(SYN, 0, 0, 10)]);
+    assert_eq!(raw.headers[0].options.fast_open, None);
+    raw.feed_with(SYN_ACK, 0, 11, 0, options);
+    assert_eq!(news(&mut raw).answer.unwrap().cookie, None);
 }
 
 /// RFC 9293, 3.10.7.3: only what was sent can be acknowledged, data included; nothing before the
@@ -423,6 +433,21 @@ fn a_log_keeps_the_cookies() {
         .unwrap();
     wrong[at].words[1] ^= 1;
     assert!(replay_records(&wrong).is_err());
+}
+
+/// The simulator's seeds try all of it: data that is taken, and data that is not.
+#[test]
+fn rfc7413_4_2_2_seeds_with_data_on_the_syn() {
+    let mut taken = 0;
+    let mut left = 0;
+    for seed in 0..60 {
+        let outcome = crate::sim::run_way(seed, false).unwrap();
+        for counters in outcome.counters {
+            taken += counters[Mib::TCPFastOpenActive as usize];
+            left += counters[Mib::TCPFastOpenActiveFail as usize];
+        }
+    }
+    assert!(taken > 3 && left > 2, "{taken} {left}");
 }
 
 /// Both sides of it, over a link that loses nothing: the request is answered before the handshake
