@@ -84,6 +84,7 @@ const unsigned int RUST_CONST_HELPER_SKB_TRUESIZE_0 = SKB_TRUESIZE(0);
 
 const u32 RUST_CONST_HELPER_SOF_OPT_ID = SOF_TIMESTAMPING_OPT_ID;
 const u32 RUST_CONST_HELPER_SOF_OPT_ID_TCP = SOF_TIMESTAMPING_OPT_ID_TCP;
+const u32 RUST_CONST_HELPER_SOF_TX_ACK = SOF_TIMESTAMPING_TX_ACK;
 
 /* What bindgen made of the layouts is checked against the compiler's own. */
 const unsigned long RUST_CONST_HELPER_SIZEOF_SOCKET_LOCK = sizeof(socket_lock_t);

@@ -206,7 +206,46 @@ struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
 struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
 					   gfp_t gfp)
 {
-	return __pskb_copy(skb, headroom, gfp);
+	struct sk_buff *copy = __pskb_copy(skb, headroom, gfp);
+
+	/* The times that somebody wants to know of it. */
+	if (copy) {
+		skb_shinfo(copy)->tx_flags |= skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
+		skb_shinfo(copy)->tskey = skb_shinfo(skb)->tskey;
+	}
+	return copy;
+}
+
+/* @rest was split off @skb: the times that somebody wants to know are those of its end. */
+void rusttcp_helper_skb_move_stamps(struct sk_buff *skb, struct sk_buff *rest);
+void rusttcp_helper_skb_move_stamps(struct sk_buff *skb, struct sk_buff *rest)
+{
+	skb_shinfo(rest)->tx_flags |= skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
+	skb_shinfo(rest)->tskey = skb_shinfo(skb)->tskey;
+	skb_shinfo(skb)->tx_flags &= ~SKBTX_ANY_TSTAMP;
+}
+
+/*
+ * The user wants to know the times that SOF_TIMESTAMPING_TX_* in @tsflags name, of what @skb
+ * ends with, the byte numbered @seq.
+ */
+void rusttcp_helper_skb_want_stamps(struct sk_buff *skb, u32 tsflags, u32 seq);
+void rusttcp_helper_skb_want_stamps(struct sk_buff *skb, u32 tsflags, u32 seq)
+{
+	__sock_tx_timestamp(tsflags, &skb_shinfo(skb)->tx_flags);
+	if (tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
+		skb_shinfo(skb)->tskey = seq;
+}
+
+/* @skb, which is in no queue any more, was acknowledged, and the user of @sk wants to know when. */
+void rusttcp_helper_skb_stamp_acked(struct sk_buff *skb, struct sock *sk);
+void rusttcp_helper_skb_stamp_acked(struct sk_buff *skb, struct sock *sk)
+{
+	/* What was the queue's link is the device elsewhere. */
+	skb->dev = NULL;
+	memset(skb->cb, 0, sizeof(skb->cb));
+	TCP_SKB_CB(skb)->txstamp_ack = TSTAMP_ACK_SK;
+	__skb_tstamp_tx(skb, NULL, NULL, sk, SCM_TSTAMP_ACK);
 }
 
 void rusttcp_helper_nf_reset_ct(struct sk_buff *skb);

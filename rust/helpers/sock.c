@@ -445,13 +445,32 @@ bool rusttcp_helper_sk_zerocopy_done(struct sock *sk, size_t size)
 	return true;
 }
 
-/* Checks the control messages of a call that sends. */
-int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg);
-int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg)
+/* Checks the control messages of a call that sends. @tsflags: SO_TIMESTAMPING for this call. */
+int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg, u32 *tsflags);
+int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg, u32 *tsflags)
 {
 	struct sockcm_cookie sockc = { .tsflags = READ_ONCE(sk->sk_tsflags) };
+	int err = msg->msg_controllen ? sock_cmsg_send(sk, msg, &sockc) : 0;
 
-	return msg->msg_controllen ? sock_cmsg_send(sk, msg, &sockc) : 0;
+	/* A stream's keys are its bytes' numbers. */
+	if (!err && sockc.tsflags & SOCKCM_FLAG_TS_OPT_ID)
+		err = -EINVAL;
+	*tsflags = sockc.tsflags;
+	return err;
+}
+
+/*
+ * A message of the error queue tells what time a byte left: its number counts from where
+ * SOF_TIMESTAMPING_OPT_ID was set.
+ */
+void rusttcp_helper_sk_relate_key(const struct sock *sk, struct sk_buff *skb);
+void rusttcp_helper_sk_relate_key(const struct sock *sk, struct sk_buff *skb)
+{
+	struct sock_extended_err *ee = &SKB_EXT_ERR(skb)->ee;
+
+	if (ee->ee_origin == SO_EE_ORIGIN_TIMESTAMPING &&
+	    READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_ID)
+		ee->ee_data -= atomic_read(&sk->sk_tskey);
 }
 
 const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb);

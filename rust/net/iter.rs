@@ -215,6 +215,7 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: As above. The error is a plain structure in the buffer's control block, without
         // padding, which `SkBuff<NoCb>` does not write.
         let (skb, err) = unsafe {
+            bindings::sk_relate_key(self.as_ptr(), skb.as_ptr());
             let err = bindings::skb_ext_err(skb.as_ptr())
                 .cast::<[u8; ERR]>()
                 .read();
@@ -265,10 +266,12 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
-    /// Checks the control messages of a call that sends.
-    pub(crate) fn check_control(&self, msg: &Message<'_>) -> Result {
+    /// Checks the control messages of a call that sends; gives SO_TIMESTAMPING's flags for it.
+    pub(crate) fn check_control(&self, msg: &Message<'_>) -> Result<u32> {
+        let mut flags = 0;
         // SAFETY: All are valid.
-        kernel::error::to_result(unsafe { bindings::sk_check_control(self.as_ptr(), msg.msg) })
+        let checked = unsafe { bindings::sk_check_control(self.as_ptr(), msg.msg, &mut flags) };
+        kernel::error::to_result(checked).map(|()| flags)
     }
 }
 
@@ -294,6 +297,22 @@ pub(crate) enum Appended {
 }
 
 impl<P: Protocol> Wire<'_, P> {
+    /// The user wants to know when the byte numbered `seq`, the last one of `skb`, leaves; `flags`
+    /// are SO_TIMESTAMPING's.
+    pub(crate) fn want_stamps<C: ControlBlock>(&self, skb: &mut SkBuff<C>, flags: u32, seq: u32) {
+        // SAFETY: The buffer is ours.
+        unsafe { bindings::skb_want_stamps(skb.as_ptr(), flags, seq) };
+    }
+
+    /// Tells the user that the end of `skb` was acknowledged now.
+    pub(crate) fn stamp_acked<C: ControlBlock>(&self, skb: SkBuff<C>) {
+        let skb = skb.with_cb::<NoCb>();
+        // SAFETY: The buffer is ours, in no queue, and its control block nobody's; the socket is
+        // valid.
+        unsafe { bindings::skb_stamp_acked(skb.as_ptr(), self.sk().as_ptr()) };
+        skb.consume();
+    }
+
     /// Takes up to `most` bytes of the caller's pages to the end of `skb` without copying
     /// (MSG_SPLICE_PAGES). The caller leaves them as they are.
     pub(crate) fn append_pages<C: ControlBlock>(

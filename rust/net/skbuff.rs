@@ -195,6 +195,7 @@ impl<C: ControlBlock> SkBuff<C> {
         // their own), which is what `skb_split` asks for.
         unsafe {
             bindings::skb_split(self.as_ptr(), rest.as_ptr(), n);
+            bindings::skb_move_stamps(self.as_ptr(), rest.as_ptr());
             let (a, b) = (&mut *self.as_ptr(), &mut *rest.as_ptr());
             let moved = moved.min(a.truesize);
             a.truesize = a.truesize.wrapping_sub(moved);

@@ -44,8 +44,9 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
     let mut guard = sk.lock();
     sync_buffers(&mut guard);
     let mut sent = 0;
+    let control = sk.check_control(msg);
     let result = fast_open::first_write(&mut guard, msg, len, &mut sent)
-        .and_then(|()| send_loop(&mut guard, msg, len, flags, &mut sent));
+        .and_then(|()| send_loop(&mut guard, msg, len, control, &mut sent));
     if sent > 0 {
         let more = flags & abi::MSG_MORE != 0;
         let conn = &mut guard.data().conn;
@@ -58,6 +59,13 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
         }
         if flags & abi::MSG_EOR != 0 {
             conn.mark_end();
+        }
+        if let Ok(stamps @ 1..) = control {
+            let (wire, data) = guard.parts();
+            let acked = stamps & abi::SOF_TIMESTAMPING_TX_ACK != 0;
+            if let Some((buf, seq)) = data.conn.stamp_last(acked) {
+                wire.want_stamps(buf, stamps, seq);
+            }
         }
         egress::flush(&mut guard);
         // What was sent is a copy of the caller's data. A notifier that nobody took tells so itself.
@@ -81,9 +89,10 @@ fn send_loop(
     sk: &mut SockGuard<'_, RustTcp>,
     msg: &mut Message<'_>,
     len: usize,
-    flags: u32,
+    control: Result<u32>,
     sent: &mut usize,
 ) -> Result {
+    let flags = msg.flags();
     let mut timeout = sk.sk().sndtimeo(flags & abi::MSG_DONTWAIT != 0);
     loop {
         match check(sk) {
@@ -97,7 +106,7 @@ fn send_loop(
             },
         }
     }
-    sk.sk().check_control(msg)?;
+    control?;
     while *sent < len {
         if let Err(error) = check(sk) {
             return Err(error.unwrap_or(EPIPE));
@@ -155,7 +164,7 @@ fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> 
                     let cb = buf.cb_mut();
                     cb.len = cb.len.wrapping_add(n);
                     data.conn.appended(n, n);
-                    if n >= room {
+                    if n >= room && n < most {
                         egress::flush(sk);
                     }
                     return Ok(n);

@@ -65,6 +65,9 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
     let (mut wire, data) = sk.parts();
     let mut bytes = [0u8; MAX_HEADER];
+    while let Some(buf) = data.conn.take_stamped() {
+        wire.stamp_acked(buf);
+    }
     loop {
         let cx = Cx {
             now: now(),

@@ -138,6 +138,8 @@ impl SegFlags {
     pub(crate) const EVER_RETRANS: Self = Self(8);
     /// PSH when it is sent.
     pub(crate) const PSH: Self = Self(16);
+    /// The user wants to know when the last byte is acknowledged.
+    pub(crate) const STAMP: Self = Self(64);
     /// The end of a record (MSG_EOR): nothing is appended.
     pub(crate) const END: Self = Self(128);
     /// Sent while the user gave less than the window would have taken.

@@ -64,6 +64,8 @@ pub(crate) struct Send<P: Platform> {
     /// Sent, not acknowledged. The first buffer may begin before SND.UNA: it is cut only when
     /// something has to be retransmitted.
     pub(crate) rtx: P::RtxTree,
+    /// Acknowledged, and the user wants to know.
+    pub(crate) stamped: P::TxList,
     /// True size of all buffers.
     pub(crate) mem: u32,
     /// Send buffer, bytes of true size.
@@ -125,6 +127,7 @@ impl<P: Platform> Send<P> {
             wscale: 0,
             unsent: P::TxList::default(),
             rtx: P::RtxTree::default(),
+            stamped: P::TxList::default(),
             mem: 0,
             sndbuf: 16_384,
             fin_sent: false,
@@ -294,6 +297,9 @@ impl<P: Platform> Send<P> {
         if meta.flags.has(SegFlags::RETRANS) {
             self.retrans = self.retrans.saturating_sub(len);
         }
+        if meta.flags.has(SegFlags::STAMP) {
+            self.stamped.push_back(buf);
+        }
         Some(meta)
     }
 
@@ -343,8 +349,9 @@ fn split<P: Platform>(buf: &mut P::TxBuf, n: u32, log: &mut P::Log) -> Result<P:
     let mut rest = rest?;
     let middle = meta.seq.add(n);
     buf.meta_mut().end = middle;
-    // PSH belongs to the last byte.
+    // These belong to the last byte.
     buf.meta_mut().flags.clear(SegFlags::PSH);
+    buf.meta_mut().flags.clear(SegFlags::STAMP);
     *rest.meta_mut() = meta;
     rest.meta_mut().seq = middle;
     Ok(rest)

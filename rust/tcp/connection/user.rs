@@ -11,7 +11,7 @@ use crate::tcp::{
     log::{put, Kind, Kinds, LossBy},
     mib::Mib,
     pacing::Pacer,
-    platform::{Buffer, Platform, SegFlags, SegList},
+    platform::{Buffer, Platform, SegFlags, SegList, SegTree},
     recv::{AckOwed, QUICK_ACKS},
     state::{ConnState, Event},
 };
@@ -165,6 +165,26 @@ impl<P: Platform> Connection<P> {
         if let Some(buf) = self.send.unsent.back_mut() {
             buf.meta_mut().flags.set(SegFlags::END);
         }
+    }
+
+    /// The user wants to know when the last byte queued leaves, and when it is acknowledged if
+    /// `acked`: the buffer that it is in, unless that is gone, and its number.
+    pub(crate) fn stamp_last(&mut self, acked: bool) -> Option<(&mut P::TxBuf, u32)> {
+        let last = self.send.write_seq.sub(1);
+        let buf = match self.send.unsent.back_mut() {
+            Some(buf) => buf,
+            None => self.send.rtx.at_or_after_mut(last)?,
+        };
+        if acked {
+            buf.meta_mut().flags.set(SegFlags::STAMP);
+        }
+        Some((buf, last.raw()))
+    }
+
+    /// The next buffer that was acknowledged of which the user wants to know that.
+    #[inline]
+    pub(crate) fn take_stamped(&mut self) -> Option<P::TxBuf> {
+        self.send.stamped.pop_front()
     }
 
     /// Unread bytes in order.

@@ -52,4 +52,6 @@ mod small_entries;
 #[cfg(test)]
 mod spurious;
 #[cfg(test)]
+mod stamps;
+#[cfg(test)]
 mod tests;
