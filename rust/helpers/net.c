@@ -9,6 +9,19 @@
 #include <net/protocol.h>
 #include <net/route.h>
 #include <net/tcp.h>
+#include <net/xfrm.h>
+
+/*
+ * Whether IPsec's inbound policy lets @skb, whose data starts at the TCP header, through to
+ * @sk (or to nobody in particular).
+ */
+bool rusttcp_helper_xfrm_policy_allows(struct sock *sk, struct sk_buff *skb);
+bool rusttcp_helper_xfrm_policy_allows(struct sock *sk, struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return xfrm6_policy_check(sk, XFRM_POLICY_IN, skb);
+	return xfrm4_policy_check(sk, XFRM_POLICY_IN, skb);
+}
 
 /* The namespace's Fast Open keys, at most @max: how many there are. */
 int rusttcp_helper_fastopen_keys(struct net *net, siphash_key_t *keys, int max);

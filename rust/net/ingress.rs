@@ -18,7 +18,11 @@ use super::{
     bindings,
     hashtable::ReadSide,
     netns::Net,
-    skbuff::SkBuff, //
+    skbuff::SkBuff,
+    sock::{
+        Protocol,
+        Sock, //
+    },
 };
 use core::{
     cell::UnsafeCell,
@@ -124,6 +128,14 @@ fn icmp6_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
         (PACKET_TOO_BIG, _) if mtu >= MIN_MTU => IcmpKind::TooBig(mtu),
         _ => IcmpKind::Other,
     }
+}
+
+/// Whether IPsec's inbound policy lets a packet through to `sk`, or to nobody in particular. Its
+/// data starts at the TCP header. Without CONFIG_XFRM everything passes. Context: softirq.
+pub(crate) fn policy_allows<P: Protocol>(sk: Option<&Sock<P>>, skb: &mut SkBuff) -> bool {
+    let sk = sk.map_or(core::ptr::null_mut(), Sock::as_ptr);
+    // SAFETY: A packet of ours with its IP header in place; the socket, if there is one, is valid.
+    unsafe { bindings::xfrm_policy_allows(sk, skb.as_ptr()) }
 }
 
 /// Who takes segments.

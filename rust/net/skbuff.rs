@@ -349,6 +349,8 @@ pub(crate) enum Drop {
     Checksum,
     /// The accept or half-open queue is full.
     ListenOverflow,
+    /// IPsec's policy does not allow it.
+    Policy,
     /// Not acceptable in the connection's state, outside the window, or a duplicate.
     Protocol,
 }
@@ -361,6 +363,7 @@ impl Drop {
             Self::Header => bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
             Self::Checksum => bindings::skb_drop_reason_SKB_DROP_REASON_TCP_CSUM,
             Self::ListenOverflow => bindings::skb_drop_reason_SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
+            Self::Policy => bindings::skb_drop_reason_SKB_DROP_REASON_XFRM_POLICY,
             Self::Protocol => bindings::skb_drop_reason_SKB_DROP_REASON_TCP_INVALID_SEQUENCE,
         }
     }

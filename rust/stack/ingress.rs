@@ -41,6 +41,7 @@ use crate::net::{
         checksum_ok,
         kernel_has,
         kernel_listens,
+        policy_allows,
         Flow,
         IcmpKind,
         IcmpReport,
@@ -148,6 +149,17 @@ impl IngressHook for Hook {
                 state.remove(node);
                 return Verdict::Pass(skb);
             }
+        }
+        let sk = match &target {
+            Target::Listener(sk) => Some(*sk),
+            Target::Conn(node) => match &node.value().kind {
+                Kind::Sock(sk) | Kind::HalfOpen(sk) => Some(&**sk),
+                Kind::TimeWait => None,
+            },
+        };
+        if !policy_allows(sk, &mut skb) {
+            skb.drop_with(SkbDrop::Policy);
+            return Verdict::Taken;
         }
         state.mib.add(Mib::InSegs, 1);
         let Some((_, _, _, header)) = parse(&mut skb) else {

@@ -237,6 +237,25 @@ trait Controller {
     }
 }
 
+/// What a controller tells of itself (TCP_CC_INFO).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// DCTCP: the estimate of what part is marked in 1/1024, and of the window that is not over yet
+    /// bytes marked and bytes acknowledged.
+    Dctcp(u32, u32, u32),
+    /// BBR.
+    Bbr {
+        /// The estimate of the path's rate, bytes a second.
+        rate: u64,
+        /// The least round-trip time; `None`: none was measured.
+        min_rtt: Option<Duration>,
+        /// Gains of pace and window, percent.
+        gains: (u32, u32),
+    },
+}
+
 /// The controllers.
 #[derive(Clone, Copy, Debug)]
 enum Law {
@@ -333,6 +352,15 @@ impl Congestion {
     pub(crate) fn switch(&mut self, algorithm: Algorithm) {
         if algorithm != self.algorithm() {
             self.law = Law::new(algorithm);
+        }
+    }
+
+    /// What the controller tells of itself.
+    pub(crate) fn state(&self) -> Told {
+        match &self.law {
+            Law::Dctcp(law) => law.state(),
+            Law::Bbr(law) => law.state(),
+            Law::Reno(_) | Law::Cubic(_) => Told::Nothing,
         }
     }
 

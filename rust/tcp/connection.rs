@@ -29,7 +29,7 @@ pub(crate) use user::window_scale;
 
 use super::{
     config::{Linger2, NetConfig, SocketConfig},
-    congestion::{Algorithm, Congestion},
+    congestion::{Algorithm, Congestion, Told},
     context::Cx,
     ecn::Ecn,
     handshake::SynRcvd,
@@ -562,6 +562,12 @@ impl<P: Platform> Connection<P> {
     /// [`Self::configure`] with another one exchanges it at any time; cwnd and ssthresh stay.
     pub(crate) fn congestion(&self, net: &NetConfig) -> Algorithm {
         self.config.congestion.unwrap_or(net.congestion)
+    }
+
+    /// What the congestion control tells of itself, and whether the last packet that came was
+    /// marked.
+    pub(crate) fn congestion_state(&self) -> (Told, bool) {
+        (self.cc.state(), self.ecn.echo_flags().contains(Flags::ECE))
     }
 
     /// The round-trip time's variation.

@@ -12,6 +12,7 @@ use crate::stack::sock::{
     TcpSock, //
 };
 use crate::tcp::{
+    congestion::Told,
     info::{
         Info,
         Phase, //
@@ -40,6 +41,9 @@ fn ca_state(phase: Phase) -> u8 {
     }
 }
 
+/// Bytes of `union tcp_cc_info`, and of the part of it that DCTCP has.
+const CC_INFO: usize = 20;
+const DCTCP_INFO: usize = 16;
 /// "Infinite", as Linux writes a threshold that was never set.
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
 /// Segments that may overtake each other before a loss is suspected, as long as nothing else was
@@ -83,6 +87,45 @@ pub(super) fn tcp_info(sk: &TcpSock) -> TcpInfo {
         to.tcpi_pmtu = mtu_of(info.mss_route, this.is_v6() && !this.remote().is_v4());
     }
     to
+}
+
+/// TCP_CC_INFO: `union tcp_cc_info`, and how many bytes of it there are.
+pub(super) fn cc_info(sk: &TcpSock) -> ([u8; CC_INFO], usize) {
+    let sk = sk.lock();
+    let conn = &sk.peek().conn;
+    let (told, marked) = conn.congestion_state();
+    let (words, len) = match told {
+        Told::Nothing => ([0; CC_INFO / 4], 0),
+        // `struct tcp_dctcp_info`. Without ECN it is Reno, and all is 0.
+        Told::Dctcp(..) if !conn.ecn().0 => ([0; CC_INFO / 4], DCTCP_INFO),
+        Told::Dctcp(alpha, bytes_marked, bytes) => {
+            let [a, b] = 1u16.to_ne_bytes();
+            let [c, d] = u16::from(marked).to_ne_bytes();
+            let flags = u32::from_ne_bytes([a, b, c, d]);
+            ([flags, alpha, bytes_marked, bytes, 0], DCTCP_INFO)
+        }
+        // `struct tcp_bbr_info`: gains in 1/256.
+        Told::Bbr {
+            rate,
+            min_rtt,
+            gains: (pace, window),
+        } => {
+            let gain = |percent: u32| percent.saturating_mul(256) / 100;
+            let words = [
+                rate as u32,
+                (rate >> 32) as u32,
+                min_rtt.map_or(u32::MAX, us),
+                gain(pace),
+                gain(window),
+            ];
+            (words, CC_INFO)
+        }
+    };
+    let mut bytes = [0; CC_INFO];
+    for (to, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        *to = word.to_ne_bytes();
+    }
+    (bytes, len)
 }
 
 /// The rest of it, for a socket that does not listen.

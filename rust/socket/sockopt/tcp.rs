@@ -331,8 +331,11 @@ pub(super) fn get(sk: &TcpSock, name: i32, out: OptOut) -> Result {
     match name {
         abi::RUSTTCP_LOG => return log::get(sk, room, out),
         abi::TCP_INFO => return out.tcp_info(&info::tcp_info(sk)),
-        // None of the controllers has anything to tell.
-        abi::TCP_CC_INFO | abi::TCP_ULP => return out.put_len(0),
+        abi::TCP_CC_INFO => {
+            let (info, len) = info::cc_info(sk);
+            return out.bytes(info.get(..len).unwrap_or(&[]));
+        }
+        abi::TCP_ULP => return out.put_len(0),
         abi::TCP_CONGESTION => {
             let algorithm = {
                 let sk = sk.lock();

@@ -10,7 +10,7 @@ mod cycle;
 
 use super::{
     rate::{ahead, TooMuch, LOSS_PART},
-    Ack, Cause, Controller, Phase, RateSample, Window, MAX_WINDOW,
+    Ack, Cause, Controller, Phase, RateSample, Told, Window, MAX_WINDOW,
 };
 use crate::tcp::{
     pacing::{rate_of, volume, UNLIMITED},
@@ -378,6 +378,17 @@ impl Bbr {
 
     fn restore_cwnd(&mut self, window: &mut Window) {
         window.cwnd = window.cwnd.max(self.prior_cwnd);
+    }
+}
+
+impl Bbr {
+    /// What it tells of itself.
+    pub(super) fn state(&self) -> Told {
+        Told::Bbr {
+            rate: self.bw,
+            min_rtt: self.min_rtt,
+            gains: (cut(self.state.pacing_gain()), cut(self.state.cwnd_gain())),
+        }
     }
 }
 

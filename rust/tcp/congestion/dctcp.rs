@@ -2,7 +2,7 @@
 
 //! DCTCP (RFC 8257): the window shrinks by as much of it as was marked. Without ECN it is Reno.
 
-use super::{reno::Reno, Ack, Cause, Controller, Window};
+use super::{reno::Reno, Ack, Cause, Controller, Told, Window};
 use crate::tcp::seq::SeqNum;
 
 /// One, for DCTCP.Alpha.
@@ -36,6 +36,13 @@ impl Default for Dctcp {
             acked: 0,
             marked: 0,
         }
+    }
+}
+
+impl Dctcp {
+    /// What it tells of itself.
+    pub(super) fn state(&self) -> Told {
+        Told::Dctcp(self.alpha >> 10, self.marked, self.acked)
     }
 }
 
@@ -132,6 +139,8 @@ mod tests {
         let before = cc.cwnd();
         cc.on_congestion(Cause::Loss, 100_000, 1000);
         assert_eq!(cc.cwnd(), before / 2);
+        let in_kilo = (alpha(&cc) * 1024.0) as u32;
+        assert!(matches!(cc.state(), Told::Dctcp(told, _, _) if told == in_kilo));
     }
 
     /// RFC 8257, 4.2: alpha begins at one, so that the first mark halves the window.
