@@ -14,7 +14,12 @@
 
 #define MOST 1024
 
-static char open_fd[MOST];
+/* A connection, and what of its echo had no room yet. */
+static struct conn {
+	char open;
+	int from, to;
+	char buf[4096];
+} conns[MOST];
 
 static void signals_for(int fd)
 {
@@ -23,27 +28,32 @@ static void signals_for(int fd)
 		die("fcntl");
 }
 
-/* Echoes what is there; closes at the end. */
+/* Echoes what is there, until nothing more goes in or out; closes at the end. */
 static void go_on(int fd)
 {
-	char buf[4096];
+	struct conn *conn = &conns[fd];
 	ssize_t n;
 
-	if (!open_fd[fd])
+	if (!conn->open)
 		return; /* A signal of what was closed meanwhile. */
-	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		for (ssize_t done = 0, w; done < n; done += w) {
-			w = send(fd, buf + done, n - done, MSG_NOSIGNAL);
-			if (w < 0 && errno == EAGAIN)
-				w = 0; /* A real server would wait for SIGIO here, too. */
-			else if (w < 0)
-				break;
+	do {
+		while (conn->from < conn->to) {
+			n = send(fd, conn->buf + conn->from, conn->to - conn->from, MSG_NOSIGNAL);
+			if (n < 0 && errno == EAGAIN)
+				return; /* There will be a signal when there is room. */
+			if (n < 0)
+				goto over;
+			conn->from += n;
 		}
-	}
-	if (n == 0 || errno != EAGAIN) {
-		open_fd[fd] = 0;
-		close(fd);
-	}
+		n = read(fd, conn->buf, sizeof(conn->buf));
+		conn->from = 0;
+		conn->to = n;
+	} while (n > 0);
+	if (n < 0 && errno == EAGAIN)
+		return;
+over:
+	conn->open = 0;
+	close(fd);
 }
 
 static void take_all(int listener)
@@ -55,7 +65,7 @@ static void take_all(int listener)
 			close(fd);
 			continue;
 		}
-		open_fd[fd] = 1;
+		conns[fd] = (struct conn){ .open = 1 };
 		signals_for(fd);
 		/* What came before the signals were asked for made none. */
 		go_on(fd);

@@ -259,6 +259,19 @@ fn take(
     Ok(())
 }
 
+/// Where a look that begins at `base` begins, and how far it may go: as a read it stops at the urgent
+/// mark, or steps over it if it stands there.
+fn peek_window(sk: &LockedTcp<'_>, base: u32) -> (u32, u32) {
+    let conn = &sk.peek().conn;
+    match conn.urgent_distance() {
+        Some(distance) if distance > base => (base, distance.saturating_sub(base)),
+        Some(distance) if distance == base && !conn.config().oob_inline => {
+            (base.saturating_add(1), u32::MAX)
+        }
+        _ => (base, u32::MAX),
+    }
+}
+
 /// MSG_PEEK: copies without reading, from SO_PEEK_OFF on. With MSG_WAITALL it waits until all of it
 /// is there.
 fn peek_at(
@@ -270,13 +283,18 @@ fn peek_at(
     timeout: &mut c_long,
     copied: &mut usize,
 ) -> Result {
-    let mut skip = sk.sk().peek_offset().unwrap_or(0);
-    let have = |sk: &LockedTcp<'_>| sk.peek().conn.recv_len().saturating_sub(skip);
-    while (have(sk) as usize) < target {
-        if have(sk) > 0 && flags & abi::MSG_WAITALL == 0 {
-            break;
+    let base = sk.sk().peek_offset().unwrap_or(0);
+    let (mut skip, mut left) = loop {
+        let (skip, most) = peek_window(sk, base);
+        let have = sk.peek().conn.recv_len().saturating_sub(skip).min(most);
+        let left = have.min(u32::try_from(len).unwrap_or(u32::MAX));
+        if have as usize >= target.min(most as usize) {
+            break (skip, left);
         }
-        if have(sk) == 0 {
+        if have > 0 && flags & abi::MSG_WAITALL == 0 {
+            break (skip, left);
+        }
+        if have == 0 {
             if let Some(end) = end_of_stream(sk) {
                 return end;
             }
@@ -284,11 +302,11 @@ fn peek_at(
         let closing =
             sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0 || sk.sk().state() == abi::TCP_CLOSE;
         if closing {
-            break;
+            break (skip, left);
         }
         if *timeout == 0 {
-            if have(sk) > 0 {
-                break;
+            if have > 0 {
+                break (skip, left);
             }
             return Err(EAGAIN);
         }
@@ -303,14 +321,13 @@ fn peek_at(
             WaitEnd::Ready | WaitEnd::TimedOut => {}
             WaitEnd::Interrupted(error) => return Err(error),
         }
-    }
+    };
     for buf in sk.data().conn.recv_list().iter() {
         let here = Buffer::len(buf);
         if skip >= here {
             skip = skip.saturating_sub(here);
             continue;
         }
-        let left = u32::try_from(len.wrapping_sub(*copied)).unwrap_or(u32::MAX);
         let n = here.saturating_sub(skip).min(left);
         if n == 0 {
             break;
@@ -319,6 +336,7 @@ fn peek_at(
             msg.copy_out(buf, buf.cb().offset.saturating_add(skip), n)?;
         }
         *copied = copied.wrapping_add(n as usize);
+        left = left.saturating_sub(n);
         skip = 0;
     }
     move_peek_offset(sk, *copied, true);

@@ -53,9 +53,20 @@ static void test_out_of_band(void)
 	ktap(buf[0] == 'U' && msg.msg_flags & MSG_OOB, "MSG_OOB: the byte, and it is said to be");
 	expect(poll_for(fds[1], POLLPRI, 0), 0, 0, "POLLPRI: gone once it is read");
 	expect(recv(fds[1], buf, 1, MSG_OOB), -1, EINVAL, "MSG_OOB: only once");
+	expect(recv(fds[1], buf, 20, MSG_PEEK), 4, 0, "MSG_PEEK stops at the mark");
+	int off = 2;
+
+	must(setsockopt(fds[1], SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)) == 0);
+	expect(recv(fds[1], buf, 20, MSG_PEEK), 2, 0, "from SO_PEEK_OFF on, too");
+	expect(recv(fds[1], buf, 20, MSG_PEEK), 3, 0, "and goes on behind it");
+	ktap(!memcmp(buf, "efg", 3), "with the right bytes");
+	off = -1;
+	must(setsockopt(fds[1], SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)) == 0);
 	expect(recv(fds[1], buf, 20, 0), 4, 0, "a read stops at the mark");
 	ktap(!memcmp(buf, "abcd", 4), "with the right bytes");
 	expect(at_mark(fds[1]), 1, 0, "SIOCATMARK: at the mark");
+	expect(recv(fds[1], buf, 20, MSG_PEEK), 3, 0, "MSG_PEEK at the mark");
+	ktap(!memcmp(buf, "efg", 3), "looks behind it");
 	expect(recv(fds[1], buf, 20, 0), 3, 0, "the next one goes on behind it");
 	ktap(!memcmp(buf, "efg", 3), "and the urgent byte is not in it");
 	expect(at_mark(fds[1]), 0, 0, "SIOCATMARK: behind the mark");
