@@ -52,6 +52,19 @@ void rusttcp_helper_inet6_sock_copied(struct sock *sk, struct ipv6_pinfo *np)
 	RCU_INIT_POINTER(np->opt, NULL);
 }
 
+/*
+ * What the user of @sk wants in the headers of its packets, of IPv6 if @v6: the traffic class
+ * less ECN, and the hop limit, 0 for that of the route.
+ */
+void rusttcp_helper_sk_ip_fields(const struct sock *sk, bool v6, u8 *tos, u8 *ttl);
+void rusttcp_helper_sk_ip_fields(const struct sock *sk, bool v6, u8 *tos, u8 *ttl)
+{
+	int hops = v6 ? READ_ONCE(inet6_sk(sk)->hop_limit) : READ_ONCE(inet_sk(sk)->uc_ttl);
+
+	*tos = (v6 ? inet6_sk(sk)->tclass : READ_ONCE(inet_sk(sk)->tos)) & ~INET_ECN_MASK;
+	*ttl = hops > 0 ? hops : 0;
+}
+
 bool rusttcp_helper_sk_ipv6only(const struct sock *sk);
 bool rusttcp_helper_sk_ipv6only(const struct sock *sk)
 {

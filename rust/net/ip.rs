@@ -28,6 +28,7 @@ use super::{
     sock::{
         Locked,
         Protocol,
+        Sock,
         Wire, //
     },
 };
@@ -305,6 +306,10 @@ unsafe fn finish<C: ControlBlock>(
 pub(crate) struct Route {
     dst: NonNull<bindings::dst_entry>,
     v6: bool,
+    /// Traffic class, without ECN.
+    tos: u8,
+    /// Hop limit; 0: the route's.
+    ttl: u8,
 }
 
 impl Route {
@@ -317,7 +322,24 @@ impl Route {
         } else {
             Self::lookup4(net, local, remote, oif)
         };
-        dst.ok().map(|dst| Self { dst, v6 })
+        dst.ok().map(|dst| Self {
+            dst,
+            v6,
+            tos: 0,
+            ttl: 0,
+        })
+    }
+
+    /// What goes along it has the traffic class and hop limit that the user of `sk` wants. A socket
+    /// of IPv4 has no routes of IPv6.
+    pub(crate) fn for_sock<P: Protocol>(mut self, sk: &Sock<P>) -> Self {
+        if !self.v6 || sk.is_v6() {
+            // SAFETY: Valid, and of IPv6 where that is asked for.
+            unsafe {
+                bindings::sk_ip_fields(sk.as_ptr(), self.v6, &mut self.tos, &mut self.ttl);
+            }
+        }
+        self
     }
 
     fn lookup4(
@@ -393,9 +415,13 @@ impl Route {
         // the packet to `ip_local_out` or `ip6_local_out`.
         unsafe {
             finish(&skb, header, local, remote, 0, false);
+            let (tos, ttl) = (self.tos, self.ttl);
             let (dst, v6) = self.into_dst();
+            let or = |route: c_int| match ttl {
+                0 => u8::try_from(route).unwrap_or(64),
+                ttl => ttl,
+            };
             if v6 {
-                let hops = bindings::ip6_dst_hoplimit(dst);
                 bindings::skb_push_ip6(
                     net.as_ptr(),
                     skb.as_ptr(),
@@ -403,20 +429,19 @@ impl Route {
                     &to_in6(local.addr),
                     remote.port.to_be(),
                     local.port.to_be(),
-                    0,
-                    u8::try_from(hops).unwrap_or(64),
+                    tos,
+                    or(bindings::ip6_dst_hoplimit(dst)),
                 );
                 bindings::skb_dst_set(skb.as_ptr(), dst);
                 bindings::ip6_local_out(net.as_ptr(), core::ptr::null_mut(), skb.into_raw());
                 return;
             }
-            let ttl = bindings::ip4_dst_hoplimit(dst);
             bindings::skb_push_ip4(
                 skb.as_ptr(),
                 addr_to_be(local.addr),
                 addr_to_be(remote.addr),
-                0,
-                u8::try_from(ttl).unwrap_or(64),
+                tos,
+                or(bindings::ip4_dst_hoplimit(dst)),
             );
             bindings::skb_dst_set(skb.as_ptr(), dst);
             bindings::ip_local_out(net.as_ptr(), core::ptr::null_mut(), skb.into_raw());

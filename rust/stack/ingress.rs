@@ -585,7 +585,8 @@ impl Rx<'_> {
             self.local,
             self.remote,
             listener.bound_dev_if(),
-        )?;
+        )?
+        .for_sock(listener);
         let (seq_hash, ts_hash) = self.state.secret_hashes(self.local, self.remote);
         let params = SynParams {
             iss: iss.unwrap_or_else(|| isn(seq_hash, cx.now)),
@@ -887,8 +888,12 @@ pub(crate) fn entry_timer(node: &Node<Conn>) {
         }
         over
     };
-    if let Some(header) = send {
-        send_control(net, conn.local, conn.remote, 0, &header);
+    if let (Some(header), Kind::HalfOpen(listener)) = (send, &conn.kind) {
+        let dev = listener.bound_dev_if();
+        if let Some(route) = Route::lookup(net, conn.local, conn.remote, dev) {
+            let route = route.for_sock(listener);
+            send_along(route, net, conn.local, conn.remote, &header);
+        }
     }
     if over {
         state.remove(node);
