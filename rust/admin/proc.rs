@@ -150,7 +150,10 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
         let queue = shared.accept.lock();
         (queue.limit(), queue.len())
     } else {
-        (shared.unacked.load(Relaxed), shared.readable.load(Relaxed))
+        // A FIN that nobody has read counts, as in Linux.
+        let end = u32::from(shared.end_unread.load(Relaxed));
+        let unread = shared.readable.load(Relaxed).saturating_add(end);
+        (shared.unacked.load(Relaxed), unread)
     };
     let kind = shared.timer_kind.load(Relaxed);
     let timer = Shown::new(

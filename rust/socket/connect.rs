@@ -275,6 +275,7 @@ pub(super) fn reset(sk: &mut LockedTcp<'_>) {
     data.conn = Connection::new(config);
     data.phase = Phase::Idle;
     data.was_connected = false;
+    data.end_read = false;
     data.armed = None;
     let keeps_port = data.user_port;
     if !keeps_port {

@@ -78,7 +78,7 @@ pub(super) fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
         },
         abi::SIOCATMARK => u32::from(mark == Some(0)),
         abi::SIOCOUTQ => conn.unacked(),
-        _ => conn.unsent(),
+        _ => conn.not_sent(),
     };
     Ok(i32::try_from(bytes).unwrap_or(i32::MAX))
 }

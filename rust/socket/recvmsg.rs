@@ -50,6 +50,9 @@ pub(super) fn recvmsg(
     let mut copied = 0;
     let mut came = 0;
     let result = receive_loop(&mut guard, msg, len, flags, &mut copied, &mut came);
+    if flags & abi::MSG_PEEK == 0 && copied < len {
+        note_end(&mut guard);
+    }
     // Reading may have opened the window.
     egress::flush(&mut guard);
     let copied = match result {
@@ -62,6 +65,14 @@ pub(super) fn recvmsg(
     }
     tell_left(&guard, msg);
     Ok(copied)
+}
+
+/// Who has room left has read the end of the stream, if it is there.
+fn note_end(sk: &mut SockGuard<'_, RustTcp>) {
+    let conn = &sk.peek().conn;
+    if conn.peer_closed() && conn.recv_len() == 0 {
+        sk.data().end_read = true;
+    }
 }
 
 /// How much is left, for who wants to know: at the end of the stream one, so that it is read.
@@ -365,6 +376,9 @@ pub(super) fn splice_read(
     let mut timeout = sk.rcvtimeo(nonblock);
     let mut moved = 0;
     let result = splice_loop(&mut guard, pipe, len, &mut timeout, &mut moved);
+    if moved < len {
+        note_end(&mut guard);
+    }
     egress::flush(&mut guard);
     match result {
         _ if moved > 0 => Ok(moved),

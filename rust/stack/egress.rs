@@ -123,7 +123,9 @@ fn publish(sk: &mut LockedTcp<'_>) {
     shared
         .urgent
         .store(matches!(urgent, Some(Byte::Here(_))), Relaxed);
-    shared.unacked.store(conn.unacked(), Relaxed);
+    shared.unacked.store(conn.send_queue(), Relaxed);
+    let end = conn.peer_closed() && !sk.peek().end_read;
+    shared.end_unread.store(end, Relaxed);
     shared.writable.store(conn.is_writeable(), Relaxed);
     let (kind, at, retries) = conn.shown_timer();
     shared.timer_at.store(at.as_nanos(), Relaxed);

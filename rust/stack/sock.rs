@@ -113,6 +113,8 @@ pub(crate) struct TcpLocked {
     pub(crate) armed: Option<Instant>,
     /// A connection was there: reading gives the end of the stream, not ENOTCONN.
     pub(crate) was_connected: bool,
+    /// The user has read to the end of the stream.
+    pub(crate) end_read: bool,
     /// Options that the core does not know of.
     pub(crate) user: UserOptions,
     /// A connection by Fast Open that is not confirmed yet.
@@ -141,7 +143,9 @@ pub(crate) struct TcpShared {
     pub(crate) early: Atomic<bool>,
     /// Unread bytes, for poll() and /proc; written by the lock's holder.
     pub(crate) readable: Atomic<u32>,
-    /// Bytes not acknowledged, for /proc; written by the lock's holder.
+    /// The end of the stream came and was not read, for /proc; written by the lock's holder.
+    pub(crate) end_unread: Atomic<bool>,
+    /// What is not acknowledged, SYN and FIN too, for /proc; written by the lock's holder.
     pub(crate) unacked: Atomic<u32>,
     /// An urgent byte waits to be read, for poll(); written by the lock's holder.
     pub(crate) urgent: Atomic<bool>,
@@ -219,6 +223,7 @@ impl Protocol for RustTcp {
             fast_open: Atomic::new(0),
             early: Atomic::new(false),
             readable: Atomic::new(0),
+            end_unread: Atomic::new(false),
             unacked: Atomic::new(0),
             urgent: Atomic::new(false),
             writable: Atomic::new(true),
@@ -237,6 +242,7 @@ impl Protocol for RustTcp {
             hashed: false,
             armed: None,
             was_connected: false,
+            end_read: false,
             user: UserOptions::default(),
             unconfirmed: None,
             orphan: None,

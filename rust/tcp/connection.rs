@@ -514,15 +514,38 @@ impl<P: Platform> Connection<P> {
         u32::from(self.mss_eff)
     }
 
-    /// Bytes queued or sent and not acknowledged, SYN and FIN not counted (SIOCOUTQ).
+    /// Bytes queued or sent and not acknowledged; a FIN counts as one, as in Linux (SIOCOUTQ).
     pub(crate) fn unacked(&self) -> u32 {
         match self.state {
-            ConnState::SynSent | ConnState::Closed | ConnState::Listen => 0,
-            _ => self.send.write_seq.saturating_distance_from(self.send.una),
+            ConnState::SynSent | ConnState::SynReceived => 0,
+            _ => self.send_queue(),
         }
     }
 
-    /// Bytes queued and not sent (SIOCOUTQNSD).
+    /// Sequence numbers queued or sent and not acknowledged: SYN and FIN count (Send-Q).
+    pub(crate) fn send_queue(&self) -> u32 {
+        match self.state {
+            ConnState::Closed | ConnState::Listen => 0,
+            _ => {
+                let fin = self.fin_queued && !self.fin_acked();
+                let bytes = self.send.write_seq.saturating_distance_from(self.send.una);
+                bytes.saturating_add(u32::from(fin))
+            }
+        }
+    }
+
+    /// As [`Self::unacked`], of what was not sent (SIOCOUTQNSD).
+    pub(crate) fn not_sent(&self) -> u32 {
+        match self.state {
+            ConnState::SynSent | ConnState::SynReceived => 0,
+            _ => {
+                let fin = self.fin_queued && !self.send.fin_sent;
+                self.unsent().saturating_add(u32::from(fin))
+            }
+        }
+    }
+
+    /// Bytes queued and not sent.
     pub(crate) fn unsent(&self) -> u32 {
         self.send.write_seq.saturating_distance_from(self.send.nxt)
     }

@@ -193,6 +193,24 @@ class End:
                     return STATES[int(field[3], 16)]
         return None
 
+    def queues(self, sock, send_q, recv_q, **ioctls):
+        """Send-Q and Recv-Q of this connection, and what ioctl() says of the socket."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with open(PROC, encoding="ascii") as f:
+                lines = [line.split() for line in f.readlines()[1:]]
+            found = [tuple(int(n, 16) for n in field[4].split(":")) for field in lines
+                     if field[2].endswith(f":{self.port:04X}")]
+            for name, number in (("outq", 0x5411), ("outqnsd", 0x894b), ("inq", 0x541b)):
+                if name in ioctls:
+                    found.append(struct.unpack("i", fcntl.ioctl(sock, number, bytes(4)))[0])
+            want = [(send_q, recv_q), *ioctls.values()]
+            if found == want:
+                return
+            if time.monotonic() > deadline:
+                raise Wrong(f"queues {found} where {want} was due")
+            time.sleep(0.005)
+
     def is_in(self, want):
         deadline = time.monotonic() + PATIENCE
         while self.state() != want:

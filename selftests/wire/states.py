@@ -73,6 +73,7 @@ def syn_sent(wire):
     """SYN-SENT: a wrong ACK draws RST and changes nothing; SYN,ACK establishes (3.10.7.3)"""
     sock, end = active(wire)
     end.is_in("SYN-SENT")
+    end.queues(sock, 1, 0, outq=0, outqnsd=0)
     end.send(SYN | ACK, seq=900, ack=end.ack + 7)
     wrong = end.ack + 7
     end.expect(RST, seq=wrong)
@@ -188,8 +189,11 @@ def active_close(wire):
     sock.shutdown(socket.SHUT_WR)
     end.expect(FIN | ACK, seq=before)
     end.is_in("FIN-WAIT-1")
+    # A FIN counts in the queues.
+    end.queues(sock, 1, 0, outq=1, outqnsd=0, inq=0)
     end.send(ACK)
     end.is_in("FIN-WAIT-2")
+    end.queues(sock, 0, 0, outq=0)
     end.send(ACK, b"late")
     assert sock.recv(16) == b"late"
     end.send(FIN | ACK)
@@ -239,7 +243,11 @@ def passive_close(wire):
     end.send(FIN | ACK)
     end.expect(ACK, ack=end.seq)
     end.is_in("CLOSE-WAIT")
+    end.queues(sock, 0, 1, inq=0)
+    assert sock.recv(1, socket.MSG_PEEK) == b""
+    end.queues(sock, 0, 1, inq=0)
     assert sock.recv(1) == b""
+    end.queues(sock, 0, 0, inq=0)
     sock.send(b"more")
     end.expect(ACK, data=b"more")
     end.send(ACK)
