@@ -15,7 +15,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench goodput packetdrill record replay layers lint fmt doc demo options install clean distclean help
+	test-debug fuzz nightly compliance bench goodput packetdrill record replay layers lint fmt doc demo options walkthrough install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -112,6 +112,11 @@ doc: setup ## rustdoc of the core
 packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL=program): Documentation/packetdrill.rst
 	@. scripts/env.sh; export LINUX_SRC; selftests/packetdrill/run.py --out build/packetdrill.json; status=$$?; \
 		selftests/packetdrill/run.py --table build/packetdrill.json && exit $$status
+
+walkthrough: all ## Documentation/walkthrough.rst: a connection as ss and a capture show it
+	@tools/vm -- env RUSTTCP_FAMILY=rusttcp unshare -n bash -c \
+		"ip link set lo up; cd selftests/wire && exec /usr/bin/python3 -B walk.py" >build/walkthrough.rst </dev/null
+	@sed -n '/^\.\. SPDX/,$$p' build/walkthrough.rst >Documentation/walkthrough.rst
 
 options: all ## Documentation/options.rst, from what both stacks answer
 	@tools/vm -- build/prog/sk_opt --rst >build/options.rst 2>build/options.log </dev/null || \
