@@ -477,6 +477,91 @@ static void test_ioctls(void)
 	close(fd);
 }
 
+/* TCP_CC_INFO of a pair that uses @name: how many bytes there are; -1 if there is no such. */
+static int cc_info(const char *name, uint32_t info[16])
+{
+	static char data[200000];
+	socklen_t len = 16 * sizeof(info[0]), short_len = 4;
+	uint32_t part;
+	size_t got = 0;
+	ssize_t n;
+	int fds[2];
+
+	new_pair(fds);
+	if (setsockopt(fds[0], IPPROTO_TCP, TCP_CONGESTION, name, strlen(name)))
+		return -1;
+	if (!fork()) {
+		n = write(fds[0], data, sizeof(data));
+		_exit(n != sizeof(data));
+	}
+	while (got < sizeof(data) && (n = read(fds[1], data, sizeof(data))) > 0)
+		got += n;
+	wait(NULL);
+	must(getsockopt(fds[0], IPPROTO_TCP, TCP_CC_INFO, info, &len) == 0);
+	must(getsockopt(fds[0], IPPROTO_TCP, TCP_CC_INFO, &part, &short_len) == 0);
+	must(short_len == (len < 4 ? len : 4));
+	close(fds[0]);
+	close(fds[1]);
+	return len;
+}
+
+static void test_cc_info(void)
+{
+	uint32_t info[16] = { 0 };
+	int len;
+
+	expect(cc_info("cubic", info), 0, 0, "TCP_CC_INFO: cubic has none");
+	len = cc_info("dctcp", info);
+	/* The kernel may be built without it. Without ECN it is not in use. */
+	ktap((is_kernels() && len < 0) || (len == 16 && info[0] == 0), "TCP_CC_INFO: dctcp");
+	len = cc_info("bbr", info);
+	ktap((is_kernels() && len < 0) ||
+	     (len == 20 && (info[0] || info[1]) && info[2] < 1000000 &&
+	      info[3] >= 128 && info[3] < 1024 && info[4] >= 128 && info[4] < 1024),
+	     "TCP_CC_INFO: bbr's rate, round-trip time and gains");
+}
+
+/* What the header of a SYN-ACK on loopback from @port has. */
+static bool syn_ack(int sniffer, int port, int *tos, int *ttl)
+{
+	unsigned char p[200];
+	struct timeval tv = { 2, 0 };
+	ssize_t n;
+
+	setsockopt(sniffer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	while ((n = recv(sniffer, p, sizeof(p), 0)) > 0) {
+		const unsigned char *th = p + (v6 ? 40 : 20);
+
+		if (n < (v6 ? 60 : 40) || p[v6 ? 6 : 9] != IPPROTO_TCP ||
+		    th[0] << 8 != (port & 0xff00) || th[1] != (port & 0xff) || (th[13] & 0x12) != 0x12)
+			continue;
+		*tos = v6 ? (p[0] << 4 | p[1] >> 4) & 0xff : p[1];
+		*ttl = v6 ? p[7] : p[8];
+		return true;
+	}
+	return false;
+}
+
+static void test_syn_ack(void)
+{
+	int protocols[2] = { 0x0800, 0x86dd }, tos = 0, ttl = 0, fd, listener, sniffer;
+	struct endpoint sin;
+
+	sniffer = socket(AF_PACKET, SOCK_DGRAM, htons(protocols[v6]));
+	must(sniffer >= 0);
+	listener = new_listener(1, &sin);
+	must(set_int(listener, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, 0x28) == 0);
+	must(set_int(listener, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, 33) == 0);
+	fd = new_socket();
+	must(connect(fd, SA(sin), sizeof(sin)) == 0);
+	must(syn_ack(sniffer, ntohs(sin.sin_port), &tos, &ttl));
+	expect(tos, 0x28, 0, "IP_TOS of the listener: the SYN-ACK has it");
+	expect(ttl, 33, 0, "IP_TTL of the listener: the SYN-ACK has it");
+	close(fd);
+	close(listener);
+	close(sniffer);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -494,6 +579,8 @@ int main(void)
 	test_user_timeout_and_cork();
 	test_cookie();
 	test_congestion();
+	test_cc_info();
+	test_syn_ack();
 	test_filter_and_min_ttl();
 	test_ioctls();
 	return ktap_end();
