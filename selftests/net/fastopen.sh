@@ -29,7 +29,8 @@ pair() {
 	# shellcheck disable=SC2046
 	ip netns exec "$B" $(run "$1") python3 $program server 10.0.0.2 $port "$3" 4 >"$out.server" &
 	local server=$!
-	wait_listen "$B" "$1" $port
+	# A busy host takes its time to start an interpreter.
+	wait_listen "$B" "$1" $port || wait_listen "$B" "$1" $port || wait_listen "$B" "$1" $port
 	# shellcheck disable=SC2046
 	ip netns exec "$A" $(run "$2") timeout 90 python3 $program client 10.0.0.2 $port 4 >"$out.client"
 	local status=$?
@@ -95,7 +96,7 @@ ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=100
 tc -n "$B" qdisc replace dev vb root netem loss 100%
 ip netns exec "$A" tools/rusttcp-run python3 $program client 10.0.0.2 7999 1 >/dev/null 2>&1 &
 waits=$!
-wait_for 30 counts "$A" TCPFastOpenBlackhole 1 && counts "$A" TCPFastOpenActiveFail 1
+wait_for 60 counts "$A" TCPFastOpenBlackhole 1 && counts "$A" TCPFastOpenActiveFail 1
 ktap $? "three time-outs: TCPFastOpenBlackhole, TCPFastOpenActiveFail"
 kill $waits
 tc -n "$B" qdisc del dev vb root
