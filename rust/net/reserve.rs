@@ -99,7 +99,7 @@ impl ReservationBox {
     pub(crate) fn bind<P: Protocol>(sk: &Sock<P>, local: Endpoint) -> Result<Self> {
         match Self::try_bind(sk, local, true) {
             // Perhaps taken by a reservation that is on its way back.
-            Err(e) if e == EADDRINUSE && local.port != 0 => {
+            Err(e) if e == EADDRINUSE => {
                 flush();
                 Self::try_bind(sk, local, true)
             }

@@ -26,7 +26,10 @@ use crate::net::{
         ANY6,
         LOOPBACK_INDEX, //
     },
-    reserve::ReservationBox, //
+    reserve::{
+        self,
+        ReservationBox, //
+    },
 };
 use crate::tcp::{
     context::Cx,
@@ -128,6 +131,21 @@ fn is_loopback(addr: IpAddr) -> bool {
 /// Reserves an ephemeral port for a connection from `local.addr` to `remote` (RFC 6056, 3.3.3); and
 /// where that has to number from, if another one between these ends is in TIME-WAIT.
 pub(crate) fn ephemeral(
+    sk: &LockedTcp<'_>,
+    local: Endpoint,
+    remote: Endpoint,
+) -> Result<(PortHold, Option<SeqNum>)> {
+    match try_ephemeral(sk, local, remote) {
+        // Perhaps the last ones are reservations that are on their way back.
+        Err(e) if e == EADDRNOTAVAIL => {
+            reserve::flush();
+            try_ephemeral(sk, local, remote)
+        }
+        result => result,
+    }
+}
+
+fn try_ephemeral(
     sk: &LockedTcp<'_>,
     local: Endpoint,
     remote: Endpoint,

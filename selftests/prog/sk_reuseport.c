@@ -128,6 +128,29 @@ static void test_ports(void)
 	ktap(port >= 51101 && port <= 51140, "IP_LOCAL_PORT_RANGE: bind() keeps to it");
 	close(fd);
 
+	/* A range of one: that port is free again as soon as its socket is closed. */
+	ok = true;
+	for (int i = 0; i < 20; i++) {
+		fd = new_socket();
+		must(set_int(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE_, 51201u << 16 | 51201) == 0);
+		ok &= bind(fd, SA(any), sizeof(any)) == 0;
+		close(fd);
+	}
+	ktap(ok, "IP_LOCAL_PORT_RANGE: bind() and close(), 20 times, on one port");
+	ok = true;
+	for (int i = 0; i < 20; i++) {
+		struct linger hard = { 1, 0 };
+
+		c = new_socket();
+		must(set_int(c, IPPROTO_IP, IP_LOCAL_PORT_RANGE_, 51202u << 16 | 51202) == 0);
+		must(setsockopt(c, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
+		ok &= connect(c, SA(sin), sizeof(sin)) == 0;
+		close(c);
+		if (ok)
+			close(accept(listener, NULL, NULL));
+	}
+	ktap(ok, "IP_LOCAL_PORT_RANGE: connect() and a reset, 20 times, on one port");
+
 	fd = new_socket();
 	must(set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0);
 	must(bind(fd, SA(any), sizeof(any)) == 0);
