@@ -15,7 +15,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench goodput packetdrill record replay layers lint fmt doc demo options walkthrough install clean distclean help
+	test-debug fuzz nightly compliance bench goodput packetdrill programs upstream record replay layers lint fmt doc demo options walkthrough install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -117,6 +117,16 @@ walkthrough: all ## Documentation/walkthrough.rst: a connection as ss and a capt
 	@tools/vm -- env RUSTTCP_FAMILY=rusttcp unshare -n bash -c \
 		"ip link set lo up; cd selftests/wire && exec /usr/bin/python3 -B walk.py" >build/walkthrough.rst </dev/null
 	@sed -n '/^\.\. SPDX/,$$p' build/walkthrough.rst >Documentation/walkthrough.rst
+
+programs: all ## unmodified programs (T=NAME) under rusttcp-run: Documentation/programs.rst
+	@scripts/programs.sh programs
+	@selftests/programs/run.py $(T); status=$$?; \
+		selftests/programs/run.py --table build/programs.json && exit $$status
+
+upstream: all ## the tests of others (T=SUITE) on both stacks: Documentation/upstream.rst
+	@scripts/programs.sh upstream
+	@selftests/upstream/run.py $(T); status=$$?; \
+		selftests/upstream/run.py --table build/upstream.json && exit $$status
 
 options: all ## Documentation/options.rst, from what both stacks answer
 	@tools/vm -- build/prog/sk_opt --rst >build/options.rst 2>build/options.log </dev/null || \
