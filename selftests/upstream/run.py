@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Runs the tests of others in the VM, over the kernel's TCP and under rusttcp-run, and compares.
+
+run.py [--out FILE] [--timeout S] [SUITE [PATTERN...]]    kernel, python or rust; results are added
+run.py --table FILE                                       writes Documentation/upstream.rst from it
+
+Results come as KTAP; the status is 0 if nothing that passes over the kernel's TCP fails over ours
+without a reason in reasons.txt. That fails over neither counts as the same.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUITES = {
+    "kernel": "The kernel's selftests (tools/testing/selftests/net)",
+    "python": "CPython's tests (libpython3.N-testsuite)",
+    "rust": "The tests of std::net of Rust's library",
+}
+
+
+def run(suite, patterns, timeout):
+    """{stack: {test: {part: [outcome, said]}}}; part "" is the test itself."""
+    results, ended = {"inet": {}, "rusttcp": {}}, False
+    command = [os.path.join(TOP, "tools/vm"), "--timeout", str(timeout), "--memory", "4G", "--",
+               os.path.join(HERE, "guest.py"), "inet,rusttcp", suite] + patterns
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=TOP,
+                          universal_newlines=True, errors="replace") as vm:
+        for line in vm.stdout:
+            line = line.strip()
+            if line.startswith("RESULT "):
+                stack, test, part, outcome, said = json.loads(line[7:])
+                results[stack].setdefault(test, {})[part] = [outcome, said]
+                if not part:
+                    mine = results[stack][test]
+                    print("# %s %s: %s, %d parts, %d failed" % (
+                        stack, test, outcome, len(mine) - 1,
+                        sum(v[0] == "failed" for k, v in mine.items() if k)), flush=True)
+            elif line == "ENDED":
+                ended = True
+            elif line:
+                print("# " + line, flush=True)
+        vm.wait()
+    if vm.returncode or not ended:
+        print("# tools/vm: status %d" % vm.returncode)
+    return results, vm.returncode == 0 and ended
+
+
+def reasons():
+    """reasons.txt: "PATTERN<tab>reason" in each line; the first that matches a test counts."""
+    pairs = []
+    with open(os.path.join(HERE, "reasons.txt")) as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                pattern, reason = line.rstrip("\n").split("\t", 1)
+                pairs.append((re.compile(pattern + "$"), reason))
+    return lambda name: next((r for p, r in pairs if p.match(name)), None)
+
+
+def judge(suite, mine):
+    """[(name, outcome over the kernel's, over ours)] of a suite."""
+    rows = []
+    for test, parts in sorted(mine["inet"].items()):
+        ours = mine["rusttcp"].get(test, {})
+        for part in sorted(set(parts) | set(ours)):
+            # A test without parts is one itself; of one with parts only its failure as a whole counts.
+            pair = [parts.get(part, ["missing"])[0], ours.get(part, ["missing"])[0]]
+            if part or len(parts) == 1 or pair != ["ok", "ok"]:
+                name = "%s: %s" % (suite, test if not part else
+                                   part if part.startswith(test) else "%s: %s" % (test, part))
+                rows.append((name, *pair))
+    return rows
+
+
+def table(results):
+    """Writes Documentation/upstream.rst."""
+    reason_of = reasons()
+    counts, differences, neither = [], {}, []
+    for suite, title in SUITES.items():
+        if suite not in results:
+            continue
+        rows = judge(suite, results[suite])
+        counts += ["   *  - " + title] + ["      - %d" % n for n in (
+            len(rows), sum(r[1] == "ok" for r in rows), sum(r[2] == "ok" for r in rows),
+            sum(r[1] != r[2] for r in rows))]
+        for name, kernel, ours in rows:
+            if kernel != ours:
+                differences.setdefault(reason_of(name) or "not looked into yet", []).append(
+                    "\t- ``%s`` (%s, %s)" % (name, kernel, ours))
+            elif kernel == "failed":
+                neither.append("- ``%s``" % name)
+    with open(os.path.join(HERE, "upstream.rst.in")) as file:
+        text = file.read()
+    listed = []
+    for reason, names in sorted(differences.items(), key=lambda item: -len(item[1])):
+        listed += ["%s (%d)" % (reason, len(names))] + names + [""]
+    values = {
+        "counts": "\n".join(counts),
+        "differences": "\n".join(listed) or "None.",
+        "neither": "\n".join(neither) or "None.",
+    }
+    for key, value in values.items():
+        text = text.replace("@%s@" % key, value)
+    with open(os.path.join(TOP, "Documentation/upstream.rst"), "w") as file:
+        file.write(text)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", default=os.path.join(TOP, "build/upstream.json"))
+    parser.add_argument("--timeout", type=int, default=3600)
+    parser.add_argument("--table")
+    parser.add_argument("suite", nargs="?")
+    parser.add_argument("patterns", nargs="*")
+    args = parser.parse_args()
+    if args.table:
+        with open(args.table) as file:
+            table(json.load(file))
+        return 0
+    results, whole = {}, True
+    if os.path.exists(args.out):
+        with open(args.out) as file:
+            results = json.load(file)
+    print("KTAP version 1")
+    count = bad = 0
+    reason_of = reasons()
+    for suite in [args.suite] if args.suite else SUITES:
+        mine, good = run(suite, args.patterns, args.timeout)
+        whole = whole and good
+        for name, kernel, ours in judge(suite, mine):
+            count += 1
+            fine = kernel == ours or kernel != "ok" or reason_of(name)
+            bad += not fine
+            print("%sok %d - %s%s" % ("" if fine else "not ", count, name, "" if kernel == ours else
+                                      " (%s, %s)" % (kernel, ours)))
+            said = mine["rusttcp"].get(name.split(": ")[1], {}).get("", ["", ""])[1]
+            if not fine and said:
+                print("".join("# %s\n" % line for line in said.splitlines()[-40:]), end="")
+        for stack in mine:
+            results.setdefault(suite, {"inet": {}, "rusttcp": {}})[stack].update(mine[stack])
+    with open(args.out, "w") as file:
+        json.dump(results, file, indent=1, sort_keys=True)
+    print("1..%d" % count)
+    return 1 if bad or not whole else 0
+
+
+sys.exit(main())
