@@ -80,7 +80,7 @@ pub(crate) struct Stats {
     /// Payload retransmitted, bytes.
     bytes_retrans: u64,
     /// Sequence numbers acknowledged.
-    bytes_acked: u64,
+    pub(super) bytes_acked: u64,
     /// Duplicates that the peer reported (RFC 2883).
     pub(crate) dsacks: u32,
     /// Segments that came out of order.

@@ -90,7 +90,9 @@ impl<P: Platform> Connection<P> {
         {
             cx.count(Mib::OutOfWindow);
             if !seg.has(Flags::RST) {
-                self.report_duplicate(cx, seg);
+                if seq.before(self.recv.nxt) {
+                    self.report_duplicate(cx, seg);
+                }
                 self.answer_unacceptable(cx, seg);
             }
             return Disposition::Drop(DropReason::OutOfWindow, buf);
@@ -147,8 +149,11 @@ impl<P: Platform> Connection<P> {
                 self.fast_answered(cx, seg);
             }
         } else {
-            // RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
-            if ack.after(self.send.nxt) || ack.before(self.send.una.sub(self.send.wnd_max)) {
+            // RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. What is before our first
+            // byte was never acknowledged by anybody, however large the window.
+            let acked = u32::try_from(self.stats.bytes_acked).unwrap_or(u32::MAX);
+            let oldest = self.send.una.sub(self.send.wnd_max.min(acked));
+            if ack.after(self.send.nxt) || ack.before(oldest) {
                 self.challenge(cx);
                 return Disposition::Drop(DropReason::BadAck, buf);
             }
@@ -412,6 +417,8 @@ impl<P: Platform> Connection<P> {
         self.recv.fin_reached = true;
         // Nothing is missing any more: a duplicate tells the peer nothing that it could use.
         self.recv.forget_duplicate();
+        // What came beyond the end is none of the stream's.
+        self.recv.purge_ofo();
         let was_read = u64::from(self.recv.unread) < self.recv.received;
         if self.state == ConnState::Established && was_read {
             // The user, who has read something, is likely to answer, if only by a close: the ACK

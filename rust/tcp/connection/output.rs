@@ -461,7 +461,8 @@ impl<P: Platform> Connection<P> {
         let Some(sent) = self.send.advance(take)? else {
             return Ok(None);
         };
-        if take < mss {
+        // Also behind the full segments that offload makes of a large buffer.
+        if take.checked_rem(mss) != Some(0) {
             self.send.small_end = sent.end;
         }
         Ok(Some(Next::Fresh(sent.seq)))

@@ -393,3 +393,61 @@ fn rfc9293_3_10_7_4_beyond_the_window() {
     raw.feed(FIN_ACK, cut, 1, 0);
     assert_eq!(raw.their_next(), cut + 1);
 }
+
+/// RFC 5961, 5.2: however large the window, nothing before our first byte was acknowledged by
+/// anybody; with such a number data is not taken. (`make differ`, seed 37.)
+#[test]
+fn rfc5961_5_2_nothing_before_the_first_byte_is_acknowledged() {
+    let mut raw = Raw::established();
+    assert_eq!(raw.feed(ACK, 1, 0, 10), [out(ACK, 1, 1, 0)]);
+    assert_eq!(raw.conn.recv_len(), 0);
+    // Of what was acknowledged an old ACK may be.
+    raw.write(100);
+    raw.feed(ACK, 1, 101, 0);
+    raw.feed(ACK, 1, 1, 10);
+    assert_eq!(raw.conn.recv_len(), 10);
+}
+
+/// RFC 2883, 4: a report of what came twice is none of what is beyond the window. (Seed 31.)
+#[test]
+fn rfc2883_4_data_beyond_the_window_is_no_duplicate() {
+    let mut raw = Raw::established_with(Peer {
+        sack: true,
+        ..Peer::default()
+    });
+    assert_eq!(raw.feed(ACK, 1 << 30, 1, 1), [out(ACK, 1, 1, 0)]);
+    assert_eq!(raw.sacked(), []);
+    assert_eq!(raw.mib.get(Mib::TCPDSACKOldSent), 0);
+}
+
+/// RFC 9293, 3.10.7.4, eighth: the stream ends with the FIN, and what came beyond it is not reported
+/// any more. (Seed 48.)
+#[test]
+fn rfc9293_3_10_7_4_nothing_is_beyond_the_end() {
+    let mut raw = Raw::established_with(Peer {
+        sack: true,
+        ..Peer::default()
+    });
+    raw.feed(ACK, 101, 1, 10);
+    assert_eq!(raw.sacked(), [(101, 111)]);
+    assert_eq!(raw.feed(FIN_ACK, 1, 1, 0), [out(ACK, 1, 2, 0)]);
+    assert_eq!(raw.sacked(), []);
+}
+
+/// RFC 9293, 3.7.4: the tail behind the full segments of one buffer is a partial segment too, and
+/// the next one waits for its ACK. (Seed 70.)
+#[test]
+fn rfc9293_3_7_4_a_tail_counts_for_nagle() {
+    let mut raw = Raw::established();
+    raw.conn.set_path(1_460, 65_000);
+    raw.with(|conn, cx| {
+        let config = SocketConfig {
+            nodelay: false,
+            ..*conn.config()
+        };
+        conn.configure(cx, config);
+    });
+    assert_eq!(lens(&raw.write(1_200)), [1_200]);
+    assert_eq!(raw.write(10), []);
+    assert_eq!(lens(&raw.feed(ACK, 1, 1_201, 0)), [10]);
+}
