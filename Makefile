@@ -15,7 +15,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench goodput packetdrill programs upstream record replay layers lint fmt doc demo options walkthrough install clean distclean help
+	test-debug fuzz nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options walkthrough install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -112,6 +112,11 @@ doc: setup ## rustdoc of the core
 packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL=program): Documentation/packetdrill.rst
 	@. scripts/env.sh; export LINUX_SRC; selftests/packetdrill/run.py --out build/packetdrill.json; status=$$?; \
 		selftests/packetdrill/run.py --table build/packetdrill.json && exit $$status
+
+differ: all ## scripts from seeds on both stacks, segment by segment (COUNT=300 FIRST=1 FAMILIES="inet inet6")
+	@tools/vm --virtual-time --timeout 1800 -- env FAMILIES="$(or $(FAMILIES),inet inet6)" bash -c \
+		"selftests/wire/differ.sh --count $(or $(COUNT),300) --first $(or $(FIRST),1) >build/differ.log 2>&1" \
+		</dev/null >/dev/null 2>&1; status=$$?; grep -v '^#   ' build/differ.log; exit $$status
 
 walkthrough: all ## Documentation/walkthrough.rst: a connection as ss and a capture show it
 	@tools/vm -- env RUSTTCP_FAMILY=rusttcp unshare -n bash -c \

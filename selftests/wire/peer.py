@@ -37,8 +37,10 @@ class Wrong(Exception):
 
 
 def family_number():
-    if KERNELS:
-        return AF
+    return AF if KERNELS else our_family()
+
+
+def our_family():
     try:
         with open("/sys/module/rusttcp/parameters/family", encoding="ascii") as f:
             return int(f.read())
