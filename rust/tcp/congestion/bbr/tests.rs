@@ -95,6 +95,17 @@ fn bbr_draft_5_3_1_startup_and_drain() {
     path.round();
     assert_eq!(path.bbr().state, State::Drain);
     assert_eq!(path.cc.pacing_rate(RTT), 1_000_000 * 50 / 100 * 99 / 100);
+    // TCP_CC_INFO tells the same.
+    let told = path.cc.state();
+    let Told::Bbr {
+        rate,
+        min_rtt,
+        gains,
+    } = told
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((rate, min_rtt, gains), (1_000_000, Some(RTT), (50, 200)));
     path.pipe = 40_000;
     path.round();
     assert!(path.bbr().state.probes_bw());
