@@ -4,7 +4,7 @@
 # shellcheck source=selftests/programs/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 serve node "$here/nodejs.js" serve
-listening 8023 && wait_for 60 grep -q ready "$work/server.log"
+wait_for 90 grep -q ready "$work/server.log"
 for part in echo many abort http agent http2 cluster timeout; do
 	client timeout 120 node "$here/nodejs.js" "$part" 10.0.0.2 2>>"$work/client.log"
 	check $? "$part"
