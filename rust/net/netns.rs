@@ -80,6 +80,19 @@ impl Net {
         ]
     }
 
+    /// `net.ipv4.tcp_ecn_option`, `tcp_ecn_option_beacon` and `tcp_ecn_fallback`.
+    #[inline]
+    pub(crate) fn ecn_option(self) -> (u8, u8, bool) {
+        // SAFETY: Alive by the type invariants. The fields are bytes that a sysctl may change at any
+        // time.
+        let v4 = unsafe { &(*self.as_ptr()).ipv4 };
+        (
+            v4.sysctl_tcp_ecn_option,
+            v4.sysctl_tcp_ecn_option_beacon,
+            v4.sysctl_tcp_ecn_fallback != 0,
+        )
+    }
+
     /// The namespace's own TCP settings, so that an administrator's choices hold here too.
     pub(crate) fn tcp_sysctls(self) -> TcpSysctls {
         // SAFETY: Alive by the type invariants. The fields are single words that a sysctl may
@@ -123,6 +136,9 @@ impl Net {
             rfc1337: v4.sysctl_tcp_rfc1337 != 0,
             slow_start_after_idle: v4.sysctl_tcp_slow_start_after_idle != 0,
             ecn: v4.sysctl_tcp_ecn,
+            ecn_option: v4.sysctl_tcp_ecn_option,
+            ecn_option_beacon: v4.sysctl_tcp_ecn_option_beacon,
+            ecn_fallback: v4.sysctl_tcp_ecn_fallback != 0,
             fastopen: u32::try_from(v4.sysctl_tcp_fastopen).unwrap_or(0),
             fastopen_blackhole_timeout: v4.sysctl_tcp_fastopen_blackhole_timeout,
             min_tso_segs: v4.sysctl_tcp_min_tso_segs,
@@ -182,6 +198,9 @@ pub(crate) struct TcpSysctls {
     pub(crate) rfc1337: bool,
     pub(crate) slow_start_after_idle: bool,
     pub(crate) ecn: u8,
+    pub(crate) ecn_option: u8,
+    pub(crate) ecn_option_beacon: u8,
+    pub(crate) ecn_fallback: bool,
     pub(crate) fastopen: u32,
     pub(crate) fastopen_blackhole_timeout: u32,
     pub(crate) min_tso_segs: u8,

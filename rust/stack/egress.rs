@@ -12,6 +12,7 @@ use super::{
     error::errno,
     fast_open,
     netns::{
+        ecn_option,
         sysctls,
         NetState, //
     },
@@ -63,6 +64,10 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         sk.data().conn.set_pacing(pacer, most);
     }
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
+    if sk.peek().conn.is_accurate() {
+        let policy = ecn_option(sk.sk().net(), state);
+        sk.data().conn.set_ecn_option(policy);
+    }
     let (mut wire, data) = sk.parts();
     let mut bytes = [0u8; MAX_HEADER];
     while let Some(buf) = data.conn.take_stamped() {

@@ -302,6 +302,11 @@ impl Rx<'_> {
                 self.reply(&header);
                 skb.drop_with(drop_reason(reason));
             }
+            SynRcvdOn::Abort(header) => {
+                self.state.remove(node);
+                self.reply(&header);
+                skb.drop_with(drop_reason(DropReason::BadState));
+            }
             SynRcvdOn::Remove => {
                 self.state.remove(node);
                 skb.drop_with(drop_reason(DropReason::Reset));

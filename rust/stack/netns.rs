@@ -25,7 +25,10 @@ use crate::net::{
 use crate::tcp::{
     config::NetConfig,
     congestion::Algorithm,
-    ecn::Policy,
+    ecn::{
+        OptionPolicy,
+        Policy, //
+    },
     handshake::cookie::Keyed,
     mib::Mib,
     platform::MibSink,
@@ -216,6 +219,15 @@ pub(crate) fn sysctls(net: Net) -> TcpSysctls {
     sysctls
 }
 
+/// When the AccECN option is sent in a namespace, now: that one follows the settings at once.
+pub(crate) fn ecn_option(net: Net, state: &NetState) -> OptionPolicy {
+    if state.overrides.any() {
+        return net_config(net).ecn_option;
+    }
+    let (option, beacon, fallback) = net.ecn_option();
+    OptionPolicy::from_sysctls(option, beacon, fallback)
+}
+
 /// The settings of a namespace.
 pub(crate) fn net_config(net: Net) -> NetConfig {
     let s = sysctls(net);
@@ -241,6 +253,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         rfc1337: s.rfc1337,
         slow_start_after_idle: s.slow_start_after_idle,
         ecn: Policy::from_sysctl(s.ecn),
+        ecn_option: OptionPolicy::from_sysctls(s.ecn_option, s.ecn_option_beacon, s.ecn_fallback),
         congestion: congestion(&s.congestion),
         fastopen: s.fastopen,
         min_tso_segs: s.min_tso_segs,

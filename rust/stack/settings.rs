@@ -68,9 +68,12 @@ macro_rules! knob {
 /// A setting that is on or off.
 macro_rules! switch {
     ($name:literal, $field:ident) => {
+        switch!($name, $field, BYTE)
+    };
+    ($name:literal, $field:ident, $shape:expr) => {
         Knob {
             name: $name,
-            shape: BYTE,
+            shape: $shape,
             get: |s| [u64::from(s.$field), 0, 0],
             set: |s, [v, ..]| s.$field = v != 0,
         }
@@ -100,6 +103,13 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
         set: |s, v| s.congestion = unpack(v),
     },
     knob!(c"tcp_ecn", ecn, Shape::Number(0, 5)),
+    switch!(c"tcp_ecn_fallback", ecn_fallback, Shape::Number(0, 1)),
+    knob!(c"tcp_ecn_option", ecn_option, Shape::Number(0, 3)),
+    knob!(
+        c"tcp_ecn_option_beacon",
+        ecn_option_beacon,
+        Shape::Number(0, 3)
+    ),
     knob!(c"tcp_fastopen", fastopen, INT),
     knob!(
         c"tcp_fastopen_blackhole_timeout_sec",
@@ -157,7 +167,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 38;
+pub(crate) const COUNT: usize = 41;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);
@@ -253,9 +263,15 @@ impl Overrides {
         self.any.store(1, Release);
     }
 
+    /// Whether anything was ever written.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Acquire) != 0
+    }
+
     /// Puts what was written in the place of what the namespace's own TCP has.
     pub(crate) fn apply(&self, to: &mut TcpSysctls) {
-        if self.any.load(Acquire) == 0 {
+        if !self.any() {
             return;
         }
         for (own, knob) in self.own.iter().zip(&KNOBS) {

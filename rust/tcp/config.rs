@@ -56,6 +56,8 @@ pub(crate) struct NetConfig {
     pub(crate) slow_start_after_idle: bool,
     /// Explicit congestion notification.
     pub(crate) ecn: ecn::Policy,
+    /// The option of accurate ECN, and doing without ECN.
+    pub(crate) ecn_option: ecn::OptionPolicy,
     /// The congestion control of sockets that did not choose one.
     pub(crate) congestion: Algorithm,
     /// Fast Open, as the bits of [`super::handshake::fast_open::bits`].
@@ -129,6 +131,7 @@ crate::tcp::log::fields!(NetConfig {
     tw_reuse_delay,
     fastopen,
     min_tso_segs,
+    ecn_option,
 });
 
 impl Default for NetConfig {
@@ -155,6 +158,7 @@ impl Default for NetConfig {
             rfc1337: false,
             slow_start_after_idle: true,
             ecn: ecn::Policy::ACCEPT,
+            ecn_option: ecn::OptionPolicy::default(),
             congestion: Algorithm::Cubic,
             fastopen: 1,
             min_tso_segs: 2,

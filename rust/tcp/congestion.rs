@@ -492,6 +492,14 @@ impl Congestion {
         self.window.ssthresh = ssthresh.max(least(mss));
     }
 
+    /// A packet of the handshake was marked, before there was any data: the window begins with one
+    /// segment (RFC 5562, 3.1, for a SYN-ACK; RFC 9768, 3.2.2.2).
+    pub(crate) fn on_handshake_mark(&mut self, mss: u32) {
+        if !self.law.rules().owns_window() {
+            self.window.cwnd = mss;
+        }
+    }
+
     /// Data is sent, again or for the first time.
     pub(crate) fn on_sent(&mut self, bytes: u32) {
         if let Some(prr) = &mut self.prr {

@@ -31,7 +31,7 @@ use super::{
     config::{Linger2, NetConfig, SocketConfig},
     congestion::{Algorithm, Congestion, Told},
     context::Cx,
-    ecn::Ecn,
+    ecn::{Account, Ecn},
     handshake::SynRcvd,
     info::Stats,
     log::{Kind, Why},
@@ -449,7 +449,7 @@ impl<P: Platform> Connection<P> {
         conn.scaling = entry.wscale_ours.is_some();
         conn.sack_ok = entry.sack_ok;
         conn.ts = entry.ts;
-        conn.ecn = entry.ecn;
+        conn.ecn = Ecn::from_opening(entry.ecn, cx.net.ecn_option);
         conn.mss_route = entry.mss_route;
         conn.mss_peer = entry.mss_peer;
         conn.syn_sent_at = if entry.retries == 0 {
@@ -577,8 +577,20 @@ impl<P: Platform> Connection<P> {
     }
 
     /// Whether both sides agreed to ECN, and whether a segment with ECT arrived.
+    #[allow(dead_code)] // For tests.
     pub(crate) fn ecn(&self) -> (bool, bool) {
         (self.ecn.enabled(), self.ecn.seen())
+    }
+
+    /// What TCP_INFO tells of ECN.
+    pub(crate) fn ecn_account(&self) -> Account {
+        self.ecn.account()
+    }
+
+    /// Whether both sides agreed to accurate ECN.
+    #[inline]
+    pub(crate) fn is_accurate(&self) -> bool {
+        self.ecn.is_accurate()
     }
 
     /// The congestion control in force (before a connection begins: the one to come).
@@ -698,6 +710,7 @@ impl<P: Platform> Connection<P> {
                 cx.net.time_wait
             },
         )
+        .counting(self.ecn.count_flags())
     }
 
     /// Send and receive next, and the windows: what an invariant can be checked on.

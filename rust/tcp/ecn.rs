@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Explicit congestion notification (RFC 3168), the exact echo that DCTCP needs (RFC 8257), and
-//! accurate ECN (RFC 9768) by its ACE field.
+//! accurate ECN (RFC 9768) by its ACE field and its option.
+
+mod receiver;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use receiver::Bytes;
+pub(crate) use sender::{Feedback, Seen};
 
 use super::{
-    info::segments,
     seq::SeqNum,
-    wire::{Codepoint, Flags},
+    time::{Duration, Instant},
+    wire::{AccEcn, Codepoint, Flags},
 };
+use receiver::Receiver;
+use sender::Sender;
 
 /// How much two ends tell each other of marks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -64,10 +74,76 @@ impl Policy {
     }
 }
 
+/// When the AccECN option is sent (`net.ipv4.tcp_ecn_option`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) enum Sending {
+    /// Not at all, not with the handshake either.
+    Never,
+    /// When the rules of RFC 9768, 3.2.3.3, ask for it, and a few times a round trip.
+    Sparing,
+    /// With each segment that has room, unless such segments seem to be lost for it.
+    #[default]
+    Always,
+    /// The same, even if they do.
+    Stubborn,
+}
+
+/// `net.ipv4.tcp_ecn_option`, `tcp_ecn_option_beacon` and `tcp_ecn_fallback`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OptionPolicy {
+    /// When the option is sent.
+    pub(crate) sending: Sending,
+    /// How often it is sent in a round trip if nothing asks for it, at least; 0: then never.
+    pub(crate) beacon: u8,
+    /// Do without ECN if it seems to be in the way, or is tampered with.
+    pub(crate) fallback: bool,
+}
+
+crate::tcp::log::choices!(Sending {
+    Never = 0,
+    Sparing = 1,
+    Always = 2,
+    Stubborn = 3,
+});
+crate::tcp::log::fields!(OptionPolicy {
+    sending,
+    beacon,
+    fallback,
+});
+
+impl Default for OptionPolicy {
+    fn default() -> Self {
+        Self {
+            sending: Sending::default(),
+            beacon: 3,
+            fallback: true,
+        }
+    }
+}
+
+impl OptionPolicy {
+    /// From the sysctls.
+    pub(crate) fn from_sysctls(option: u8, beacon: u8, fallback: bool) -> Self {
+        let sending = match option {
+            0 => Sending::Never,
+            1 => Sending::Sparing,
+            2 => Sending::Always,
+            _ => Sending::Stubborn,
+        };
+        Self {
+            sending,
+            beacon,
+            fallback,
+        }
+    }
+}
+
 /// Both bits that negotiate ECN.
 const SETUP: Flags = Flags::ECE.with(Flags::CWR);
 /// r.cep and s.cep at the start (RFC 9768, 3.2.1).
-const FIRST_COUNT: u8 = 5;
+const FIRST_COUNT: u32 = 5;
+/// The ACE field of an answer to a packet of the handshake that came with CE.
+const REFLECTED_CE: u8 = 0b110;
 
 /// What the IP header of a SYN or SYN-ACK said, for the answer's ACE field (RFC 9768, 3.1.1, table
 /// 2, and 3.2.2.1, table 3).
@@ -76,8 +152,14 @@ const fn reflection(codepoint: Codepoint) -> u8 {
         Codepoint::NotEct => 0b010,
         Codepoint::Ect1 => 0b011,
         Codepoint::Ect0 => 0b100,
-        Codepoint::Ce => 0b110,
+        Codepoint::Ce => REFLECTED_CE,
     }
+}
+
+/// Whether that ACE field of an answer says that the ECN field of our SYN or SYN-ACK, which was
+/// clear, was changed on the way (RFC 9768, 3.2.2.3).
+const fn tells_of_change(ace: u8) -> bool {
+    matches!(ace, 0b011 | 0b100 | REFLECTED_CE)
 }
 
 /// What a packet tells the receiver.
@@ -92,13 +174,174 @@ pub(crate) enum Arrival {
     Changed,
 }
 
+/// What goes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outbound {
+    /// Data for the first time.
+    Fresh,
+    /// Data again.
+    Again,
+    /// No data.
+    Control,
+}
+
+/// What whoever answers a SYN remembers of it.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Opening {
+    /// What both sides agreed to.
+    kind: Kind,
+    /// What the IP header of the last SYN said.
+    said: Codepoint,
+    /// SYN-ACKs that may not have arrived.
+    unanswered: u8,
+    /// A SYN came, or a SYN-ACK went, that knows nothing of ECN: nothing is sent with ECT
+    /// (RFC 9768, 3.1.5).
+    plain: bool,
+    /// The first SYN-ACK has the AccECN option.
+    option: bool,
+    /// SYN-ACKs that are not answered are followed by others that do without ECN.
+    fallback: bool,
+}
+
+crate::tcp::log::fields!(Opening {
+    kind,
+    said,
+    unanswered,
+    plain,
+    option,
+    fallback,
+});
+
+impl Opening {
+    /// A SYN arrived at a listener that agrees to `accept` at most (RFC 3168, 6.1.1: an ECN-setup
+    /// SYN; RFC 9768, 3.1.2 and 3.1.3).
+    pub(crate) fn from_syn(
+        accept: Kind,
+        policy: OptionPolicy,
+        flags: Flags,
+        codepoint: Codepoint,
+    ) -> Self {
+        Self {
+            kind: Self::offered(accept, flags).min(accept),
+            said: codepoint,
+            unanswered: 0,
+            plain: false,
+            option: policy.sending != Sending::Never,
+            fallback: policy.fallback,
+        }
+    }
+
+    /// What the flags of a SYN offer to whoever knows of `known` at most.
+    fn offered(known: Kind, flags: Flags) -> Kind {
+        match (known, flags.ace()) {
+            (_, 0) => Kind::None,
+            (_, 0b011) | (Kind::Classic, 0b111) => Kind::Classic,
+            // RFC 9768, 3.1.3: what is not used yet is as good as what is.
+            (Kind::Accurate, _) => Kind::Accurate,
+            (Kind::None | Kind::Classic, _) => Kind::None,
+        }
+    }
+
+    /// Whether both sides agreed to any kind.
+    pub(crate) fn enabled(&self) -> bool {
+        self.kind != Kind::None
+    }
+
+    /// Whether the SYN, sent again, asks for the other kind, for which the connection has to be
+    /// reset (RFC 9768, 3.1.5).
+    pub(crate) fn contradicts(&self, accept: Kind, flags: Flags) -> bool {
+        let asks = Self::offered(accept, flags);
+        accept == Kind::Accurate && asks != Kind::None && self.enabled() && asks != self.kind
+    }
+
+    /// The SYN came again: the answer was lost, or the option on it was in the way (RFC 9768, 3.1.5
+    /// and 3.2.3.2.2).
+    pub(crate) fn on_syn_again(&mut self, flags: Flags, codepoint: Codepoint) {
+        self.said = codepoint;
+        self.unanswered = self.unanswered.max(1);
+        self.plain |= flags.ace() == 0;
+    }
+
+    /// A SYN-ACK was not answered in time, and will be sent again (RFC 9768, 3.2.3.2.2).
+    pub(crate) fn on_timeout(&mut self) {
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.plain |= self.gives_up();
+    }
+
+    /// The next SYN-ACK does without the flags.
+    fn gives_up(&self) -> bool {
+        self.fallback && self.kind == Kind::Accurate && self.unanswered > 1
+    }
+
+    /// The flags of the SYN-ACK, and its option.
+    pub(crate) fn syn_ack(&self) -> (Flags, Option<AccEcn>) {
+        match self.kind {
+            Kind::None => (Flags::default(), None),
+            Kind::Classic => (Flags::ECE, None),
+            Kind::Accurate if self.gives_up() => (Flags::default(), None),
+            Kind::Accurate => {
+                let option = self.option && self.unanswered == 0;
+                (
+                    Flags::default().with_ace(reflection(self.said)),
+                    option.then(receiver::first_option),
+                )
+            }
+        }
+    }
+
+    /// The flags of an ACK that is sent before there is a connection, which has counted nothing.
+    pub(crate) fn ack_flags(&self) -> Flags {
+        match self.kind {
+            Kind::Accurate => Flags::default().with_ace((FIRST_COUNT & 7) as u8),
+            Kind::None | Kind::Classic => Flags::default(),
+        }
+    }
+}
+
+/// What TCP_INFO tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    /// What our SYN asked for.
+    pub(crate) asked: Kind,
+    /// What both sides agreed to.
+    pub(crate) kind: Kind,
+    /// A packet with ECT arrived.
+    pub(crate) seen: bool,
+    /// Marked packets that the peer reported, and that arrived.
+    pub(crate) delivered_ce: u32,
+    /// See above.
+    pub(crate) received_ce: u32,
+    /// Bytes that the peer reported, by codepoint, and that arrived.
+    pub(crate) delivered: Bytes,
+    /// See above.
+    pub(crate) received: Bytes,
+    /// What was seen of the peer's options.
+    pub(crate) option: Seen,
+    /// What does not work, as the bits of `tcpi_accecn_fail_mode`.
+    pub(crate) failed: u8,
+}
+
+/// `tcpi_accecn_fail_mode`.
+mod fail {
+    /// SYN-ACKs with the flags were not answered.
+    pub(super) const ACE_SEND: u8 = 1;
+    /// The peer's ACE field was cleared, or tells of tampering.
+    pub(super) const ACE_RECV: u8 = 2;
+    /// What carries our option is lost.
+    pub(super) const OPT_SEND: u8 = 4;
+    /// The peer's option was cleared.
+    pub(super) const OPT_RECV: u8 = 8;
+}
+
 /// The state of a connection.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Ecn {
     /// What we asked for with our SYN.
     asked: Kind,
-    /// What both sides agreed to.
-    kind: Kind,
+    /// What both sides agreed to, and how.
+    opening: Opening,
+    /// When the option is sent.
+    policy: OptionPolicy,
     /// Each ACK tells whether what it acknowledges was marked, no more (RFC 8257, 3.2).
     exact: bool,
     /// ECE goes on ACKs.
@@ -107,120 +350,199 @@ pub(crate) struct Ecn {
     seen: bool,
     /// CWR goes on the next new data.
     cwr: bool,
-    /// r.cep: marked packets that arrived, modulo 8.
-    arrived: u8,
-    /// s.cep: marked packets that the peer reported, modulo 8.
-    reported: u8,
-    /// What the peer's SYN or SYN-ACK said, until that is told.
+    /// Nothing is sent with ECT.
+    mute: bool,
+    /// What the peer reports is not looked at.
+    deaf: bool,
+    /// The peer's ACE field told of tampering.
+    tampered: bool,
+    /// The next report is the first one.
+    unreported: bool,
+    /// What the peer's SYN-ACK said, until that is told.
     reflect: Option<Codepoint>,
     /// Until that is acknowledged the window is not reduced for a mark again.
     point: Option<SeqNum>,
+    receiver: Receiver,
+    sender: Sender,
+    /// The next header has the option, if there is room.
+    due: bool,
+    /// It answers what came twice.
+    repeated: bool,
 }
 
-crate::tcp::log::fields!(Ecn {
-    asked,
-    kind,
-    exact,
-    echo,
-    seen,
-    cwr,
-    arrived,
-    reported,
-    reflect,
-    point,
-});
-
 impl Ecn {
-    fn agreed(kind: Kind) -> Self {
-        Self {
-            kind,
-            arrived: FIRST_COUNT,
-            reported: FIRST_COUNT,
+    /// Of whoever answered a SYN.
+    pub(crate) fn from_opening(opening: Opening, policy: OptionPolicy) -> Self {
+        let mut ecn = Self {
+            opening,
+            policy,
+            mute: opening.plain,
             ..Self::default()
-        }
-    }
-
-    /// A SYN arrived at a listener that agrees to `accept` at most (RFC 3168, 6.1.1: an ECN-setup
-    /// SYN; RFC 9768, 3.1.2).
-    pub(crate) fn from_syn(accept: Kind, flags: Flags, codepoint: Codepoint) -> Self {
-        let offered = match (flags.contains(SETUP), flags.contains(Flags::AE)) {
-            (true, true) => Kind::Accurate,
-            (true, false) => Kind::Classic,
-            (false, _) => Kind::None,
         };
-        Self {
-            reflect: Some(codepoint),
-            ..Self::agreed(offered.min(accept))
-        }
+        // RFC 9768, 3.2.3.2.1 asks that of the opener: its counterpart does so too.
+        ecn.receiver.owe(1);
+        ecn
     }
 
-    /// The flags of our SYN. Not again if it had no answer: something on the way may drop it
-    /// for the flags (RFC 3168, 6.1.1.1; RFC 9768, 3.1.4).
-    pub(crate) fn syn_flags(&mut self, ask: Kind, again: bool) -> Flags {
-        self.asked = if again { Kind::None } else { ask };
+    fn kind(&self) -> Kind {
+        self.opening.kind
+    }
+
+    /// When the option is sent.
+    pub(crate) fn policy(&self) -> OptionPolicy {
+        self.policy
+    }
+
+    /// From now on the option is sent by these rules.
+    pub(crate) fn set_policy(&mut self, policy: OptionPolicy) {
+        self.policy = policy;
+    }
+
+    /// The flags of our SYN, which was sent `retries` times before. If it has no answer, something
+    /// on the way may drop it for the flags (RFC 3168, 6.1.1.1; RFC 9768, 3.1.4.1).
+    pub(crate) fn syn_flags(&mut self, ask: Kind, retries: u8) -> Flags {
+        let again = retries > 0 && self.policy.fallback;
+        match ask {
+            // An answer to the SYN before is too late then.
+            Kind::Classic if again => self.asked = Kind::None,
+            _ => self.asked = ask,
+        }
         match self.asked {
             Kind::None => Flags::default(),
             Kind::Classic => SETUP,
+            // One attempt more; what is answered then counts, whichever SYN it answers.
+            Kind::Accurate if again && retries > 1 => Flags::default(),
             Kind::Accurate => SETUP.with(Flags::AE),
         }
     }
 
-    /// The flags of our SYN-ACK.
-    pub(crate) fn syn_ack_flags(&self) -> Flags {
-        match self.kind {
-            Kind::None => Flags::default(),
-            Kind::Classic => Flags::ECE,
-            Kind::Accurate => {
-                Flags::default().with_ace(reflection(self.reflect.unwrap_or_default()))
-            }
-        }
+    /// The flags of our SYN-ACK where there is a connection already, and its option.
+    pub(crate) fn syn_ack(&self) -> (Flags, Option<AccEcn>) {
+        self.opening.syn_ack()
     }
 
-    /// What the peer's SYN or SYN-ACK says, in SYN-SENT (RFC 9768, 3.1.2, table 2).
-    pub(crate) fn on_syn(&mut self, flags: Flags, codepoint: Codepoint) {
+    /// That SYN-ACK was not answered in time.
+    pub(crate) fn on_syn_ack_timeout(&mut self) {
+        self.opening.on_timeout();
+        self.mute |= self.opening.plain;
+    }
+
+    /// The SYN that it answers came again.
+    pub(crate) fn on_syn_again(&mut self, flags: Flags, codepoint: Codepoint) {
+        self.opening.on_syn_again(flags, codepoint);
+        self.mute |= self.opening.plain;
+    }
+
+    /// What the peer's SYN or SYN-ACK says, in SYN-SENT (RFC 9768, 3.1.2, table 2). Gives whether
+    /// our SYN was marked.
+    pub(crate) fn on_syn(
+        &mut self,
+        flags: Flags,
+        codepoint: Codepoint,
+        option: Option<AccEcn>,
+    ) -> bool {
         let asked = self.asked;
         if !flags.contains(Flags::ACK) {
-            // Simultaneous open.
-            *self = Self::from_syn(asked, flags, codepoint);
-            return;
+            // Simultaneous open: as if we had listened (RFC 9768, 3.1.2).
+            self.opening = Opening::from_syn(asked, self.policy, flags, codepoint);
+            self.receiver.owe(1);
+            return false;
         }
-        let kind = match (asked, flags.ace()) {
+        let ace = flags.ace();
+        self.opening.kind = match (asked, ace) {
             (Kind::None, _) => Kind::None,
-            (Kind::Accurate, 0b010 | 0b011 | 0b100 | 0b110) => Kind::Accurate,
-            (_, 0b001 | 0b101) => Kind::Classic,
+            (_, 0b001) | (Kind::Classic, 0b101) => Kind::Classic,
             // What reflects all that it got does not know ECN.
-            _ => Kind::None,
+            (_, 0 | 0b111) | (Kind::Classic, _) => Kind::None,
+            // RFC 9768, 3.1.3: 0b101 is not used yet, and confirms all the same.
+            (Kind::Accurate, _) => Kind::Accurate,
         };
-        *self = Self::agreed(kind);
+        if self.kind() != Kind::Accurate {
+            return false;
+        }
         self.reflect = Some(codepoint);
+        self.unreported = true;
         if codepoint == Codepoint::Ce {
-            self.arrived = FIRST_COUNT.wrapping_add(1);
+            // Once, whatever else comes with a mark (RFC 9768, 3.2.2.2).
+            self.receiver.packets = FIRST_COUNT.wrapping_add(1);
+        }
+        // RFC 9768, 3.2.3.2.1: on the last ACK of the handshake and on the first data.
+        self.receiver.owe(2);
+        self.sender.on_first_option(option);
+        self.judge_reflection(ace);
+        ace == REFLECTED_CE
+    }
+
+    /// The SYN-ACK came again in a later state: its pure ACK reflects that one (RFC 9768, 3.2.2.1).
+    pub(crate) fn on_syn_ack_again(&mut self, codepoint: Codepoint) {
+        if self.is_accurate() && self.asked == Kind::Accurate {
+            self.reflect = Some(codepoint);
+            self.receiver.owe(1);
+            // The ACK of the last one may have been lost for its option.
+            self.on_duplicate();
         }
     }
 
-    /// The segment that completes the handshake of a listener's child (RFC 9768, 3.2.2.1).
-    pub(crate) fn on_third_ack(&mut self, flags: Flags) {
-        self.reflect = None;
-        if self.kind != Kind::Accurate || flags.contains(Flags::SYN) {
-            return;
+    /// The segment that completes the handshake of a listener's child: `pure` if it has neither
+    /// data nor SACK blocks (RFC 9768, 3.2.2.1, table 4). Gives whether our SYN-ACK was marked.
+    pub(crate) fn on_third_ack(
+        &mut self,
+        flags: Flags,
+        pure: bool,
+        option: Option<AccEcn>,
+    ) -> bool {
+        if !self.is_accurate() || flags.contains(Flags::SYN) {
+            return false;
         }
-        match flags.ace() {
-            // Something on the way clears the field.
-            0 => self.kind = Kind::None,
-            0b110 => self.reported = 0b110,
-            _ => {}
+        self.sender.on_first_option(option);
+        let ace = flags.ace();
+        if ace == 0 {
+            self.disbelieve();
+            return false;
         }
+        if !pure {
+            // It is the counter then, which the next ACK has as well.
+            return false;
+        }
+        self.judge_reflection(ace);
+        if ace == REFLECTED_CE {
+            self.sender.packets = FIRST_COUNT.wrapping_add(1);
+        }
+        ace == REFLECTED_CE
+    }
+
+    /// These flags with the ACE field of a peer that reports nothing new.
+    pub(crate) fn without_report(&self, flags: Flags) -> Flags {
+        let count = (self.sender.packets & 7) as u8;
+        flags.without(Flags::ACE).with_ace(count)
+    }
+
+    /// RFC 9768, 3.2.2.3: a path that changes the ECN field of what does not take part in ECN is not
+    /// to be trusted with what does.
+    fn judge_reflection(&mut self, ace: u8) {
+        if self.policy.fallback && tells_of_change(ace) {
+            self.mute = true;
+            self.tampered = true;
+        }
+    }
+
+    /// The ACE field is cleared on the way, or the peer is not in this mode (RFC 9768, 3.2.2.1 note
+    /// 1, and 3.2.2.4).
+    fn disbelieve(&mut self) {
+        self.mute = true;
+        self.deaf = true;
+        self.tampered = true;
     }
 
     /// Whether both sides agreed.
     pub(crate) fn enabled(&self) -> bool {
-        self.kind != Kind::None
+        self.opening.enabled()
     }
 
     /// Whether both sides agreed to the accurate kind.
     #[inline]
     pub(crate) fn is_accurate(&self) -> bool {
-        self.kind == Kind::Accurate
+        self.kind() == Kind::Accurate
     }
 
     /// Whether anything with ECT arrived.
@@ -233,28 +555,26 @@ impl Ecn {
         self.exact = exact;
     }
 
-    /// An acceptable packet of `segments` segments arrived, with these flags and that in its IP
-    /// header.
+    /// An acceptable packet of `segments` segments with `len` bytes of payload arrived, with these
+    /// flags and that in its IP header. `waits`: something has to be acknowledged anyway.
     pub(crate) fn on_packet(
         &mut self,
         flags: Flags,
         codepoint: Codepoint,
         segments: u32,
-        has_data: bool,
+        len: u32,
+        waits: bool,
     ) -> Arrival {
         self.seen |= self.enabled() && codepoint != Codepoint::NotEct;
-        let marked = codepoint == Codepoint::Ce;
-        match self.kind {
-            Kind::Classic if has_data => self.on_data(flags, codepoint),
-            Kind::Accurate if marked => {
-                // RFC 9768, 3.2.2: every packet counts, only those with data are answered.
-                self.arrived = self.arrived.wrapping_add((segments & 7) as u8) & 7;
-                if has_data {
-                    Arrival::Marked
-                } else {
-                    Arrival::Plain
+        match self.kind() {
+            Kind::Classic if len > 0 => {
+                if codepoint == Codepoint::Ce {
+                    self.receiver.packets = self.receiver.packets.wrapping_add(segments);
                 }
+                self.on_data(flags, codepoint)
             }
+            // RFC 9768, 3.2: every packet counts.
+            Kind::Accurate => self.receiver.on_packet(codepoint, segments, len, waits),
             _ => Arrival::Plain,
         }
     }
@@ -277,34 +597,109 @@ impl Ecn {
         Arrival::Plain
     }
 
+    /// Data came that was not there before.
+    pub(crate) fn on_news(&mut self) {
+        self.receiver.on_news();
+    }
+
+    /// Data came, or a FIN, that was there.
+    pub(crate) fn on_duplicate(&mut self) {
+        self.receiver.on_duplicate();
+        self.repeated = true;
+    }
+
+    /// The retransmission timer of data expired.
+    pub(crate) fn on_timeout(&mut self) {
+        self.receiver.on_timeout();
+    }
+
+    /// Data went out, with the option.
+    pub(crate) fn on_carried(&mut self) {
+        self.receiver.on_carried();
+    }
+
+    /// Headers are about to be made: whether they have the option, if there is room. `srtt`: zero if
+    /// it is not known. What the peer does not send it hardly understands, or the path eats it: as
+    /// in Linux it gets none (RFC 9768, 3.2.3.2.3 would rather have it tried).
+    pub(crate) fn plan(&mut self, now: Instant, srtt: Duration) {
+        self.due = self.is_accurate()
+            && self.sender.seen != Seen::No
+            && self.receiver.is_due(self.policy, now, srtt);
+    }
+
+    /// Whether the next header has the option, if there is room.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// Whether data segments have the option as a rule.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.due && self.policy.sending >= Sending::Always
+    }
+
+    /// The option for a header that has `room` bytes for it.
+    pub(crate) fn take_option(&mut self, room: usize, now: Instant) -> Option<AccEcn> {
+        let answers = core::mem::take(&mut self.repeated);
+        if !self.due {
+            return None;
+        }
+        self.receiver.take_option(room, now, answers)
+    }
+
+    /// The counter in its field, for who answers in the connection's place.
+    pub(crate) fn count_flags(&self) -> Flags {
+        if self.is_accurate() {
+            Flags::default().with_ace((self.receiver.packets & 7) as u8)
+        } else {
+            Flags::default()
+        }
+    }
+
     /// ECE or not, for an ACK in the classic kind.
     pub(crate) fn echo_flags(&self) -> Flags {
-        if self.kind == Kind::Classic && self.echo {
+        if self.kind() == Kind::Classic && self.echo {
             Flags::ECE
         } else {
             Flags::default()
         }
     }
 
-    /// What goes on an ACK, with data or without, after the handshake.
-    pub(crate) fn take_ack_flags(&mut self) -> Flags {
-        if self.kind != Kind::Accurate {
+    /// Whether the next ACK has to be a pure one, which alone can tell what the SYN-ACK came with
+    /// (RFC 9768, 3.2.2.1).
+    pub(crate) fn wants_pure_ack(&self) -> bool {
+        self.reflect.is_some()
+    }
+
+    /// What goes on an ACK, with data or without, after the handshake. `pure`: it has neither data
+    /// nor SACK blocks.
+    pub(crate) fn take_ack_flags(&mut self, pure: bool) -> Flags {
+        if self.kind() != Kind::Accurate {
             return self.echo_flags();
         }
-        let ace = match self.reflect.take() {
+        let count = self.receiver.take_count();
+        let ace = match self.reflect.take().filter(|_| pure) {
             Some(codepoint) => reflection(codepoint),
-            None => self.arrived,
+            None => count,
         };
         Flags::default().with_ace(ace)
     }
 
-    /// The flag and the codepoint of new data. Data that is sent again has neither (RFC 3168,
-    /// 6.1.5).
-    pub(crate) fn mark_data(&mut self) -> (Flags, Codepoint) {
-        if !self.enabled() {
+    /// The codepoint of what goes out, and the flag of new data.
+    ///
+    /// In the classic kind neither retransmissions nor what has no data takes part in ECN (RFC 3168,
+    /// 6.1.4 and 6.1.5). With the accurate kind both do, as in Linux: RFC 8311, 4.3, allows that as
+    /// an experiment.
+    pub(crate) fn mark(&mut self, what: Outbound) -> (Flags, Codepoint) {
+        let takes_part = match self.kind() {
+            Kind::None => false,
+            Kind::Classic => what == Outbound::Fresh,
+            Kind::Accurate => !self.mute,
+        };
+        if !takes_part {
             return (Flags::default(), Codepoint::NotEct);
         }
-        let flags = if core::mem::take(&mut self.cwr) {
+        let flags = if what == Outbound::Fresh && core::mem::take(&mut self.cwr) {
             Flags::CWR
         } else {
             Flags::default()
@@ -312,27 +707,32 @@ impl Ecn {
         (flags, Codepoint::Ect0)
     }
 
-    /// An ACK by which `bytes` arrived, in segments of `mss`: how many of them were marked. ACKs
-    /// that bring nothing new may be old, and their counters with them.
-    pub(crate) fn on_ack(&mut self, flags: Flags, bytes: u32, mss: u32) -> u32 {
-        match self.kind {
-            Kind::Classic if flags.contains(Flags::ECE) && !flags.contains(Flags::SYN) => {
-                bytes.max(1)
+    /// An ACK with these flags: how many of the bytes that arrived by it were marked. `fresh`: it is
+    /// a new one by its timestamp. ACKs that bring nothing new may be old, and their counters with
+    /// them (RFC 9768, A.1).
+    pub(crate) fn on_ack(&mut self, flags: Flags, fresh: bool, feedback: &Feedback) -> u32 {
+        if flags.contains(Flags::SYN) {
+            return 0;
+        }
+        let delivered = feedback.delivered;
+        match self.kind() {
+            Kind::Classic if flags.contains(Flags::ECE) => {
+                self.sender.packets = self.sender.packets.wrapping_add(feedback.segments);
+                delivered.max(1)
             }
-            Kind::Accurate if bytes > 0 && !flags.contains(Flags::SYN) => {
-                let more = flags.ace().wrapping_sub(self.reported) & 7;
-                self.reported = flags.ace();
-                if more == 0 {
+            Kind::Accurate if (delivered > 0 || fresh) && !self.deaf => {
+                if core::mem::take(&mut self.unreported) && feedback.ace == 0 {
+                    self.disbelieve();
                     return 0;
                 }
-                // RFC 9768, 3.2.2.5.1 and A.2.1: the counter may have wrapped; the safe guess is the most
-                // that the segments allow.
-                let segments = segments(bytes, mss).max(u32::from(more));
-                let wraps = segments.saturating_sub(u32::from(more)) / 8;
-                u32::from(more)
-                    .saturating_add(wraps.saturating_mul(8))
-                    .saturating_mul(mss)
-                    .min(bytes)
+                if delivered > 0 {
+                    self.receiver.on_delivered();
+                }
+                let told = self.sender.on_ack(feedback);
+                // RFC 9768, 3.2.3.2.5.
+                self.mute |= told.mangled;
+                self.tampered |= told.mangled;
+                told.bytes
             }
             _ => 0,
         }
@@ -349,195 +749,33 @@ impl Ecn {
     pub(crate) fn on_reduced(&mut self, nxt: SeqNum) {
         if self.enabled() {
             self.point = Some(nxt);
-            self.cwr = self.kind == Kind::Classic;
+            self.cwr = self.kind() == Kind::Classic;
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DATA: Flags = Flags::ACK;
-    const NONE: Flags = Flags::from_bits(0);
-
-    #[test]
-    fn rfc3168_6_1_1_negotiation() {
-        let syn_ack = Flags::SYN.with(Flags::ACK);
-        for (asked, flags, enabled) in [
-            (true, syn_ack.with(Flags::ECE), true),
-            (true, syn_ack, false),
-            // An old or broken peer reflects what it got.
-            (true, syn_ack.with(SETUP), false),
-            (false, syn_ack.with(Flags::ECE), false),
-            // Simultaneous open.
-            (true, Flags::SYN.with(SETUP), true),
-            (true, Flags::SYN, false),
-            (true, Flags::SYN.with(Flags::ECE), false),
+    /// What TCP_INFO tells.
+    pub(crate) fn account(&self) -> Account {
+        let mut failed = 0;
+        for (has, bit) in [
+            (self.opening.gives_up(), fail::ACE_SEND),
+            (self.tampered, fail::ACE_RECV),
+            (self.receiver.failed, fail::OPT_SEND),
+            (self.sender.seen == Seen::Cleared, fail::OPT_RECV),
         ] {
-            let mut ecn = Ecn::default();
-            let kind = if asked { Kind::Classic } else { Kind::None };
-            let ours = ecn.syn_flags(kind, false);
-            assert_eq!(ours, if asked { SETUP } else { NONE });
-            ecn.on_syn(flags, Codepoint::NotEct);
-            assert_eq!(ecn.enabled(), enabled, "{asked} {flags:?}");
+            if has {
+                failed |= bit;
+            }
         }
-        // RFC 3168, 6.1.1.1: a SYN sent again does not ask, and an answer to the first is too late.
-        let mut ecn = Ecn::default();
-        ecn.syn_flags(Kind::Classic, false);
-        assert_eq!(ecn.syn_flags(Kind::Classic, true), NONE);
-        ecn.on_syn(syn_ack.with(Flags::ECE), Codepoint::NotEct);
-        assert!(!ecn.enabled());
-    }
-
-    #[test]
-    fn rfc3168_6_1_3_echo_until_cwr() {
-        let mut ecn = Ecn::agreed(Kind::Classic);
-        ecn.on_packet(DATA, Codepoint::Ect0, 1, true);
-        assert_eq!(ecn.take_ack_flags(), NONE);
-        ecn.on_packet(DATA, Codepoint::Ce, 1, true);
-        ecn.on_packet(DATA, Codepoint::Ect0, 1, true);
-        assert_eq!(ecn.take_ack_flags(), Flags::ECE);
-        ecn.on_packet(DATA.with(Flags::CWR), Codepoint::Ect0, 1, true);
-        assert_eq!(ecn.take_ack_flags(), NONE);
-        // A segment with CWR that is itself marked.
-        ecn.on_packet(DATA.with(Flags::CWR), Codepoint::Ce, 1, true);
-        assert_eq!(ecn.take_ack_flags(), Flags::ECE);
-        let mut off = Ecn::agreed(Kind::None);
-        off.on_packet(DATA, Codepoint::Ce, 1, true);
-        assert_eq!(off.take_ack_flags(), NONE);
-        assert_eq!(off.mark_data(), (NONE, Codepoint::NotEct));
-    }
-
-    #[test]
-    fn rfc3168_6_1_2_one_reduction_a_window() {
-        let mut ecn = Ecn::agreed(Kind::Classic);
-        assert_eq!(ecn.mark_data(), (NONE, Codepoint::Ect0));
-        assert!(ecn.may_reduce(SeqNum::new(100)));
-        ecn.on_reduced(SeqNum::new(500));
-        assert_eq!(ecn.mark_data(), (Flags::CWR, Codepoint::Ect0));
-        assert_eq!(ecn.mark_data(), (NONE, Codepoint::Ect0));
-        assert!(!ecn.may_reduce(SeqNum::new(500)));
-        assert!(ecn.may_reduce(SeqNum::new(501)));
-    }
-
-    #[test]
-    fn rfc8257_3_2_exact_echo() {
-        let mut ecn = Ecn::agreed(Kind::Classic);
-        ecn.set_exact(true);
-        assert_eq!(
-            ecn.on_packet(DATA, Codepoint::Ect0, 1, true),
-            Arrival::Plain
-        );
-        assert_eq!(
-            ecn.on_packet(DATA, Codepoint::Ce, 1, true),
-            Arrival::Changed
-        );
-        assert_eq!(ecn.take_ack_flags(), Flags::ECE);
-        assert_eq!(ecn.on_packet(DATA, Codepoint::Ce, 1, true), Arrival::Plain);
-        assert_eq!(
-            ecn.on_packet(DATA, Codepoint::NotEct, 1, true),
-            Arrival::Plain
-        );
-        assert_eq!(ecn.take_ack_flags(), Flags::ECE);
-        assert_eq!(
-            ecn.on_packet(DATA.with(Flags::CWR), Codepoint::Ect0, 1, true),
-            Arrival::Changed
-        );
-        assert_eq!(ecn.take_ack_flags(), NONE);
-    }
-
-    /// RFC 9768, 3.1.2, table 2.
-    #[test]
-    fn rfc9768_3_1_2_negotiation() {
-        for (ask, ace, kind) in [
-            (Kind::Accurate, 0b000, Kind::None),
-            (Kind::Accurate, 0b001, Kind::Classic),
-            (Kind::Accurate, 0b010, Kind::Accurate),
-            (Kind::Accurate, 0b011, Kind::Accurate),
-            (Kind::Accurate, 0b100, Kind::Accurate),
-            (Kind::Accurate, 0b101, Kind::Classic),
-            (Kind::Accurate, 0b110, Kind::Accurate),
-            (Kind::Accurate, 0b111, Kind::None),
-            (Kind::Classic, 0b010, Kind::None),
-            (Kind::Classic, 0b001, Kind::Classic),
-        ] {
-            let mut ecn = Ecn::default();
-            ecn.syn_flags(ask, false);
-            let flags = Flags::SYN.with(Flags::ACK).with_ace(ace);
-            ecn.on_syn(flags, Codepoint::NotEct);
-            assert_eq!(ecn.kind, kind, "{ask:?} {ace:03b}");
+        Account {
+            asked: self.asked,
+            kind: self.kind(),
+            seen: self.seen,
+            delivered_ce: self.sender.packets.wrapping_sub(FIRST_COUNT),
+            received_ce: self.receiver.packets.wrapping_sub(FIRST_COUNT),
+            delivered: self.sender.bytes.since_first(),
+            received: self.receiver.bytes.since_first(),
+            option: self.sender.seen,
+            failed,
         }
-        // The listener agrees to the lesser of what is asked and what it knows.
-        for (accept, ace, kind) in [
-            (Kind::Accurate, 0b111, Kind::Accurate),
-            (Kind::Accurate, 0b011, Kind::Classic),
-            (Kind::Classic, 0b111, Kind::Classic),
-            (Kind::None, 0b111, Kind::None),
-            (Kind::Accurate, 0b100, Kind::None),
-        ] {
-            let ecn = Ecn::from_syn(accept, Flags::SYN.with_ace(ace), Codepoint::NotEct);
-            assert_eq!(ecn.kind, kind, "{accept:?} {ace:03b}");
-        }
-    }
-
-    /// RFC 9768, 3.1.1 and 3.2.2.1: both say what happened to the other's SYN.
-    #[test]
-    fn rfc9768_3_2_2_1_the_handshake_is_reflected() {
-        for (codepoint, ace) in [
-            (Codepoint::NotEct, 0b010),
-            (Codepoint::Ect1, 0b011),
-            (Codepoint::Ect0, 0b100),
-            (Codepoint::Ce, 0b110),
-        ] {
-            let server = Ecn::from_syn(Kind::Accurate, Flags::SYN.with_ace(0b111), codepoint);
-            assert_eq!(server.syn_ack_flags().ace(), ace);
-            let mut client = Ecn::default();
-            client.syn_flags(Kind::Accurate, false);
-            client.on_syn(Flags::SYN.with(Flags::ACK).with_ace(0b010), codepoint);
-            assert_eq!(client.take_ack_flags().ace(), ace);
-            let counter = if codepoint == Codepoint::Ce { 6 } else { 5 };
-            assert_eq!(client.take_ack_flags().ace(), counter, "then the counter");
-            let mut server = server;
-            server.on_third_ack(DATA.with_ace(ace));
-            assert_eq!(server.on_ack(DATA.with_ace(counter), 1000, 1000), 0);
-            server.on_third_ack(DATA);
-            assert_eq!(server.kind, Kind::None, "the field is cleared on the way");
-        }
-    }
-
-    /// RFC 9768, 3.2.2 and A.2: packets are counted modulo 8.
-    #[test]
-    fn rfc9768_3_2_2_counting() {
-        let mut receiver = Ecn::agreed(Kind::Accurate);
-        let mut sender = Ecn::agreed(Kind::Accurate);
-        let arrive = |ecn: &mut Ecn, n: u32| ecn.on_packet(DATA, Codepoint::Ce, n, true);
-        assert_eq!(arrive(&mut receiver, 1), Arrival::Marked);
-        assert_eq!(receiver.take_ack_flags().ace(), 6);
-        assert_eq!(sender.on_ack(DATA.with_ace(6), 2_000, 1000), 1_000);
-        assert_eq!(sender.on_ack(DATA.with_ace(6), 2_000, 1000), 0);
-        arrive(&mut receiver, 4);
-        assert_eq!(receiver.take_ack_flags().ace(), 2, "5 + 5 modulo 8");
-        assert_eq!(
-            sender.on_ack(DATA.with_ace(1), 0, 1000),
-            0,
-            "nothing new: may be old"
-        );
-        assert_eq!(sender.on_ack(DATA.with_ace(2), 4_000, 1000), 4_000);
-        // Ten of twelve: two, or ten, and the latter is the safe guess.
-        arrive(&mut receiver, 10);
-        let flags = receiver.take_ack_flags();
-        assert_eq!(sender.on_ack(flags, 12_000, 1000), 10_000);
-        // Not more than what arrived.
-        assert_eq!(
-            sender.on_ack(DATA.with_ace(flags.ace() + 3), 1_000, 1000),
-            1_000
-        );
-        // A pure ACK counts, and is not answered.
-        assert_eq!(
-            receiver.on_packet(DATA, Codepoint::Ce, 1, false),
-            Arrival::Plain
-        );
-        assert_eq!(receiver.take_ack_flags().ace(), (flags.ace() + 1) & 7);
     }
 }

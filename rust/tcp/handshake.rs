@@ -13,7 +13,7 @@ use super::{
     config::SocketConfig,
     connection::{reset_for, DropReason, Timestamping},
     context::Cx,
-    ecn::{Ecn, Kind},
+    ecn::{Kind, Opening},
     mib::Mib,
     platform::Platform,
     seq::SeqNum,
@@ -90,7 +90,7 @@ pub(crate) struct SynRcvd {
     /// Both sides offered SACK.
     pub(crate) sack_ok: bool,
     /// ECN as both sides agreed.
-    pub(crate) ecn: Ecn,
+    pub(crate) ecn: Opening,
     /// Timestamps.
     pub(crate) ts: Timestamping,
     /// SYN-ACKs sent again.
@@ -138,6 +138,8 @@ pub(crate) enum SynRcvdOn {
     Reply(Header, DropReason),
     /// The peer reset it.
     Remove,
+    /// The peer is to be reset with this.
+    Abort(Header),
     /// Nothing.
     Drop(DropReason),
 }
@@ -192,7 +194,7 @@ impl SynRcvd {
             sack_ok: cx.net.sack && options.sack_permitted,
             ecn: {
                 let accept = cx.net.ecn.accept.max(least_ecn(cx, config));
-                Ecn::from_syn(accept, seg.header.flags, seg.codepoint)
+                Opening::from_syn(accept, cx.net.ecn_option, seg.header.flags, seg.codepoint)
             },
             ts: Timestamping {
                 enabled: timestamps.is_some(),
@@ -216,10 +218,11 @@ impl SynRcvd {
         } else {
             self.mss_route
         };
+        let (ecn, acc_ecn) = self.ecn.syn_ack();
         Header {
             seq: self.iss,
             ack: self.irs.add(1),
-            flags: Flags::SYN.with(Flags::ACK).with(self.ecn.syn_ack_flags()),
+            flags: Flags::SYN.with(Flags::ACK).with(ecn),
             wnd: self.wnd,
             urg: 0,
             options: Options {
@@ -230,6 +233,7 @@ impl SynRcvd {
                     val: self.ts.val(now),
                     ecr: self.ts.recent,
                 }),
+                acc_ecn,
                 ..Options::default()
             },
         }
@@ -253,6 +257,9 @@ impl SynRcvd {
         // the connection, data or not.
         let silent = self.acked && self.retries < self.defer.saturating_sub(1);
         self.retries = self.retries.saturating_add(1);
+        if !self.acked {
+            self.ecn.on_timeout();
+        }
         self.deadline = cx.now.add(
             SYNACK_TIMEOUT
                 .shl(u32::from(self.retries))
@@ -278,6 +285,14 @@ impl SynRcvd {
         if seg.has(Flags::SYN) && !seg.intersects_rst_ack() && seq == self.irs {
             // Which of the SYN-ACKs gets acknowledged can't be told any more: no RTT from it (Karn).
             self.sent_at = Instant::default();
+            if self.ecn.contradicts(cx.net.ecn.accept, seg.header.flags) {
+                cx.count(Mib::AttemptFails);
+                return match reset_for(seg) {
+                    Some(header) => SynRcvdOn::Abort(header),
+                    None => SynRcvdOn::Remove,
+                };
+            }
+            self.ecn.on_syn_again(seg.header.flags, seg.codepoint);
             return self.limited(cx, DropReason::Duplicate, Self::syn_ack);
         }
         if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
@@ -344,7 +359,7 @@ impl SynRcvd {
         Header {
             seq: self.iss.add(1),
             ack: self.irs.add(1),
-            flags: Flags::ACK,
+            flags: Flags::ACK.with(self.ecn.ack_flags()),
             wnd: self.wnd >> self.wscale_ours.unwrap_or(0).min(14),
             urg: 0,
             options: Options {

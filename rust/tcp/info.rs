@@ -7,6 +7,7 @@
 use super::{
     connection::{Connection, FastFail},
     context::Cx,
+    ecn::Account,
     platform::Platform,
     send::Recovery,
     time::{Duration, Instant},
@@ -186,8 +187,8 @@ pub(crate) struct Info {
     pub(crate) timestamps: bool,
     /// SACK is in use.
     pub(crate) sack: bool,
-    /// Both sides agreed to ECN, and a segment with ECT arrived.
-    pub(crate) ecn: (bool, bool),
+    /// ECN.
+    pub(crate) ecn: Account,
     /// The peer's window scale and ours, if scaling is in use.
     pub(crate) wscale: Option<(u8, u8)>,
     /// The retransmission time-out.
@@ -326,7 +327,7 @@ impl<P: Platform> Connection<P> {
             backoff: self.backoff(),
             timestamps: self.ts_enabled(),
             sack: self.sack_enabled(),
-            ecn: self.ecn(),
+            ecn: self.ecn_account(),
             wscale: (self.recv.wscale > 0 || send.wscale > 0)
                 .then_some((send.wscale, self.recv.wscale)),
             rto: self.rto(cx),

@@ -21,7 +21,10 @@ pub(crate) use ring::{Ring, Slots};
 use super::{
     seq::SeqNum,
     time::Instant,
-    wire::{Codepoint, FastOpen, Flags, Header, Options, SackBlocks, Timestamps},
+    wire::{
+        accecn::{AccEcn, Order},
+        Codepoint, FastOpen, Flags, Header, Options, SackBlocks, Timestamps,
+    },
 };
 
 macro_rules! codes {
@@ -140,6 +143,8 @@ codes! {
         InSyn = 100,
         /// The Fast Open option of the segment before: length and form, and the cookie.
         Cookie = 101,
+        /// Input: when the AccECN option is sent.
+        InEcn = 102,
         /// A buffer was split, or could not be: true sizes of both parts.
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.
@@ -348,8 +353,58 @@ pub(crate) const HAS_COOKIE: u32 = 1 << 5;
 /// What of a header does not fit the first record.
 pub(crate) type SackWords = [u32; 8];
 
-/// A header in words: nine of them, and the SACK blocks.
-pub(crate) fn header_words(header: &Header) -> ([u32; 7], SackWords, u16) {
+/// Where the words of the AccECN option are in `has`: that there is one, its order, how many fields it
+/// has, and eight bits of the last.
+const ACC_ECN: u32 = 1 << 4;
+const ACC_ECN_ORDER: u32 = 1 << 24;
+const ACC_ECN_COUNT: u32 = 6;
+const ACC_ECN_REST: u32 = 16;
+
+/// The AccECN option in two words and some bits.
+fn acc_ecn_words(option: &AccEcn) -> ([u32; 2], u32) {
+    let mut fields = option.fields();
+    let mut next = || fields.next().unwrap_or(0);
+    let (a, b, c) = (next(), next(), next());
+    let order = match option.order() {
+        Order::Ect0First => 0,
+        Order::Ect1First => ACC_ECN_ORDER,
+    };
+    let has =
+        ACC_ECN | order | u32::from(option.count()) << ACC_ECN_COUNT | (c & 0xff) << ACC_ECN_REST;
+    ([a | b << 24, (b >> 8) & 0xffff | (c >> 8) << 16], has)
+}
+
+/// The option again.
+fn acc_ecn_of(has: u32, words: [u32; 2]) -> Option<AccEcn> {
+    let [low, high] = words;
+    let order = if has & ACC_ECN_ORDER != 0 {
+        Order::Ect1First
+    } else {
+        Order::Ect0First
+    };
+    let fields = [
+        low & 0xff_ffff,
+        low >> 24 | (high & 0xffff) << 8,
+        has >> ACC_ECN_REST & 0xff | (high >> 16) << 8,
+    ];
+    let count = (has >> ACC_ECN_COUNT & 3) as u8;
+    (has & ACC_ECN != 0).then(|| AccEcn::new(order, fields, count))
+}
+
+/// A header in words.
+pub(crate) struct HeaderWords {
+    /// All but what follows.
+    pub(crate) fixed: [u32; 7],
+    /// What of the AccECN option is not in there.
+    pub(crate) acc_ecn: [u32; 2],
+    /// The SACK blocks.
+    pub(crate) sack: SackWords,
+    /// How many there are.
+    pub(crate) blocks: u16,
+}
+
+/// A header in words.
+pub(crate) fn header_words(header: &Header) -> HeaderWords {
     let options = &header.options;
     let ts = options.timestamps.unwrap_or_default();
     let has = u32::from(options.mss.is_some())
@@ -358,6 +413,7 @@ pub(crate) fn header_words(header: &Header) -> ([u32; 7], SackWords, u16) {
         | u32::from(options.timestamps.is_some()) << 3
         | u32::from(options.fast_open.is_some()) << 5
         | u32::from(options.wscale.unwrap_or(0)) << 8;
+    let (acc_ecn, also) = options.acc_ecn.as_ref().map_or(([0; 2], 0), acc_ecn_words);
     let mut sack = SackWords::default();
     for (to, block) in sack.chunks_exact_mut(2).zip(options.sack.iter()) {
         if let [start, end] = to {
@@ -372,14 +428,24 @@ pub(crate) fn header_words(header: &Header) -> ([u32; 7], SackWords, u16) {
         u32::from(header.urg) | u32::from(options.mss.unwrap_or(0)) << 16,
         ts.val,
         ts.ecr,
-        has,
+        has | also,
     ];
-    (words, sack, options.sack.len() as u16)
+    HeaderWords {
+        fixed: words,
+        acc_ecn,
+        sack,
+        blocks: options.sack.len() as u16,
+    }
 }
 
 /// The header again.
 #[allow(dead_code)] // For the replay.
-pub(crate) fn header_of(words: &[u32; WORDS], sack: &[u32], blocks: u16) -> Header {
+pub(crate) fn header_of(
+    words: &[u32; WORDS],
+    acc_ecn: [u32; 2],
+    sack: &[u32],
+    blocks: u16,
+) -> Header {
     let [seq, ack, flags, urg, val, ecr, has, ..] = *words;
     let mut list = SackBlocks::default();
     for block in sack.chunks_exact(2).take(usize::from(blocks)) {
@@ -402,6 +468,7 @@ pub(crate) fn header_of(words: &[u32; WORDS], sack: &[u32], blocks: u16) -> Head
             sack: list,
             // In a record of its own.
             fast_open: (has & HAS_COOKIE != 0).then(FastOpen::default),
+            acc_ecn: acc_ecn_of(has, acc_ecn),
         },
     }
 }

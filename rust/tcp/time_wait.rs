@@ -21,6 +21,8 @@ pub(crate) struct TimeWait {
     snd_nxt: SeqNum,
     rcv_nxt: SeqNum,
     wnd: u16,
+    /// The ACE field of accurate ECN, if that was agreed to.
+    count: Flags,
     ts: Timestamping,
     deadline: Instant,
     /// When it became TIME-WAIT (or FIN-WAIT-2).
@@ -60,11 +62,18 @@ impl TimeWait {
             snd_nxt,
             rcv_nxt,
             wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
+            count: Flags::default(),
             ts,
             deadline: now.add(lasts),
             since: now,
             last_reply: Instant::default(),
         }
+    }
+
+    /// With these flags on each ACK: the counter of accurate ECN (RFC 9768, 3.2.2.2), which stands
+    /// still from now on.
+    pub(crate) fn counting(self, count: Flags) -> Self {
+        Self { count, ..self }
     }
 
     /// When the entry ends by itself.
@@ -86,7 +95,7 @@ impl TimeWait {
         Header {
             seq: self.snd_nxt,
             ack: self.rcv_nxt,
-            flags: Flags::ACK,
+            flags: Flags::ACK.with(self.count),
             wnd: self.wnd,
             urg: 0,
             options: Options {

@@ -13,6 +13,10 @@ use crate::stack::sock::{
 };
 use crate::tcp::{
     congestion::Told,
+    ecn::{
+        Account,
+        Kind, //
+    },
     info::{
         Info,
         Phase, //
@@ -29,6 +33,14 @@ mod opt {
     pub(super) const ECN_SEEN: u8 = 16;
     pub(super) const SYN_DATA: u8 = 32;
     pub(super) const TFO_CHILD: u8 = 128;
+}
+
+/// TCPI_ECN_MODE_*.
+mod ecn_mode {
+    pub(super) const DISABLED: u32 = 0;
+    pub(super) const RFC3168: u32 = 1;
+    pub(super) const ACCECN: u32 = 2;
+    pub(super) const PENDING: u32 = 3;
 }
 
 /// TCP_CA_*.
@@ -128,6 +140,34 @@ pub(super) fn cc_info(sk: &TcpSock) -> ([u8; CC_INFO], usize) {
     (bytes, len)
 }
 
+/// What is known of ECN.
+fn fill_ecn(to: &mut TcpInfo, ecn: &Account) {
+    let mode = match ecn.kind {
+        Kind::None => ecn_mode::DISABLED,
+        Kind::Classic => ecn_mode::RFC3168,
+        Kind::Accurate => ecn_mode::ACCECN,
+    };
+    if ecn.kind != Kind::None {
+        to.tcpi_options |= opt::ECN;
+    }
+    if ecn.seen {
+        to.tcpi_options |= opt::ECN_SEEN;
+    }
+    // Asked for, and not answered yet.
+    let pending = to.tcpi_state == abi::TCP_SYN_SENT && ecn.asked != Kind::None;
+    to.set_tcpi_ecn_mode(if pending { ecn_mode::PENDING } else { mode });
+    to.tcpi_delivered_ce = ecn.delivered_ce;
+    to.tcpi_received_ce = ecn.received_ce;
+    to.tcpi_delivered_e1_bytes = ecn.delivered.ect1;
+    to.tcpi_delivered_e0_bytes = ecn.delivered.ect0;
+    to.tcpi_delivered_ce_bytes = ecn.delivered.ce;
+    to.tcpi_received_e1_bytes = ecn.received.ect1;
+    to.tcpi_received_e0_bytes = ecn.received.ect0;
+    to.tcpi_received_ce_bytes = ecn.received.ce;
+    to.set_tcpi_accecn_opt_seen(ecn.option as u32);
+    to.set_tcpi_accecn_fail_mode(u32::from(ecn.failed));
+}
+
 /// The rest of it, for a socket that does not listen.
 fn fill(to: &mut TcpInfo, info: &Info) {
     to.tcpi_ca_state = ca_state(info.phase);
@@ -140,13 +180,7 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     if info.sack {
         to.tcpi_options |= opt::SACK;
     }
-    let (ecn, seen) = info.ecn;
-    if ecn {
-        to.tcpi_options |= opt::ECN;
-    }
-    if seen {
-        to.tcpi_options |= opt::ECN_SEEN;
-    }
+    fill_ecn(to, &info.ecn);
     if info.syn_data {
         to.tcpi_options |= opt::SYN_DATA;
     }

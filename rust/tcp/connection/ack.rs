@@ -7,6 +7,8 @@ use super::{nonzero_or, Connection, Events};
 use crate::tcp::{
     congestion::{Ack, Cause, Phase},
     context::Cx,
+    ecn::Feedback,
+    info::segments,
     log::LossBy,
     mib::Mib,
     platform::{Memory, MibSink, Platform},
@@ -14,7 +16,7 @@ use crate::tcp::{
     seq::{SeqNum, SeqRange},
     time::{Duration, Instant},
     timers::Timer,
-    wire::{Flags, SackBlocks, Segment},
+    wire::{AccEcn, Flags, SackBlocks, Segment},
 };
 
 /// What the SACK option of an ACK said.
@@ -37,8 +39,14 @@ pub(super) struct Prior {
     sacked: u32,
     /// C.lost.
     lost: u32,
+    /// Buffers of data out.
+    buffers: u32,
     /// The ACK's flags.
     flags: Flags,
+    /// Its AccECN option.
+    acc_ecn: Option<AccEcn>,
+    /// It is a new one by its timestamp.
+    fresh: bool,
     /// The round-trip time that the ACK measured, if it did.
     pub(super) rtt: Option<Duration>,
 }
@@ -52,9 +60,21 @@ impl<P: Platform> Connection<P> {
             recovery: self.send.recovery,
             sacked: self.send.sacked,
             lost: self.send.rate.lost(),
+            buffers: self.send.buffers(),
             flags: seg.header.flags,
+            acc_ecn: seg.header.options.acc_ecn,
+            fresh: self.is_newest(seg),
             rtt: None,
         }
+    }
+
+    /// Whether a segment's timestamp is one that did not come before.
+    fn is_newest(&self, seg: &Segment) -> bool {
+        let ts = seg.header.options.timestamps.filter(|_| self.ts.enabled);
+        ts.is_some_and(|ts| {
+            let ahead = ts.val.wrapping_sub(self.ts.recent);
+            ahead > 0 && ahead <= i32::MAX as u32
+        })
     }
 
     /// The moment of an ACK.
@@ -265,6 +285,31 @@ impl<P: Platform> Connection<P> {
         }
     }
 
+    /// What an ACK by which `delivered` bytes arrived tells of marks: how many of them had one.
+    fn learn_marks(&mut self, prior: &Prior, delivered: u32) -> u32 {
+        let mss = self.segment_size();
+        let count = segments(delivered, mss);
+        // No segment was shorter than with all options, but for the last one of each buffer.
+        let shortest = self.mss().saturating_sub(40).max(1);
+        let buffers = prior.buffers.saturating_sub(self.send.buffers());
+        let in_order = prior.sacked == 0 && self.send.sacked == 0;
+        let feedback = Feedback {
+            ace: prior.flags.ace(),
+            option: prior.acc_ecn,
+            delivered,
+            segments: count,
+            most: if in_order && prior.recovery == Recovery::Open {
+                segments(delivered, shortest)
+                    .saturating_add(buffers)
+                    .saturating_add(1)
+            } else {
+                u32::MAX
+            },
+            mss,
+        };
+        self.ecn.on_ack(prior.flags, prior.fresh, &feedback)
+    }
+
     /// Lets the window and the pace follow what an ACK told, after everything else has.
     pub(super) fn steer(&mut self, cx: &Cx<'_, P>, prior: &Prior) {
         let acked = self.send.una.saturating_distance_from(prior.una);
@@ -273,7 +318,11 @@ impl<P: Platform> Connection<P> {
             .saturating_sub(prior.sacked);
         let lost = self.send.rate.lost().wrapping_sub(prior.lost);
         let mss = self.mss();
-        let marked = self.ecn.on_ack(prior.flags, delivered, mss);
+        let marked = if self.ecn.enabled() {
+            self.learn_marks(prior, delivered)
+        } else {
+            0
+        };
         let reduce = marked > 0
             && self.send.recovery == Recovery::Open
             && self.send.in_flight().saturating_add(acked) > 0

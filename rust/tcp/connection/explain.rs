@@ -6,7 +6,7 @@ use super::{CloseReason, Connection};
 use crate::tcp::{
     context::Cx,
     handshake::SynRcvd,
-    log::{halves, header_words, put, Kind, Kinds, LossBy, Reason, Recorder, WORDS},
+    log::{halves, header_words, put, HeaderWords, Kind, Kinds, LossBy, Reason, Recorder, WORDS},
     platform::{Buffer, Platform},
     send::Recovery,
     time::Duration,
@@ -135,10 +135,16 @@ impl<P: Platform> Connection<P> {
     }
 
     fn note_segment(&mut self, kind: Kind, seg: &Segment, buf: Option<&P::RxBuf>) {
-        let ([a, b, c, d, e, f, g], sack, blocks) = header_words(&seg.header);
+        let HeaderWords {
+            fixed: [a, b, c, d, e, f, g],
+            acc_ecn: [h, i],
+            sack,
+            blocks,
+        } = header_words(&seg.header);
         let codepoint = u32::from(seg.codepoint.bits()) | u32::from(buf.is_some()) << 8;
         let size = buf.map_or(0, Buffer::truesize);
-        let words = [a, b, c, d, e, f, g, seg.payload_len, size, codepoint];
+        let len = seg.payload_len;
+        let words = [a, b, c, d, e, f, g, len, size, codepoint, h, i];
         let log = &mut self.send.log;
         log.note(Kinds::INPUTS, kind, 0, blocks, &words);
         if blocks > 0 {
@@ -165,7 +171,7 @@ impl<P: Platform> Connection<P> {
     #[cold]
     fn log_received_now(&mut self, cx: &Cx<'_, P>, seg: &Segment, reply: Option<&Header>) {
         if let Some(reply) = reply {
-            let (words, ..) = header_words(reply);
+            let words = header_words(reply).fixed;
             self.send
                 .log
                 .note(Kinds::INPUTS, Kind::OutReply, 0, 0, &words);
@@ -209,12 +215,17 @@ impl<P: Platform> Connection<P> {
             log.note(Kinds::INPUTS, Kind::OutNothing, state, 0, &words);
             return;
         };
-        let ([a, b, c, d, e, f, g], sack, blocks) = header_words(&out.header);
+        let HeaderWords {
+            fixed: [a, b, c, d, e, f, g],
+            acc_ecn: [h, i],
+            sack,
+            blocks,
+        } = header_words(&out.header);
         let bits = u32::from(out.gso_size)
             | u32::from(out.codepoint.bits()) << 16
             | u32::from(out.ace) << 24;
         let (low, high) = halves(out.departure);
-        let words = [a, b, c, d, e, f, g, out.len, bits, low, high];
+        let words = [a, b, c, d, e, f, g, out.len, bits, low, high, h, i];
         let log = &mut self.send.log;
         let reason = out.reason as u8;
         log.note(Kinds::INPUTS, Kind::OutSegment, reason, blocks, &words);

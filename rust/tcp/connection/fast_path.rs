@@ -74,6 +74,9 @@ impl<P: Platform> Connection<P> {
             let moment = self.moment(cx);
             self.advance_una(cx, seg, &mut prior, moment);
             self.steer(cx, &prior);
+        } else if self.ecn.is_accurate() {
+            // Data may bring news of marks as well.
+            self.steer(cx, &prior);
         }
         self.update_ts_recent(cx, seg);
         self.measure_echo(cx, seg);
@@ -86,6 +89,7 @@ impl<P: Platform> Connection<P> {
                 cx.count(Mib::TCPHPHits);
                 self.last_data = cx.now;
                 self.recv.measure_window(cx.now);
+                self.ecn.on_news();
                 self.owe_ack_for_data(false);
                 self.events.set(Events::READABLE);
                 Disposition::Done

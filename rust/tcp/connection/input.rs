@@ -94,6 +94,7 @@ impl<P: Platform> Connection<P> {
                     self.report_duplicate(cx, seg);
                 }
                 self.answer_unacceptable(cx, seg);
+                self.note_syn_ack_again(seg);
             }
             return Disposition::Drop(DropReason::OutOfWindow, buf);
         }
@@ -112,11 +113,13 @@ impl<P: Platform> Connection<P> {
             if self.state == ConnState::SynReceived && seq == self.recv.irs {
                 if !seg.has(Flags::ACK) {
                     self.syn_pending = true;
+                    self.ecn.on_syn_again(seg.header.flags, seg.codepoint);
                     return self.take_fast_syn(seg, buf);
                 }
                 // The SYN-ACK of a simultaneous open: its ACK counts, its SYN was counted.
             } else {
                 self.challenge(cx);
+                self.note_syn_ack_again(seg);
                 return Disposition::Drop(DropReason::Challenge, buf);
             }
         }
@@ -135,13 +138,25 @@ impl<P: Platform> Connection<P> {
                 return Disposition::Reply(reply, DropReason::BadAck, buf);
             }
             self.send.wnd = self.scaled(seg);
-            self.ecn.on_third_ack(seg.header.flags);
+            let options = &seg.header.options;
+            let pure = seg.payload_len == 0 && !seg.has(Flags::FIN) && options.sack.is_empty();
+            if self
+                .ecn
+                .on_third_ack(seg.header.flags, pure, options.acc_ecn)
+            {
+                self.cc.on_handshake_mark(self.mss());
+            }
             if self.fast_open {
                 self.synchronized(cx, seg);
                 // Data went out before: the ACK may be of that as well.
                 self.rearm_retransmit(cx);
                 if ack.after(self.send.una) || !seg.header.options.sack.is_empty() {
-                    self.on_ack(cx, seg);
+                    let mut seg = *seg;
+                    if pure && self.ecn.is_accurate() {
+                        // What its ACE field said is no count.
+                        seg.header.flags = self.ecn.without_report(seg.header.flags);
+                    }
+                    self.on_ack(cx, &seg);
                 }
             } else {
                 self.syn_acked(cx, ack);
@@ -190,6 +205,18 @@ impl<P: Platform> Connection<P> {
                 Disposition::Done
             }
             (_, back) => Disposition::Drop(DropReason::Duplicate, back),
+        }
+    }
+
+    /// The SYN-ACK came again: the ACK that was just decided on, if one was, says what it came with
+    /// (RFC 9768, 3.2.2.1).
+    fn note_syn_ack_again(&mut self, seg: &Segment) {
+        if seg.has(Flags::SYN)
+            && seg.has(Flags::ACK)
+            && seg.header.seq == self.recv.irs
+            && self.recv.owed == AckOwed::Now
+        {
+            self.ecn.on_syn_ack_again(seg.codepoint);
         }
     }
 
@@ -306,6 +333,7 @@ impl<P: Platform> Connection<P> {
         if !self.state.can_receive() {
             // Beyond the peer's FIN, or while we wait for the last ACK: only the answer counts.
             self.recv.owed = AckOwed::Now;
+            self.ecn.on_duplicate();
             return Disposition::Drop(DropReason::BadState, buf);
         }
         if buf.is_some()
@@ -339,11 +367,13 @@ impl<P: Platform> Connection<P> {
                     }
                     self.last_data = cx.now;
                     self.recv.measure_window(cx.now);
+                    self.ecn.on_news();
                     self.owe_ack_for_data(had_holes);
                     self.events.set(Events::READABLE);
                 }
                 Stored::OutOfOrder => {
                     cx.count(Mib::TCPOFOQueue);
+                    self.ecn.on_news();
                     self.stats.out_of_order = self.stats.out_of_order.wrapping_add(1);
                     if self.may_grow_rcvbuf(cx) {
                         self.recv.tune_for_holes(cx.net.rmem[2]);
@@ -370,11 +400,13 @@ impl<P: Platform> Connection<P> {
     pub(super) fn note_mark(&mut self, seg: &Segment) {
         let before = self.ecn.echo_flags();
         let segments = segments(seg.payload_len, self.mss()).max(1);
+        let waits = self.recv.nxt != self.recv.last_ack_sent;
         let arrival = self.ecn.on_packet(
             seg.header.flags,
             seg.codepoint,
             segments,
-            seg.payload_len > 0,
+            seg.payload_len,
+            waits,
         );
         if arrival == Arrival::Plain {
             return;
@@ -387,7 +419,11 @@ impl<P: Platform> Connection<P> {
 
     /// RFC 2883: the next ACK tells the sender what came twice.
     fn report_duplicate(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
-        if self.sack_ok && seg.payload_len > 0 && !seg.has(Flags::SYN) {
+        if seg.payload_len == 0 || seg.has(Flags::SYN) {
+            return;
+        }
+        self.ecn.on_duplicate();
+        if self.sack_ok {
             let end = seg.header.seq.add(seg.payload_len);
             self.recv.note_duplicate(SeqRange::new(seg.header.seq, end));
             cx.count(Mib::TCPDSACKOldSent);

@@ -77,7 +77,8 @@ impl<P: Platform> Connection<P> {
             return Ok(Turn::Pass);
         };
         let (mss, cwnd) = (self.mss(), self.cc.cwnd());
-        let len = u32::from(size.saturating_sub(self.option_bytes()));
+        let acc_ecn = if self.ecn.is_due() { 12 } else { 0 };
+        let len = u32::from(size.saturating_sub(self.option_bytes().saturating_add(acc_ecn)));
         let needs = len.saturating_add(mss.saturating_mul(BEHIND));
         if cwnd < needs.max(mss.saturating_mul(LEAST_CWND))
             || self.unsent() < needs

@@ -5,6 +5,7 @@
 use super::{explain::Outgoing, mtu::Turn, Connection, Probe, Transmit};
 use crate::tcp::{
     context::Cx,
+    ecn::Outbound,
     handshake::{least_ecn, opening_window},
     info::Limit,
     log::{Kinds, Reason, Recorder, Why},
@@ -16,7 +17,10 @@ use crate::tcp::{
     state::ConnState,
     time::{Duration, Instant},
     timers::Timer,
-    wire::{Codepoint, Flags, Header, Options, Timestamps},
+    wire::{
+        options::{padded, MAX_LEN},
+        Codepoint, Flags, Header, Options, Timestamps,
+    },
 };
 
 /// How soon to try again after memory ran out.
@@ -59,11 +63,17 @@ impl<P: Platform> Connection<P> {
     fn next_out(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         if let Some(seq) = self.rst_pending.take() {
             cx.count(Mib::OutRsts);
-            let header = self.header(cx, seq, Flags::RST.with(Flags::ACK));
+            let header = self.header(cx, seq, Flags::RST.with(Flags::ACK), false);
             return Some(Outgoing::bare(cx, header, Reason::Reset));
         }
         if let Some((ack, flags)) = self.first_ack.take() {
             return Some(self.emit_first_ack(cx, ack, flags));
+        }
+        if self.ecn.is_accurate() {
+            self.ecn.plan(cx.now, self.rtt.srtt().unwrap_or_default());
+            if self.ecn.wants_pure_ack() && self.recv.owed == AckOwed::Now {
+                return self.poll_ack(cx);
+            }
         }
         self.why = Why::Closed;
         match self.state {
@@ -115,8 +125,10 @@ impl<P: Platform> Connection<P> {
     fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         match self.recv.owed {
             AckOwed::Now => {
-                let header = self.header(cx, self.send.nxt, Flags::ACK);
-                Some(Outgoing::bare(cx, header, Reason::Ack))
+                let header = self.header(cx, self.send.nxt, Flags::ACK, true);
+                let mut out = Outgoing::bare(cx, header, Reason::Ack);
+                out.codepoint = self.control_codepoint();
+                Some(out)
             }
             AckOwed::Delayed => {
                 if self.timers.get(Timer::DelayedAck).is_none() {
@@ -150,8 +162,16 @@ impl<P: Platform> Connection<P> {
         // Before the SYN is answered our side of each option is an offer.
         let scale = !passive && cx.net.window_scaling || passive && self.scaling;
         let first = !passive && !again;
+        let (ecn, acc_ecn) = if passive {
+            self.ecn.syn_ack()
+        } else {
+            let ask = cx.net.ecn.ask.max(least_ecn(cx, &self.config));
+            self.ecn.set_policy(cx.net.ecn_option);
+            (self.ecn.syn_flags(ask, self.retries), None)
+        };
         let options = Options {
             mss: Some(mss),
+            acc_ecn,
             wscale: scale.then_some(self.recv.wscale),
             sack_permitted: self.sack_ok,
             timestamps: self.ts.enabled.then(|| Timestamps {
@@ -183,10 +203,9 @@ impl<P: Platform> Connection<P> {
                 SeqNum::default()
             },
             flags: if passive {
-                Flags::SYN.with(Flags::ACK).with(self.ecn.syn_ack_flags())
+                Flags::SYN.with(Flags::ACK).with(ecn)
             } else {
-                let ask = cx.net.ecn.ask.max(least_ecn(cx, &self.config));
-                Flags::SYN.with(self.ecn.syn_flags(ask, self.retries > 0))
+                Flags::SYN.with(ecn)
             },
             wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
             urg: 0,
@@ -215,8 +234,51 @@ impl<P: Platform> Connection<P> {
         }
     }
 
-    /// A header with acknowledgment, window, timestamps and SACK blocks of this moment.
-    fn header(&mut self, cx: &Cx<'_, P>, seq: SeqNum, flags: Flags) -> Header {
+    /// The codepoint of what has no data. Without SACK an ACK that a mark on one of ours caused
+    /// would look like a duplicate to us (RFC 9768, 3.2.2.5.1).
+    fn control_codepoint(&mut self) -> Codepoint {
+        if self.sack_ok && self.ecn.is_accurate() {
+            self.ecn.mark(Outbound::Control).1
+        } else {
+            Codepoint::NotEct
+        }
+    }
+
+    /// Room for options in a header without timestamps.
+    fn option_room(&self) -> usize {
+        let timestamps = if self.ts.enabled { 12 } else { 0 };
+        MAX_LEN.saturating_sub(timestamps)
+    }
+
+    /// Puts SACK blocks and the AccECN option into a header. Two blocks have precedence, the others
+    /// stand back (RFC 9768, 3.2.3.3). `false`: no SACK blocks.
+    fn put_feedback(&mut self, cx: &Cx<'_, P>, options: &mut Options) -> bool {
+        let room = self.option_room();
+        let reports = self.reports_sack();
+        if self.ecn.is_due() {
+            let blocks = if reports {
+                self.recv
+                    .sack_blocks()
+                    .min(2)
+                    .saturating_mul(8)
+                    .saturating_add(4)
+            } else {
+                0
+            };
+            let left = room.saturating_sub(blocks);
+            options.acc_ecn = self.ecn.take_option(left, cx.now);
+        }
+        if reports {
+            let taken = options.acc_ecn.map_or(0, |option| padded(option.len()));
+            let left = room.saturating_sub(taken).saturating_sub(4);
+            options.sack = self.recv.take_sack_blocks((left / 8).min(4));
+        }
+        reports
+    }
+
+    /// A header with acknowledgment, window, timestamps, SACK blocks and marks of this moment.
+    /// `bare`: it is an ACK without data.
+    fn header(&mut self, cx: &Cx<'_, P>, seq: SeqNum, flags: Flags, bare: bool) -> Header {
         let mss = self.mss();
         let was_open = self.recv.adv.after(self.recv.last_ack_sent);
         let wnd = self.recv.advertise(mss);
@@ -233,17 +295,13 @@ impl<P: Platform> Connection<P> {
             timestamps,
             ..Options::default()
         };
-        if self.reports_sack() {
-            options.sack = self
-                .recv
-                .take_sack_blocks(if self.ts.enabled { 3 } else { 4 });
-        }
         cx.count(Mib::OutSegs);
         self.stats.went_out(false);
         let echo = if flags.contains(Flags::RST) {
             Flags::default()
         } else {
-            self.ecn.take_ack_flags()
+            let reports = self.put_feedback(cx, &mut options);
+            self.ecn.take_ack_flags(bare && !reports)
         };
         let urgent = self.urgent_pointer(seq);
         let flags = if urgent.is_some() {
@@ -266,10 +324,16 @@ impl<P: Platform> Connection<P> {
         self.sack_ok && self.recv.wants_sack() && self.mss() >= 128
     }
 
-    /// Payload that fits a segment now, SACK blocks subtracted.
+    /// Payload that fits a segment now, SACK blocks and the AccECN option subtracted.
     fn mss_now(&self) -> u32 {
-        let sack = if self.reports_sack() { 36 } else { 0 };
-        self.mss().saturating_sub(sack).max(1)
+        let sack = if self.reports_sack() { 36usize } else { 0 };
+        let options = if self.ecn.is_due() {
+            sack.saturating_add(12).min(self.option_room())
+        } else {
+            sack
+        };
+        let options = u32::try_from(options).unwrap_or(0);
+        self.mss().saturating_sub(options).max(1)
     }
 
     /// Decides on the next data segment and brings its buffer to size.
@@ -525,8 +589,10 @@ impl<P: Platform> Connection<P> {
                 self.send.nxt = fin_seq.add(1);
                 self.note_for_undo(cx, SeqRange::new(fin_seq, self.send.nxt), mss, again);
                 self.note_sent(cx, again);
-                let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK));
-                return Some(Outgoing::bare(cx, header, Reason::Fin));
+                let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK), false);
+                let mut out = Outgoing::bare(cx, header, Reason::Fin);
+                out.codepoint = self.control_codepoint();
+                return Some(out);
             }
             Next::Again(seq) => (seq, true),
             Next::Fresh(seq) | Next::Probe(seq) => (seq, false),
@@ -566,11 +632,11 @@ impl<P: Platform> Connection<P> {
         // What is cut on the way out ends with PSH too, so that a receiver that joins segments does
         // not wait for more of them (RFC 9293, 3.9.1.2 asks for PSH at the end of a write only).
         let push = meta.flags.has(SegFlags::PSH) || len > mss;
-        let (mark, codepoint) = if again {
-            (Flags::default(), Codepoint::NotEct)
+        let (mark, codepoint) = self.ecn.mark(if again {
+            Outbound::Again
         } else {
-            self.ecn.mark_data()
-        };
+            Outbound::Fresh
+        });
         let mut flags = Flags::ACK.with(mark);
         if push {
             flags = flags.with(Flags::PSH);
@@ -609,7 +675,10 @@ impl<P: Platform> Connection<P> {
             self.recv.quick = 0;
         }
         self.stats.data_went_out(len, mss, again);
-        let header = self.header(cx, seq, flags);
+        let header = self.header(cx, seq, flags, false);
+        if header.options.acc_ecn.is_some() {
+            self.ecn.on_carried();
+        }
         let gso_size = if len > mss {
             u16::try_from(mss).unwrap_or(0)
         } else {
@@ -705,6 +774,9 @@ impl<P: Platform> Connection<P> {
                 Reason::Keepalive
             }
         };
-        Some((self.header(cx, self.send.una.sub(1), Flags::ACK), reason))
+        Some((
+            self.header(cx, self.send.una.sub(1), Flags::ACK, false),
+            reason,
+        ))
     }
 }

@@ -101,7 +101,9 @@ impl<P: Platform> Connection<P> {
             }
         }
         self.sack_ok &= options.sack_permitted;
-        self.ecn.on_syn(seg.header.flags, seg.codepoint);
+        let marked = self
+            .ecn
+            .on_syn(seg.header.flags, seg.codepoint, options.acc_ecn);
         match options.timestamps {
             Some(ts) if self.ts.enabled => {
                 self.ts.recent = ts.val;
@@ -112,6 +114,9 @@ impl<P: Platform> Connection<P> {
         self.begin_mtu_search(cx);
         self.update_mss();
         self.start_congestion(cx);
+        if marked {
+            self.cc.on_handshake_mark(self.mss());
+        }
     }
 
     /// The handshake is complete.

@@ -97,12 +97,16 @@ impl<P: Platform> Connection<P> {
         self.log_event(cx, Kind::Timeout, 0, u32::from(self.retries));
         if matches!(self.state, ConnState::SynSent | ConnState::SynReceived) {
             self.syn_pending = true;
+            if self.state == ConnState::SynReceived {
+                self.ecn.on_syn_ack_timeout();
+            }
             self.syn_sent_at = crate::tcp::time::Instant::default();
         } else {
             let first = self.rtt.backoff() == 0;
             let in_flight = self.send.pipe();
             self.cc.on_rto(in_flight, self.mss(), first);
             self.ecn.on_reduced(self.send.nxt);
+            self.ecn.on_timeout();
             if self.send.mark_all_lost() {
                 cx.count(Mib::TCPSACKReneging);
             }

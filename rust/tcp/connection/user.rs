@@ -7,6 +7,7 @@ use crate::tcp::{
     config::{Linger2, SocketConfig},
     congestion::{Algorithm, Congestion},
     context::Cx,
+    ecn::OptionPolicy,
     handshake::opening_window,
     log::{put, Kind, Kinds, LossBy},
     mib::Mib,
@@ -52,7 +53,7 @@ impl<P: Platform> Connection<P> {
     /// Most bytes that one buffer should hold: a multiple of the MSS, and no more than half of the
     /// largest window that was offered, or the rest of it would wait for all of that.
     pub(crate) fn size_goal(&self) -> u32 {
-        let mss = self.mss().max(1);
+        let mss = self.segment_size();
         let most = if self.gso_max > mss {
             self.gso_max
         } else {
@@ -61,6 +62,12 @@ impl<P: Platform> Connection<P> {
         let most = most.min((self.send.wnd_max / 2).max(mss));
         most.saturating_sub(most.checked_rem(mss).unwrap_or(0))
             .max(mss)
+    }
+
+    /// Payload of a segment, as a rule: less the AccECN option if each has it.
+    pub(super) fn segment_size(&self) -> u32 {
+        let option = if self.ecn.is_steady() { 12 } else { 0 };
+        self.mss().saturating_sub(option).max(1)
     }
 
     /// Whether data may be queued.
@@ -343,6 +350,15 @@ impl<P: Platform> Connection<P> {
             self.input(Kind::InPacing, &words);
         }
         self.pacing.set_pacer(pacer, most);
+    }
+
+    /// When the AccECN option is sent, which a namespace may change at any time.
+    pub(crate) fn set_ecn_option(&mut self, policy: OptionPolicy) {
+        if self.ecn.policy() == policy {
+            return;
+        }
+        put(&mut self.send.log, Kind::InEcn, &policy);
+        self.ecn.set_policy(policy);
     }
 
     /// Sets the options.

@@ -64,8 +64,6 @@ pub(crate) fn answer<P: Platform, K: Keyed>(
         syn.header.options.sack_permitted = false;
         syn.header.flags = Flags::SYN;
     }
-    // One bit is too little to tell the kinds of ECN apart: the classic one it is.
-    syn.header.flags = syn.header.flags.without(Flags::AE);
     let offered = syn.header.options.mss.unwrap_or(params.mss_default);
     let mss_at = MSS.iter().rposition(|mss| *mss <= offered).unwrap_or(0) as u32;
     let irs = syn.header.seq;
@@ -118,10 +116,12 @@ pub(crate) fn accept<P: Platform, K: Keyed>(
     let syn = Segment {
         header: Header {
             seq: irs,
-            flags: if ecn {
-                Flags::SYN.with(Flags::ECE).with(Flags::CWR)
-            } else {
-                Flags::SYN
+            flags: match ecn {
+                // One bit does not tell the kinds of ECN apart, but the ACK does: what knows of the
+                // accurate kind has neither of these values (RFC 9768, 5.1).
+                true if ack.header.flags.ace() > 1 => Flags::SYN.with(Flags::ACE),
+                true => Flags::SYN.with(Flags::ECE).with(Flags::CWR),
+                false => Flags::SYN,
             },
             options: Options {
                 mss: MSS.get(mss_at as usize).copied(),

@@ -84,6 +84,11 @@ impl<P: Platform> Recv<P> {
         self.sack.len > 0 || self.sack.duplicate.is_some()
     }
 
+    /// How many blocks there are to report.
+    pub(crate) fn sack_blocks(&self) -> usize {
+        usize::from(self.sack.len).saturating_add(usize::from(self.sack.duplicate.is_some()))
+    }
+
     /// The blocks to report, at most `most`.
     pub(crate) fn take_sack_blocks(&mut self, most: usize) -> SackBlocks {
         let mut blocks = SackBlocks::default();

@@ -392,7 +392,7 @@ mod tests {
                 wscale: Some(14),
                 timestamps: Some(Timestamps { val: 7, ecr: 0 }),
                 sack: SackBlocks::default(),
-                fast_open: None,
+                ..Options::default()
             },
             Options {
                 timestamps: Some(Timestamps {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Options: MSS (RFC 9293, 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast
-//! Open (RFC 7413).
+//! Open (RFC 7413), accurate ECN (RFC 9768).
 
+use super::accecn::{AccEcn, Order};
 use crate::tcp::seq::{SeqNum, SeqRange};
 
 /// Option kinds.
@@ -15,6 +16,9 @@ mod kind {
     pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
     pub(super) const FAST_OPEN: u8 = 34;
+    /// AccECN0, then AccECN1 (RFC 9768, section 7).
+    pub(super) const ACC_ECN_0: u8 = 172;
+    pub(super) const ACC_ECN_1: u8 = 174;
     /// Shared by experiments (RFC 6994).
     pub(super) const EXPERIMENT: u8 = 254;
 }
@@ -26,7 +30,7 @@ const COOKIE_MIN: usize = 4;
 const COOKIE_MAX: usize = 16;
 
 /// Bytes for options in the longest header.
-const MAX_LEN: usize = 40;
+pub(crate) const MAX_LEN: usize = 40;
 
 /// A timestamps option.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -74,7 +78,7 @@ impl SackBlocks {
 }
 
 /// `len` rounded up to a word.
-fn padded(len: usize) -> usize {
+pub(crate) fn padded(len: usize) -> usize {
     len.saturating_add(3) & !3
 }
 
@@ -155,6 +159,8 @@ pub(crate) struct Options {
     pub(crate) sack: SackBlocks,
     /// Fast Open.
     pub(crate) fast_open: Option<FastOpen>,
+    /// Accurate ECN.
+    pub(crate) acc_ecn: Option<AccEcn>,
 }
 
 impl Options {
@@ -189,6 +195,12 @@ impl Options {
                         ecr: u32::from_be_bytes([e, f, g, h]),
                     });
                 }
+                (kind::ACC_ECN_0, fields) => {
+                    options.acc_ecn = Some(AccEcn::parse(Order::Ect0First, fields));
+                }
+                (kind::ACC_ECN_1, fields) => {
+                    options.acc_ecn = Some(AccEcn::parse(Order::Ect1First, fields));
+                }
                 (kind::FAST_OPEN, cookie) => {
                     options.fast_open = FastOpen::new(cookie, false);
                 }
@@ -215,8 +227,8 @@ impl Options {
         options
     }
 
-    /// Bytes of everything but SACK: a multiple of 4, at most 40.
-    fn fixed_len(&self) -> usize {
+    /// Bytes of everything but SACK and accurate ECN: a multiple of 4, at most 40.
+    fn firm_len(&self) -> usize {
         let mss = if self.mss.is_some() { 4usize } else { 0 };
         let middle = match (self.timestamps.is_some(), self.sack_permitted) {
             (true, _) => 12usize,
@@ -228,6 +240,21 @@ impl Options {
         mss.saturating_add(middle)
             .saturating_add(wscale)
             .saturating_add(padded(fast_open))
+    }
+
+    /// The AccECN option if it fits beside what is always there; it may be left out (RFC 9768,
+    /// 3.2.3.2.1).
+    fn acc_ecn_fitting(&self) -> Option<&AccEcn> {
+        let room = MAX_LEN.saturating_sub(self.firm_len());
+        self.acc_ecn
+            .as_ref()
+            .filter(|option| padded(option.len()) <= room)
+    }
+
+    /// Bytes of everything but SACK: a multiple of 4, at most 40.
+    fn fixed_len(&self) -> usize {
+        let acc_ecn = self.acc_ecn_fitting().map_or(0, AccEcn::len);
+        self.firm_len().saturating_add(padded(acc_ecn))
     }
 
     /// How many of the SACK blocks fit beside the rest (RFC 2018, section 3): the first ones, which
@@ -259,20 +286,33 @@ impl Options {
             let [a, b] = mss.to_be_bytes();
             put(&[kind::MSS, 4, a, b]);
         }
-        match (self.timestamps, self.sack_permitted) {
-            (Some(ts), permitted) => {
-                // SACK-permitted takes the place of the padding that aligns the timestamps.
-                if permitted {
-                    put(&[kind::SACK_PERMITTED, 2]);
-                } else {
-                    put(&[kind::NOP, kind::NOP]);
-                }
-                put(&[kind::TIMESTAMPS, 10]);
-                put(&ts.val.to_be_bytes());
-                put(&ts.ecr.to_be_bytes());
+        if let Some(ts) = self.timestamps {
+            // SACK-permitted takes the place of the padding that aligns the timestamps.
+            if self.sack_permitted {
+                put(&[kind::SACK_PERMITTED, 2]);
+            } else {
+                put(&[kind::NOP, kind::NOP]);
             }
-            (None, true) => put(&[kind::NOP, kind::NOP, kind::SACK_PERMITTED, 2]),
-            (None, false) => {}
+            put(&[kind::TIMESTAMPS, 10]);
+            put(&ts.val.to_be_bytes());
+            put(&ts.ecr.to_be_bytes());
+        }
+        if let Some(option) = self.acc_ecn_fitting() {
+            let kind = match option.order() {
+                Order::Ect0First => kind::ACC_ECN_0,
+                Order::Ect1First => kind::ACC_ECN_1,
+            };
+            put(&[kind, u8::try_from(option.len()).unwrap_or(2)]);
+            for field in option.fields() {
+                let [_, a, b, c] = field.to_be_bytes();
+                put(&[a, b, c]);
+            }
+            for _ in option.len()..padded(option.len()) {
+                put(&[kind::NOP]);
+            }
+        }
+        if self.timestamps.is_none() && self.sack_permitted {
+            put(&[kind::NOP, kind::NOP, kind::SACK_PERMITTED, 2]);
         }
         if let Some(shift) = self.wscale {
             put(&[kind::NOP, kind::WSCALE, 3, shift]);
@@ -370,6 +410,82 @@ mod tests {
         }
     }
 
+    /// RFC 9768, 3.2.3 (figure 4 and table 5): both orders, and every length; what does not fit
+    /// three-byte fields is padding.
+    #[test]
+    fn rfc9768_3_2_3_orders_and_lengths() {
+        const ALL: [u8; 9] = [0, 0, 1, 0x12, 0x34, 0x56, 0xff, 0xff, 0xff];
+        let (one, two, three) = (Some(1), Some(0x12_3456), Some(0xff_ffff));
+        for (len, first, second, third) in [
+            (2, None, None, None),
+            (3, None, None, None),
+            (4, None, None, None),
+            (5, one, None, None),
+            (7, one, None, None),
+            (8, one, two, None),
+            (10, one, two, None),
+            (11, one, two, three),
+        ] {
+            for kind in [172, 174] {
+                let mut list = vec![kind, len];
+                list.extend(&ALL[..usize::from(len) - 2]);
+                // What follows is understood all the same.
+                list.extend([3, 3, 7]);
+                let options = Options::parse(&list);
+                let option = options.acc_ecn.expect("an AccECN option");
+                let (ect0, ect1) = if kind == 172 {
+                    (first, third)
+                } else {
+                    (third, first)
+                };
+                let found = (option.ect0(), option.ce(), option.ect1());
+                assert_eq!(found, (ect0, second, ect1), "kind {kind}, length {len}");
+                assert_eq!(options.wscale, Some(7));
+            }
+        }
+        // A longer one of the future: its first three fields.
+        let mut list = vec![174, 14];
+        list.extend(ALL);
+        list.extend([9, 9, 9]);
+        let option = Options::parse(&list).acc_ecn.unwrap();
+        assert_eq!(
+            (option.ect1(), option.ce(), option.ect0()),
+            (one, two, three)
+        );
+    }
+
+    /// RFC 9768, 3.2.3: what is written is read the same; the layout is that of Linux' SYN-ACK, in
+    /// which the option is padded by one NOP and stands before SACK-permitted.
+    #[test]
+    fn rfc9768_3_2_3_written_and_read() {
+        for order in [Order::Ect0First, Order::Ect1First] {
+            for fields in 0..=3 {
+                let options = Options {
+                    timestamps: Some(Timestamps { val: 7, ecr: 8 }),
+                    acc_ecn: Some(AccEcn::new(order, [1, 0xab_cdef, 0xff_ffff], fields)),
+                    ..Options::default()
+                };
+                let mut out = [0u8; 40];
+                options.emit(&mut out[..]);
+                assert_eq!(options.len(), 12 + [4, 8, 8, 12][usize::from(fields)]);
+                assert_eq!(Options::parse(&out[..options.len()]), options);
+            }
+        }
+        let syn_ack = Options {
+            mss: Some(1460),
+            wscale: Some(8),
+            sack_permitted: true,
+            acc_ecn: Some(AccEcn::new(Order::Ect1First, [1, 0, 1], 3)),
+            ..Options::default()
+        };
+        let mut out = [0u8; 40];
+        syn_ack.emit(&mut out[..]);
+        let expected = [
+            2, 4, 5, 0xb4, 174, 11, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 4, 2, 1, 3, 3, 8,
+        ];
+        assert_eq!(out[..syn_ack.len()], expected);
+    }
+
     #[test]
     fn any_bytes_parse_without_panic() {
         let mut x = 0x9e3779b97f4a7c15u64;
@@ -381,6 +497,8 @@ mod tests {
                 x ^= x << 17;
                 *b = if x & 0x300 == 0 {
                     (x % 12) as u8
+                } else if x & 0x300 == 0x100 {
+                    [172, 174, 5, 11][(x & 3) as usize]
                 } else {
                     x as u8
                 };

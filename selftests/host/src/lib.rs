@@ -9,6 +9,8 @@
 pub(crate) mod tcp;
 
 #[cfg(test)]
+mod accurate_ecn;
+#[cfg(test)]
 mod fast_client;
 #[cfg(test)]
 mod fast_open;

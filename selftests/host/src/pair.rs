@@ -18,7 +18,7 @@ use crate::tcp::{
     state::ConnState,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
-    wire::{Codepoint, FastOpen, Flags, Header, Packet, Segment},
+    wire::{AccEcn, Codepoint, FastOpen, Flags, Header, Packet, Segment},
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -242,6 +242,47 @@ impl Bottleneck {
     }
 }
 
+/// What a box on the way does with an option that it does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Fate {
+    /// Nothing.
+    #[default]
+    Passes,
+    /// It takes it off.
+    Stripped,
+    /// It clears its counters.
+    Cleared,
+    /// It drops the segment.
+    Dropped,
+}
+
+/// A header without the AccECN option.
+pub(crate) fn without_acc_ecn(bytes: &mut Vec<u8>) {
+    meddle_with_acc_ecn(bytes, Fate::Stripped);
+}
+
+/// Does that to a header with the AccECN option; `false`: the segment is gone.
+fn meddle_with_acc_ecn(bytes: &mut Vec<u8>, fate: Fate) -> bool {
+    let packet = Packet::new(bytes).expect("own header");
+    let mut header = packet.header();
+    let Some(option) = header.options.acc_ecn else {
+        return true;
+    };
+    header.options.acc_ecn = match fate {
+        Fate::Passes => return true,
+        Fate::Dropped => return false,
+        Fate::Stripped => None,
+        Fate::Cleared => Some(AccEcn::new(option.order(), [0; 3], option.count())),
+    };
+    let mut again = vec![0; 60];
+    let len = header
+        .emit(packet.src_port(), packet.dst_port(), &mut again)
+        .expect("room");
+    again.truncate(len);
+    *bytes = again;
+    true
+}
+
 /// What peers and boxes on the way do that no honest one does; chances in 1/1000.
 #[derive(Default)]
 pub(crate) struct Meddling {
@@ -253,6 +294,8 @@ pub(crate) struct Meddling {
     pub(crate) reroute: u64,
     /// A segment comes when there is no memory for it, or hardly any.
     pub(crate) pressure: u64,
+    /// What becomes of segments with the AccECN option that either end sends.
+    pub(crate) acc_ecn: [Fate; 2],
     /// A generator of its own.
     pub(crate) rng: Option<Rng>,
 }
@@ -448,6 +491,9 @@ impl Pair {
                 delay = delay * 2 + self.rng.below(5_000);
             }
             let mut wire = wire.clone();
+            if !meddle_with_acc_ecn(&mut wire.0, self.meddling.acc_ecn[i]) {
+                continue;
+            }
             if link.mark > 0 && wire.2 != Codepoint::NotEct && self.rng.chance(link.mark) {
                 wire.2 = Codepoint::Ce;
             }
@@ -653,6 +699,10 @@ impl Pair {
                 }
                 SynRcvdOn::Reply(header, _) => reply = Some(header),
                 SynRcvdOn::Remove => next = Some(Block::Listen),
+                SynRcvdOn::Abort(header) => {
+                    reply = Some(header);
+                    next = Some(Block::Listen);
+                }
                 SynRcvdOn::Drop(_) => {}
             },
             Block::Conn(conn) => {

@@ -10,11 +10,12 @@ use crate::tcp::{
     congestion::Algorithm,
     connection::{default_mss, CloseReason, Connection, Disposition, Events, FastSyn, OpenParams},
     context::Cx,
+    ecn::Policy,
     platform::SegList,
     seq::{SeqNum, SeqRange},
     state::ConnState,
     time::{Duration, Instant},
-    wire::{Codepoint, Flags, Header, Options, SackBlocks, Segment, Timestamps},
+    wire::{AccEcn, Codepoint, Flags, Header, Options, SackBlocks, Segment, Timestamps},
 };
 
 pub(crate) const SYN: Flags = Flags::SYN;
@@ -425,6 +426,30 @@ impl Raw {
 
     pub(crate) fn established_with(peer: Peer) -> Self {
         Self::established_after(peer, Duration::from_millis(20))
+    }
+
+    /// A connection with accurate ECN (RFC 9768), whose SYN arrived without a mark. `option`: on the
+    /// peer's SYN-ACK.
+    pub(crate) fn established_accurate(
+        peer: Peer,
+        option: Option<AccEcn>,
+        change: impl FnOnce(&mut NetConfig),
+    ) -> Self {
+        let config = SocketConfig {
+            nodelay: true,
+            ..Default::default()
+        };
+        let mut raw = Self::closed(peer, config);
+        raw.net.ecn = Policy::ASK_ACCURATE;
+        change(&mut raw.net);
+        raw.open();
+        assert_eq!(raw.headers[0].flags, SYN.with_ace(0b111));
+        raw.now = raw.now.add(Duration::from_millis(20));
+        let mut options = raw.syn_options();
+        options.acc_ecn = option;
+        let outs = raw.feed_with(SYN_ACK.with_ace(0b010), 0, 1, 0, options);
+        assert_eq!(outs, [out(ACK.with_ace(0b010), 1, 1, 0)]);
+        raw
     }
 
     /// A peer so near that the length of a burst does not matter.

@@ -12,8 +12,8 @@ use crate::tcp::{
     context::Cx,
     handshake::SynRcvd,
     log::{
-        codepoint_of, halves, header_of, header_words, words_of, Field, Kind, Kinds, Reader,
-        Record, Recorder, BYTES, HAS_COOKIE, VERSION,
+        codepoint_of, halves, header_of, header_words, words_of, Field, HeaderWords, Kind, Kinds,
+        Reader, Record, Recorder, BYTES, HAS_COOKIE, VERSION,
     },
     pacing::Pacer,
     platform::*,
@@ -261,8 +261,8 @@ impl Player<'_> {
     /// The segment of a record, and its payload.
     fn segment(&mut self, record: &Record) -> Result<(Segment, Option<Blank>), String> {
         let sack = self.sack(record)?;
-        let [.., payload_len, truesize, bits, _, _, _] = record.words;
-        let mut header = header_of(&record.words, &sack, record.more);
+        let [.., payload_len, truesize, bits, ecn, more, _] = record.words;
+        let mut header = header_of(&record.words, [ecn, more], &sack, record.more);
         header.options.fast_open = self.cookie(record)?;
         let seg = Segment {
             header,
@@ -399,6 +399,12 @@ impl Player<'_> {
                 self.adopt(conn, now);
                 return Ok(());
             }
+            Kind::InEcn => {
+                let policy = self.blob(record)?;
+                let conn = self.conn.as_mut().ok_or("no connection yet")?;
+                conn.set_ecn_option(policy);
+                return Ok(());
+            }
             Kind::InAlgorithm => {
                 let algorithm: Algorithm = self.blob(record)?;
                 let conn = self.conn.as_mut().ok_or("no connection yet")?;
@@ -447,7 +453,7 @@ impl Player<'_> {
                 self.report.segments += 1;
                 let (seg, buf) = segment.ok_or("no segment")?;
                 let reply = match conn.handle_segment(&cx, &seg, buf) {
-                    Disposition::Reply(header, ..) => Some(header_words(&header).0),
+                    Disposition::Reply(header, ..) => Some(header_words(&header).fixed),
                     Disposition::Done | Disposition::Drop(..) => None,
                 };
                 let logged = self
@@ -539,19 +545,24 @@ impl Player<'_> {
         let cx: Cx<'_, Replay> = Cx { now, net, mib };
         let conn = self.conn.as_mut().ok_or("no connection yet")?;
         let out = conn.poll_transmit(&cx).map(|transmit| {
-            let ([a, b, c, d, e, f, g], blocks, count) = header_words(&transmit.header);
+            let HeaderWords {
+                fixed: [a, b, c, d, e, f, g],
+                acc_ecn: [h, i],
+                sack,
+                blocks,
+            } = header_words(&transmit.header);
             let len = transmit.payload.map_or(0, |buf| buf.len());
             let bits = u32::from(transmit.gso_size)
                 | u32::from(transmit.codepoint.bits()) << 16
                 | u32::from(transmit.ace) << 24;
             let (low, high) = halves(transmit.departure);
-            let words = [a, b, c, d, e, f, g, len, bits, low, high];
-            (words, blocks, count, transmit.header.options.fast_open)
+            let words = [a, b, c, d, e, f, g, len, bits, low, high, h, i];
+            (words, sack, blocks, transmit.header.options.fast_open)
         });
         let _ = conn.poll_events();
         match (out, kind) {
             (Some((words, blocks, count, option)), Kind::OutSegment) => {
-                let logged: [u32; 11] = std::array::from_fn(|n| record.words[n]);
+                let logged = record.words;
                 if (logged, sack, record.more, cookie) != (words, blocks, count, option) {
                     return Err(format!(
                         "logged {logged:x?} {sack:x?}, replayed {words:x?} {blocks:x?}"

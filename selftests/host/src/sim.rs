@@ -5,13 +5,13 @@
 //! Every byte arrives once and in order; the right window edge never moves left; memory stays
 //! bounded; the transfer never stalls for good; both ends get to CLOSED or TIME-WAIT.
 
-use crate::pair::{Block, Link, Pair, Rng};
+use crate::pair::{Block, Fate, Link, Pair, Rng};
 use crate::platform::make_memory_scarce;
 use crate::tcp::{
     congestion::Algorithm,
     connection::Events,
     context::Cx,
-    ecn::Policy,
+    ecn::{OptionPolicy, Policy},
     log::{Kinds, Record},
     mib::Mib,
     pacing::Pacer,
@@ -130,6 +130,12 @@ fn simulate(
     pair.link.black_hole = probing > 0 && search.chance(500);
     let falls = (pair.link.black_hole && search.chance(700))
         .then(|| (search.below(300), 200 + search.below(1_200) as u16));
+    // The same for accurate ECN's option.
+    let mut boxes = Rng::new(seed ^ 0xacc_ec4);
+    if boxes.chance(300) {
+        let fates = [Fate::Passes, Fate::Stripped, Fate::Cleared, Fate::Dropped];
+        pair.meddling.acc_ecn = [0, 1].map(|_| fates[boxes.below(4) as usize]);
+    }
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
@@ -143,6 +149,12 @@ fn simulate(
             Policy::ACCEPT,
             Policy::ASK_ACCURATE,
         ][choice.below(4) as usize];
+        let option = [2, 2, 1, 0][boxes.below(4) as usize];
+        let beacon = boxes.below(4) as u8;
+        end.net.ecn_option = OptionPolicy::from_sysctls(option, beacon, boxes.chance(900));
+        if boxes.chance(300) {
+            end.net.ecn = Policy::ASK_ACCURATE;
+        }
         end.pacing.0 =
             [Pacer::None, Pacer::None, Pacer::Timer, Pacer::Qdisc][choice.below(4) as usize];
         if choice.chance(100) {

@@ -74,7 +74,7 @@ fn rfc5961_7_half_open_answers_are_limited() {
                 SynRcvdOn::Reply(header, _) => answers.push((ms, header.flags)),
                 SynRcvdOn::Drop(DropReason::BadState) | SynRcvdOn::Remove => unreachable!(),
                 SynRcvdOn::Drop(_) => {}
-                SynRcvdOn::Establish => unreachable!(),
+                SynRcvdOn::Establish | SynRcvdOn::Abort(_) => unreachable!(),
             }
         }
         assert_eq!(answers, [(2_000, flags), (2_500, flags), (3_000, flags)]);

@@ -8,10 +8,14 @@ use crate::tcp::{
     config::SocketConfig,
     congestion::Algorithm,
     connection::IcmpError,
+    ecn::OptionPolicy,
     seq::{SeqNum, SeqRange},
     state::ConnState,
     time::Duration,
-    wire::{Codepoint, Flags, Options, Timestamps},
+    wire::{
+        accecn::{AccEcn, Order},
+        Codepoint, Flags, Options, Timestamps,
+    },
 };
 
 /// A number near one of the connection's own, or any.
@@ -42,7 +46,10 @@ fn flags(bytes: &mut Bytes<'_>) -> Option<Flags> {
         8 => SYN_ACK,
         9 => SYN,
         10 => RST_ACK,
-        _ => Flags::from_bits(bytes.u8()?),
+        _ => {
+            let bits = bytes.u8()?;
+            Flags::from_bits(bits & 0x3f).with_ace(bits >> 5)
+        }
     })
 }
 
@@ -75,6 +82,14 @@ fn options(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<Options> {
             }
         }
         _ => {}
+    }
+    if what & 128 != 0 {
+        let bits = bytes.u8()?;
+        let order = [Order::Ect0First, Order::Ect1First][usize::from(bits & 1)];
+        // Small numbers, so that most of them move forwards.
+        let mut field = || Some(u32::from(bytes.u16()?) << (bits >> 4 & 8));
+        let fields = [field()?, field()?, field()?];
+        options.acc_ecn = Some(AccEcn::new(order, fields, bits >> 1 & 3));
     }
     if what & 32 != 0 {
         options.mss = Some(bytes.u16()?);
@@ -158,6 +173,15 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
         4 => Raw::close_wait(),
         5 => Raw::closing(),
         6 => Raw::last_ack(),
+        // With accurate ECN, whose option is there mostly.
+        10 => {
+            let bits = bytes.u8()?;
+            let option = AccEcn::new(Order::Ect1First, [1, 0, u32::from(bits >> 2 & 1)], 3);
+            Raw::established_accurate(peer, (bits & 3 != 0).then_some(option), |net| {
+                net.ecn_option =
+                    OptionPolicy::from_sysctls(bits >> 4 & 3, bits >> 6, bits & 8 != 0);
+            })
+        }
         _ => Raw::established_with(peer),
     };
     raw.slowly = slowly;
@@ -265,6 +289,9 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
             _ => {
                 let bits = bytes.u8()?;
                 raw.codepoint = [Codepoint::NotEct, Codepoint::Ce][usize::from(bits >> 7)];
+                if bits & 9 == 9 {
+                    raw.codepoint = [Codepoint::Ect0, Codepoint::Ect1][usize::from(bits >> 7)];
+                }
                 raw.urg = if bits & 4 != 0 { bytes.u16()? } else { 0 };
                 let small = u32::from(bits >> 3 & 7) * 700;
                 raw.with(|conn, cx| {

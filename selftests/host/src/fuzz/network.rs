@@ -4,10 +4,10 @@
 //! and forges them as it likes, and in the end it heals.
 
 use super::Bytes;
-use crate::pair::{Block, Link, Pair};
+use crate::pair::{without_acc_ecn, Block, Link, Pair};
 use crate::tcp::{
-    connection::Events, ecn::Policy, pacing::Pacer, state::ConnState, time::Duration,
-    wire::Codepoint,
+    connection::Events, ecn::OptionPolicy, ecn::Policy, pacing::Pacer, state::ConnState,
+    time::Duration, wire::Codepoint,
 };
 use crate::with_conn;
 use crate::{platform::make_memory_scarce, tcp::context::Cx};
@@ -97,6 +97,8 @@ impl Script {
             }
             // Marked: only what takes part in ECN may be.
             3 if wire.2 != Codepoint::NotEct => wire.2 = Codepoint::Ce,
+            // Without the AccECN option.
+            4 => without_acc_ecn(&mut wire.0),
             _ => {}
         }
         self.pair.deliver(to, wire);
@@ -120,6 +122,9 @@ impl Script {
                 }
                 13 if step & 1 == 0 => {
                     let _ = self.segment(0, 3, bytes);
+                }
+                12 if step & 0xc0 == 0xc0 => {
+                    let _ = self.segment(0, 4, bytes);
                 }
                 12 | 13 => {
                     let _ = self.segment(0, 0, bytes);
@@ -248,6 +253,9 @@ fn run(bytes: &mut Bytes<'_>) -> Option<()> {
             Policy::ACCEPT,
             Policy::ASK_ACCURATE,
         ][usize::from(bits >> 12 & 3)];
+        // When the option of the accurate kind is sent goes with whatever else was chosen.
+        end.net.ecn_option =
+            OptionPolicy::from_sysctls([2, 1, 2, 0][usize::from(bits >> 3 & 3)], 3, bits & 1 != 0);
         if bits & 0x8000 != 0 {
             end.iss = u32::MAX - 5_000;
         }
