@@ -746,7 +746,8 @@ impl<P: Platform> Connection<P> {
         let (queued, out) = (self.unsent(), self.send.in_flight());
         let limit = if queued == 0 && out == 0 {
             Limit::Idle
-        } else if queued == 0 && !self.is_writeable() {
+        } else if queued == 0 && self.send.pipe() < self.cc.cwnd() && !self.is_writeable() {
+            // With a full congestion window more room would not have helped.
             Limit::Buffer
         } else if queued > 0 && self.send.window_left() < self.mss().min(queued) {
             Limit::Window

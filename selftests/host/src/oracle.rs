@@ -451,3 +451,22 @@ fn rfc9293_3_7_4_a_tail_counts_for_nagle() {
     assert_eq!(raw.write(10), []);
     assert_eq!(lens(&raw.feed(ACK, 1, 1_201, 0)), [10]);
 }
+
+/// What tcp_tcp_info_tcp-info-sndbuf-limited is about: a full send buffer is what limits the sender
+/// only if the congestion window would let more go (RFC 4898's SndLimTimeSnd).
+#[test]
+fn a_full_buffer_limits_only_below_the_congestion_window() {
+    for (segments, limited) in [(5, 30), (10, 0)] {
+        let mut raw = Raw::established_near(SACK);
+        raw.with(|conn, _| conn.set_buffers(segments * 1_256, 131_072, (true, true)));
+        raw.write(1_000 * segments as usize);
+        raw.now = raw.now.add(ms(30));
+        let cx = crate::tcp::context::Cx {
+            now: raw.now,
+            net: &raw.net,
+            mib: &raw.mib,
+        };
+        let info = raw.conn.info(&cx);
+        assert_eq!((info.sndbuf_limited, info.busy), (ms(limited), ms(30)));
+    }
+}
