@@ -354,6 +354,13 @@ bool rusttcp_helper_sk_net_admin(const struct sock *sk)
 	return ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN);
 }
 
+/* In the first user namespace, not only in that of the socket's network. */
+bool rusttcp_helper_is_net_admin(void);
+bool rusttcp_helper_is_net_admin(void)
+{
+	return capable(CAP_NET_ADMIN);
+}
+
 bool rusttcp_helper_sk_net_raw(const struct sock *sk);
 bool rusttcp_helper_sk_net_raw(const struct sock *sk)
 {
@@ -430,19 +437,28 @@ bool rusttcp_helper_socket_is_nonblock(const struct socket *sock)
 }
 
 /*
- * MSG_ZEROCOPY of data that was copied: takes the next number and says at once that the
- * memory is free again. The socket is owned.
+ * A notice for a call with MSG_ZEROCOPY, with the next number; nothing is pinned, since the data
+ * will be copied. NULL: no memory. The socket is owned.
  */
-bool rusttcp_helper_sk_zerocopy_done(struct sock *sk, size_t size);
-bool rusttcp_helper_sk_zerocopy_done(struct sock *sk, size_t size)
+struct ubuf_info *rusttcp_helper_sk_zerocopy_notice(struct sock *sk);
+struct ubuf_info *rusttcp_helper_sk_zerocopy_notice(struct sock *sk)
 {
-	struct ubuf_info *uarg = msg_zerocopy_realloc(sk, size, NULL, false);
+	return msg_zerocopy_realloc(sk, 0, NULL, false);
+}
 
-	if (!uarg)
-		return false;
+/* The data was copied: the notice says at once that the memory is free again. */
+void rusttcp_helper_zerocopy_copied(struct ubuf_info *uarg);
+void rusttcp_helper_zerocopy_copied(struct ubuf_info *uarg)
+{
 	uarg_to_msgzc(uarg)->zerocopy = 0;
 	net_zcopy_put(uarg);
-	return true;
+}
+
+/* Nothing was sent: nobody gets the notice, and the number is free again. */
+void rusttcp_helper_zerocopy_abort(struct ubuf_info *uarg);
+void rusttcp_helper_zerocopy_abort(struct ubuf_info *uarg)
+{
+	net_zcopy_put_abort(uarg, true);
 }
 
 /* Checks the control messages of a call that sends. @tsflags: SO_TIMESTAMPING for this call. */

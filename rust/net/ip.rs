@@ -200,18 +200,15 @@ impl<P: Protocol> Locked<'_, P> {
             }
             // What the device can't cut, the stack cuts in front of it: one walk through IP for
             // many segments either way.
+            let mss = mss_of(bindings::dst_mtu(dst), v6);
             let gso_max = if bindings::sk_can_gso(sk) {
-                (*sk).sk_gso_max_size
+                // The device may also bound how many (`ip link set gso_max_segs`).
+                let most = u32::from((*sk).sk_gso_max_segs).saturating_mul(u32::from(mss));
+                (*sk).sk_gso_max_size.min(most)
             } else {
                 SOFT_GSO_MAX
             };
-            let mss = mss_of(bindings::dst_mtu(dst), v6);
-            // The device may also bound how many (`ip link set gso_max_segs`).
-            let most = u32::from((*sk).sk_gso_max_segs).saturating_mul(u32::from(mss));
-            Some(Path {
-                mss,
-                gso_max: gso_max.min(most),
-            })
+            Some(Path { mss, gso_max })
         }
     }
 }

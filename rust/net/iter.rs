@@ -23,6 +23,7 @@ use super::{
         Wire, //
     },
 };
+use core::ptr::NonNull;
 use kernel::prelude::*;
 
 /// A `struct msghdr` for the time of a call.
@@ -276,15 +277,35 @@ impl<P: Protocol> Sock<P> {
 }
 
 impl<P: Protocol> Locked<'_, P> {
-    /// MSG_ZEROCOPY of `len` bytes that were copied: the completion is queued at once, and says so.
-    /// ENOBUFS if there is no memory for it. Context: process, socket owned.
-    pub(crate) fn zerocopy_done(&mut self, len: usize) -> Result {
+    /// A notice for a call with MSG_ZEROCOPY; ENOBUFS if there is no memory for it. Context:
+    /// process, socket owned.
+    pub(crate) fn zerocopy_notice(&mut self) -> Result<ZerocopyNotice> {
         // SAFETY: Valid and owned.
-        if unsafe { bindings::sk_zerocopy_done(self.sk().as_ptr(), len) } {
-            Ok(())
-        } else {
-            Err(ENOBUFS)
-        }
+        let uarg = unsafe { bindings::sk_zerocopy_notice(self.sk().as_ptr()) };
+        NonNull::new(uarg).map(ZerocopyNotice).ok_or(ENOBUFS)
+    }
+}
+
+/// What tells a user of MSG_ZEROCOPY that the memory is free again. Dropped, it tells nobody.
+///
+/// # Invariants
+///
+/// The pointer is valid, with a reference that is ours; it holds its socket.
+pub(crate) struct ZerocopyNotice(NonNull<bindings::ubuf_info>);
+
+impl ZerocopyNotice {
+    /// The data was sent, as a copy: the notice is queued now, and says so.
+    pub(crate) fn copied(self) {
+        // SAFETY: By the type's invariant; the reference is given up, and not dropped again.
+        unsafe { bindings::zerocopy_copied(self.0.as_ptr()) };
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for ZerocopyNotice {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant; the reference is given up.
+        unsafe { bindings::zerocopy_abort(self.0.as_ptr()) };
     }
 }
 

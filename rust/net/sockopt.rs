@@ -429,3 +429,10 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::sk_net_admin(self.as_ptr()) }
     }
 }
+
+/// Whether the caller may administer the network of the whole host (not just of a user namespace).
+/// Context: process.
+pub(crate) fn is_host_net_admin() -> bool {
+    // SAFETY: Asks about `current`.
+    unsafe { bindings::is_net_admin() }
+}

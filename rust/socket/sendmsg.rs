@@ -44,6 +44,12 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
     let mut guard = sk.lock();
     sync_buffers(&mut guard);
     let mut sent = 0;
+    // Made first: with data on its way nobody may be told that it failed.
+    let notice = if flags & abi::MSG_ZEROCOPY != 0 && sk.zerocopy() && !msg.has_notifier() {
+        Some(guard.zerocopy_notice()?)
+    } else {
+        None
+    };
     let control = sk.check_control(msg);
     let result = fast_open::first_write(&mut guard, msg, len, &mut sent)
         .and_then(|()| send_loop(&mut guard, msg, len, control, &mut sent));
@@ -69,8 +75,8 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
         }
         egress::flush(&mut guard);
         // What was sent is a copy of the caller's data. A notifier that nobody took tells so itself.
-        if flags & abi::MSG_ZEROCOPY != 0 && sk.zerocopy() && !msg.has_notifier() {
-            guard.zerocopy_done(sent)?;
+        if let Some(notice) = notice {
+            notice.copied();
         }
         return Ok(sent);
     }
@@ -95,11 +101,11 @@ fn send_loop(
     let flags = msg.flags();
     let mut timeout = sk.sk().sndtimeo(flags & abi::MSG_DONTWAIT != 0);
     loop {
-        match check(sk) {
-            Ok(()) => break,
-            Err(Some(error)) => return Err(error),
+        match look(sk) {
+            Verdict::Go => break,
+            Verdict::Over => return Err(take_reason(sk)),
             // The handshake is under way.
-            Err(None) => match sk.wait(&mut timeout, false, |sk| !matches!(check(sk), Err(None))) {
+            Verdict::Wait => match sk.wait(&mut timeout, false, |sk| look(sk) != Verdict::Wait) {
                 WaitEnd::Ready => {}
                 WaitEnd::TimedOut => return Err(EAGAIN),
                 WaitEnd::Interrupted(error) => return Err(error),
@@ -108,8 +114,13 @@ fn send_loop(
     }
     control?;
     while *sent < len {
-        if let Err(error) = check(sk) {
-            return Err(error.unwrap_or(EPIPE));
+        if look(sk) != Verdict::Go {
+            // Who has sent something hears of that; the next call is told the reason.
+            return if *sent > 0 {
+                Ok(())
+            } else {
+                Err(take_reason(sk))
+            };
         }
         if sk.peek().conn.send_space() == 0 {
             sk.data().conn.mark_push();
@@ -117,7 +128,7 @@ fn send_loop(
             if sk.peek().conn.send_space() == 0 {
                 sk.sk().want_room();
                 let ready = |sk: &mut crate::stack::sock::LockedTcp<'_>| {
-                    check(sk).is_err() || {
+                    look(sk) != Verdict::Go || {
                         sk.sk().want_room();
                         sk.peek().conn.is_writeable()
                     }
@@ -139,17 +150,29 @@ fn send_loop(
     Ok(())
 }
 
-/// Whether data may be queued: `Err(None)` while the handshake is under way.
-fn check(sk: &crate::stack::sock::LockedTcp<'_>) -> core::result::Result<(), Option<Error>> {
+/// What a writer may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Data may be queued.
+    Go,
+    /// The handshake is under way.
+    Wait,
+    /// It can't any more, and [`take_reason`] tells why.
+    Over,
+}
+
+/// Whether data may be queued. Takes nothing, so it can be asked again and again.
+fn look(sk: &crate::stack::sock::LockedTcp<'_>) -> Verdict {
     match sk.peek().conn.send_check() {
-        Err(SendError::Connecting) => Err(None),
-        Ok(()) if sk.sk().pending_error() == 0 => Ok(()),
-        // A pending error comes before EPIPE, once.
-        _ => match sk.sk().take_error() {
-            Err(error) => Err(Some(error)),
-            Ok(()) => Err(Some(EPIPE)),
-        },
+        Err(SendError::Connecting) => Verdict::Wait,
+        Ok(()) if sk.sk().pending_error() == 0 => Verdict::Go,
+        _ => Verdict::Over,
     }
+}
+
+/// A pending error comes before EPIPE, once: for who returns it.
+fn take_reason(sk: &crate::stack::sock::LockedTcp<'_>) -> Error {
+    sk.sk().take_error().err().unwrap_or(EPIPE)
 }
 
 /// Copies up to `most` bytes to the end of the send queue; tells how many. None: there is no
@@ -203,7 +226,7 @@ fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Res
     }
     let whole = (clock::ticks(MEMORY_NAP_MS) as c_long).min(*timeout);
     let mut nap = whole;
-    let end = sk.wait(&mut nap, false, |sk| check(sk).is_err());
+    let end = sk.wait(&mut nap, false, |sk| look(sk) != Verdict::Go);
     *timeout = timeout.saturating_sub(whole.saturating_sub(nap));
     match end {
         WaitEnd::Interrupted(error) => Err(error),

@@ -382,7 +382,7 @@ impl Rx<'_> {
                 Some(seg) => Origin::FastSyn(entry, seg),
                 None => Origin::HalfOpen(entry),
             };
-            if let Some(log) = Log::new(order, cx.now, Gfp::ATOMIC) {
+            if let Some(log) = Log::for_child(order, cx.now) {
                 data.conn.start_log(cx, log, origin);
             }
         }

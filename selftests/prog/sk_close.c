@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The ways a connection ends, on either stack: FIN, RST, linger, TIME-WAIT. */
 #include "common.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 
 /* How many lines of the stack's /proc file have this pair of ports and this state. */
 static int proc_lines(int local, int remote, int state)
@@ -153,6 +156,81 @@ static void test_reset(void)
 	close(l);
 }
 
+struct writer {
+	int fd, error;
+	ssize_t sent;
+	atomic_int tid;
+};
+
+static atomic_int sigpipes;
+
+static void on_sigpipe(int sig)
+{
+	(void)sig;
+	sigpipes++;
+}
+
+static void *write_much(void *arg)
+{
+	static char much[16 << 20];
+	struct writer *w = arg;
+
+	w->tid = syscall(SYS_gettid);
+	w->sent = send(w->fd, much, sizeof(much), 0);
+	w->error = w->sent < 0 ? errno : 0;
+	return NULL;
+}
+
+static bool sleeps(int tid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	if (!tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+/* Who sleeps for room when the peer resets hears of it: with the error, and without SIGPIPE. */
+static void test_reset_of_a_writer(bool full)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct writer w = { .error = 0 };
+	static char some[65536];
+	pthread_t thread;
+	int fds[2];
+	char c = 0;
+
+	sigpipes = 0;
+	signal(SIGPIPE, on_sigpipe);
+	new_pair(fds);
+	/* Until both buffers are as good as full. */
+	while (full && (send(fds[1], some, sizeof(some), MSG_DONTWAIT) > 0 ||
+			poll_for(fds[1], POLLOUT, 300) > 0))
+		;
+	w.fd = fds[1];
+	must(pthread_create(&thread, NULL, write_much, &w) == 0);
+	must(until(sleeps(w.tid) && poll_for(fds[1], POLLOUT, 0) == 0));
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+	close(fds[0]);
+	pthread_join(thread, NULL);
+	/* The next write, if there was room for some of this one. */
+	if (w.sent > 0)
+		w.error = send(fds[1], &c, 1, MSG_NOSIGNAL) < 0 ? errno : 0;
+	ktap(w.error == ECONNRESET, full ? "a reset wakes a writer with full buffers: ECONNRESET" :
+	     "a reset wakes a writer: what it has written, and then ECONNRESET");
+	expect(sigpipes, 0, 0, "without SIGPIPE");
+	expect(send(fds[1], &c, 1, MSG_NOSIGNAL), -1, EPIPE, "and then EPIPE");
+	signal(SIGPIPE, SIG_DFL);
+	close(fds[1]);
+}
+
 static void test_linger(void)
 {
 	int fds[2];
@@ -245,6 +323,8 @@ int main(void)
 	test_shutdown_read();
 	test_data_then_close();
 	test_reset();
+	test_reset_of_a_writer(false);
+	test_reset_of_a_writer(true);
 	test_linger();
 	test_rebind();
 	return ktap_end();

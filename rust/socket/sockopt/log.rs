@@ -2,12 +2,10 @@
 
 //! RUSTTCP_LOG: a connection's log of itself (`include/uapi/linux/rusttcp.h`).
 
-use crate::net::{
-    skbuff::Gfp,
-    sockopt::{
-        OptIn,
-        OptOut, //
-    },
+use crate::net::sockopt::{
+    is_host_net_admin,
+    OptIn,
+    OptOut, //
 };
 use crate::stack::{
     log::{
@@ -53,7 +51,7 @@ pub(super) fn set(sk: &TcpSock, value: &OptIn) -> Result {
     } else {
         Some(LogOrder { kinds, records })
     };
-    let (most, most_child) = if sk.is_net_admin() {
+    let (most, most_child) = if is_host_net_admin() {
         (MOST_RECORDS_ADMIN, MOST_RECORDS_CHILD_ADMIN)
     } else {
         (MOST_RECORDS, MOST_RECORDS_CHILD)
@@ -64,7 +62,7 @@ pub(super) fn set(sk: &TcpSock, value: &OptIn) -> Result {
     // Without the lock: it may take a while.
     let log = match order {
         None => Log::default(),
-        Some(order) => Log::new(order, now(), Gfp::KERNEL).ok_or(ENOMEM)?,
+        Some(order) => Log::new(order, now()).ok_or(ENOMEM)?,
     };
     let mut sk = sk.lock();
     let fresh = matches!(sk.peek().phase, Phase::Idle | Phase::Listening);
