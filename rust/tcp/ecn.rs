@@ -366,8 +366,8 @@ pub(crate) struct Ecn {
     sender: Sender,
     /// The next header has the option, if there is room.
     due: bool,
-    /// It answers what came twice.
-    repeated: bool,
+    /// It answers this, which came twice.
+    repeated: Option<SeqNum>,
 }
 
 impl Ecn {
@@ -474,12 +474,12 @@ impl Ecn {
     }
 
     /// The SYN-ACK came again in a later state: its pure ACK reflects that one (RFC 9768, 3.2.2.1).
-    pub(crate) fn on_syn_ack_again(&mut self, codepoint: Codepoint) {
+    pub(crate) fn on_syn_ack_again(&mut self, codepoint: Codepoint, seq: SeqNum) {
         if self.is_accurate() && self.asked == Kind::Accurate {
             self.reflect = Some(codepoint);
             self.receiver.owe(1);
             // The ACK of the last one may have been lost for its option.
-            self.on_duplicate();
+            self.on_duplicate(seq);
         }
     }
 
@@ -602,10 +602,10 @@ impl Ecn {
         self.receiver.on_news();
     }
 
-    /// Data came, or a FIN, that was there.
-    pub(crate) fn on_duplicate(&mut self) {
-        self.receiver.on_duplicate();
-        self.repeated = true;
+    /// Data came, or a FIN, that was there, beginning with `seq`.
+    pub(crate) fn on_duplicate(&mut self, seq: SeqNum) {
+        self.receiver.on_duplicate(seq);
+        self.repeated = Some(seq);
     }
 
     /// The retransmission timer of data expired.

@@ -216,7 +216,7 @@ impl<P: Platform> Connection<P> {
             && seg.header.seq == self.recv.irs
             && self.recv.owed == AckOwed::Now
         {
-            self.ecn.on_syn_ack_again(seg.codepoint);
+            self.ecn.on_syn_ack_again(seg.codepoint, seg.header.seq);
         }
     }
 
@@ -242,7 +242,8 @@ impl<P: Platform> Connection<P> {
             let ms = self.ts.val(cx.now).wrapping_sub(ts.ecr);
             if ts.ecr != 0 && ms < 600_000 {
                 let ago = Duration::from_millis(u64::from(ms.max(1)));
-                self.recv.measure_echo(seg.payload_len, ts.ecr, ago);
+                let mss = self.advertised_mss();
+                self.recv.measure_echo(seg.payload_len, ts.ecr, ago, mss);
             }
         }
     }
@@ -333,7 +334,7 @@ impl<P: Platform> Connection<P> {
         if !self.state.can_receive() {
             // Beyond the peer's FIN, or while we wait for the last ACK: only the answer counts.
             self.recv.owed = AckOwed::Now;
-            self.ecn.on_duplicate();
+            self.ecn.on_duplicate(seg.header.seq);
             return Disposition::Drop(DropReason::BadState, buf);
         }
         if buf.is_some()
@@ -422,7 +423,7 @@ impl<P: Platform> Connection<P> {
         if seg.payload_len == 0 || seg.has(Flags::SYN) {
             return;
         }
-        self.ecn.on_duplicate();
+        self.ecn.on_duplicate(seg.header.seq);
         if self.sack_ok {
             let end = seg.header.seq.add(seg.payload_len);
             self.recv.note_duplicate(SeqRange::new(seg.header.seq, end));

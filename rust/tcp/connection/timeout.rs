@@ -65,7 +65,8 @@ impl<P: Platform> Connection<P> {
                     cx.net.syn_retries
                 }
             }
-            _ if self.orphan => self.orphan_retries(cx),
+            // Once in any case, as in Linux: one loss is no sign that nobody is there.
+            _ if self.orphan => self.orphan_retries(cx).max(1),
             _ => cx.net.retries2,
         };
         self.retries >= most

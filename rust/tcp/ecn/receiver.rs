@@ -5,6 +5,7 @@
 
 use super::{Arrival, OptionPolicy, Sending, FIRST_COUNT};
 use crate::tcp::{
+    seq::SeqNum,
     time::{Duration, Instant},
     wire::{
         accecn::{AccEcn, Order},
@@ -96,8 +97,9 @@ pub(super) struct Receiver {
     owed: u8,
     /// When the option was last sent.
     sent_at: Instant,
-    /// The last answer to what came twice carried the option (and no new data came since).
-    told_duplicate: bool,
+    /// What the last ACK with the option answered that came twice, from this number on (and no new
+    /// data came since).
+    told_duplicate: Option<SeqNum>,
     /// Data with the option was sent.
     carried: bool,
     /// Some of that arrived.
@@ -116,7 +118,7 @@ impl Default for Receiver {
             marks: 0,
             owed: 0,
             sent_at: Instant::default(),
-            told_duplicate: false,
+            told_duplicate: None,
             carried: false,
             proven: false,
             failed: false,
@@ -173,13 +175,14 @@ impl Receiver {
 
     /// Data came that was not there before.
     pub(super) fn on_news(&mut self) {
-        self.told_duplicate = false;
+        self.told_duplicate = None;
     }
 
-    /// Something came again. If the ACK that said that it was there had the option, and it comes a
-    /// third time, ACKs with the option don't seem to arrive (RFC 9768, 3.2.3.2.2).
-    pub(super) fn on_duplicate(&mut self) {
-        self.failed |= self.told_duplicate;
+    /// What begins with `seq` came again. If the ACK that said that it was there had the option, and
+    /// it comes a third time, ACKs with the option don't seem to arrive (RFC 9768, 3.2.3.2.2).
+    /// Something else that comes twice says nothing: segments that were overtaken do so in a row.
+    pub(super) fn on_duplicate(&mut self, seq: SeqNum) {
+        self.failed |= self.told_duplicate == Some(seq);
     }
 
     /// The retransmission timer expired. If nothing that had the option ever arrived, it may be for
@@ -221,7 +224,7 @@ impl Receiver {
         &mut self,
         room: usize,
         now: Instant,
-        answers: bool,
+        answers: Option<SeqNum>,
     ) -> Option<AccEcn> {
         let fields = (1..=3u8)
             .rev()

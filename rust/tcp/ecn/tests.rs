@@ -606,13 +606,17 @@ fn rfc9768_3_2_3_2_absent_and_cleared_options() {
 #[test]
 fn rfc9768_3_2_3_2_2_data_that_always_comes_again() {
     let mut ecn = with_option(Sending::Always);
-    let duplicate = |ecn: &mut Ecn| {
-        ecn.on_duplicate();
+    let duplicate_of = |ecn: &mut Ecn, seq: u32| {
+        ecn.on_duplicate(SeqNum::new(seq));
         ecn.plan(ms(1), Duration::ZERO);
         ecn.take_option(40, ms(1)).is_some()
     };
+    let duplicate = |ecn: &mut Ecn| duplicate_of(ecn, 1);
     ecn.on_news();
     assert!(duplicate(&mut ecn), "by chance");
+    for seq in 2..9 {
+        assert!(duplicate_of(&mut ecn, seq), "others, all overtaken");
+    }
     ecn.on_news();
     assert!(duplicate(&mut ecn));
     assert!(!duplicate(&mut ecn), "twice in a row");

@@ -117,19 +117,22 @@ fn who_is_in_trouble_counts_double() {
 /// is 0, and what ICMP said of the path makes it 0.
 #[test]
 fn orphan_retries_of_none_are_eight_at_first() {
-    let sent = |retries: u8, longest: u64| {
+    let sent_ms = |retries: u8, longest: u64| {
         let mut raw = Raw::established();
         raw.net.orphan_retries = retries;
-        raw.net.rto_max = Duration::from_secs(longest);
+        raw.net.rto_max = Duration::from_millis(longest);
         raw.write(100);
         raw.close();
         let outs = raw.pass(Duration::from_secs(7_200));
         assert_eq!(raw.state(), Closed);
         outs.iter().filter(|out| out.len > 0).count()
     };
+    let sent = |retries: u8, longest: u64| sent_ms(retries, longest * 1_000);
     // 200 ms doubled eight times is less than 1000 s; doubled five times, it is more than 4 s.
     assert_eq!(sent(0, 1_000), 8);
     assert_eq!(sent(0, 4), 5);
+    // At its bound from the start (200 ms is the least): not without having tried again.
+    assert_eq!(sent_ms(0, 200), 1);
     assert_eq!(sent(3, 4), 3);
 }
 

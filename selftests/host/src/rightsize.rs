@@ -76,6 +76,10 @@ fn rfc7323_4_an_echo_measures_the_round_trip() {
     assert_eq!(come(&mut raw, 24, 1_000), ms(24));
     // 7/8 of 24 and 1/8 of 64.
     assert_eq!(come(&mut raw, 64, 1_000), ms(29));
+    // Many segments at once, joined by receive offload; and then fewer of them.
+    let before = come(&mut raw, 29, 20_000);
+    assert!(come(&mut raw, 200, 5_000) > before);
+    while come(&mut raw, 29, 5_000) > ms(29) {}
     // What is not full may have waited for its user.
     assert_eq!(come(&mut raw, 500, 999), ms(29));
 }
