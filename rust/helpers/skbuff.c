@@ -225,6 +225,12 @@ void rusttcp_helper_skb_move_stamps(struct sk_buff *skb, struct sk_buff *rest)
 	skb_shinfo(skb)->tx_flags &= ~SKBTX_ANY_TSTAMP;
 }
 
+bool rusttcp_helper_skb_has_stamps(const struct sk_buff *skb);
+bool rusttcp_helper_skb_has_stamps(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
+}
+
 /*
  * The user wants to know the times that SOF_TIMESTAMPING_TX_* in @tsflags name, of what @skb
  * ends with, the byte numbered @seq.

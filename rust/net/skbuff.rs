@@ -204,6 +204,12 @@ impl<C: ControlBlock> SkBuff<C> {
         Some(rest)
     }
 
+    /// Whether somebody wants to know when it leaves (SO_TIMESTAMPING).
+    pub(crate) fn has_stamps(&self) -> bool {
+        // SAFETY: Valid by the type invariants.
+        unsafe { bindings::skb_has_stamps(self.as_ptr()) }
+    }
+
     /// Joins the data of `next` to this buffer's if that needs no copy; gives it back otherwise.
     pub(crate) fn try_coalesce(&mut self, next: Self) -> core::result::Result<(), Self> {
         let mut stolen = false;

@@ -15,6 +15,7 @@ use crate::tcp::{
         NoMemory,
         Platform,
         RxBuffer,
+        SegFlags,
         SegList,
         SegMeta,
         SegTree,
@@ -63,6 +64,11 @@ impl TxBuffer for SegBuf {
     }
 
     fn join(&mut self, next: Self) -> Result<(), Self> {
+        // A buffer has one byte whose times are told.
+        let told = |buf: &Self| buf.has_stamps() || buf.meta().flags.has(SegFlags::STAMP);
+        if told(self) || told(&next) {
+            return Err(next);
+        }
         self.try_merge(next)
     }
 }

@@ -57,7 +57,10 @@ pub(crate) enum Memory {
     /// Of a log that its user asked for, and is charged for.
     Own(KVVec<Record>),
     /// Of a child's, made in softirq, where there is no vmalloc.
-    Child(KVec<Record>, #[expect(dead_code, reason = "given back when dropped")] Share),
+    Child(
+        KVec<Record>,
+        #[expect(dead_code, reason = "given back when dropped")] Share,
+    ),
 }
 
 impl Slots for Memory {

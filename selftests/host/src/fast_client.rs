@@ -382,7 +382,10 @@ fn rfc7413_7_1_black_holes() {
     raw.conn.count_in(1, 20);
     raw.feed(ACK, 1, 101, 20);
     raw.feed(RST, 50, 0, 0);
-    assert!(!news(&mut raw).black_hole, "what came tells that the path is good");
+    assert!(
+        !news(&mut raw).black_hole,
+        "what came tells that the path is good"
+    );
     let mut raw = open(Peer::default());
     raw.feed(FIN_ACK, 500, 101, 0);
     assert_eq!(raw.conn.take_fast_news(), None);
