@@ -200,7 +200,13 @@ impl OptOut {
 
     /// Gives bytes, or as many of them as the caller has room for.
     pub(crate) fn bytes(self, value: &[u8]) -> Result {
-        let len = self.room()?.min(value.len());
+        let room = self.room()?;
+        self.all(value.get(..room).unwrap_or(value))
+    }
+
+    /// Gives bytes that the caller said to have [room](Self::room) for.
+    pub(crate) fn all(self, value: &[u8]) -> Result {
+        let len = value.len();
         self.put_len(len)?;
         // SAFETY: A user pointer, which the function checks; `value` has `len` bytes.
         if unsafe { bindings::copy_to_user(self.value.cast(), value.as_ptr().cast(), len) } != 0 {

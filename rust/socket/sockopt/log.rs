@@ -95,5 +95,11 @@ pub(super) fn get(sk: &TcpSock, room: usize, out: OptOut) -> Result {
             }
         }
     }
-    out.bytes(&bytes)
+    // What does not get there is told as lost: a log of inputs without it is no replay.
+    out.all(&bytes).inspect_err(|_| {
+        let records = (bytes.len() / BYTES) as u64;
+        if let Some(ring) = sk.lock().data().conn.log().ring() {
+            ring.lose(records);
+        }
+    })
 }

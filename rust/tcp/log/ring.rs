@@ -111,6 +111,11 @@ impl<S: Slots> Ring<S> {
         }
     }
 
+    /// So many records that were taken out got nowhere.
+    pub(crate) fn lose(&mut self, records: u64) {
+        self.lost = self.lost.saturating_add(records);
+    }
+
     /// Takes the oldest record out. Where records are missing, one says how many.
     pub(crate) fn take(&mut self) -> Option<Record> {
         if self.lost > 0 && (!self.ended || self.len == 0) {
@@ -181,6 +186,18 @@ mod tests {
         assert_eq!(all(&mut ring), expected);
         ring.put(Kind::Sent, 0, 0, &[9]);
         assert_eq!(all(&mut ring), [(Kind::Lost as u8, 1)]);
+    }
+
+    /// What was taken out and got nowhere is told before what follows.
+    #[test]
+    fn what_gets_lost_outside_is_told() {
+        let mut ring = Ring::new(vec![Record::default(); 4], Kinds::INPUTS, Instant::default());
+        ring.put(Kind::Sent, 0, 0, &[1]);
+        ring.put(Kind::Sent, 0, 0, &[2]);
+        ring.take();
+        ring.take();
+        ring.lose(2);
+        assert_eq!(all(&mut ring), [(Kind::Lost as u8, 2), (Kind::Sent as u8, 2)]);
     }
 
     #[test]
