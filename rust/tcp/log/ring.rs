@@ -191,13 +191,20 @@ mod tests {
     /// What was taken out and got nowhere is told before what follows.
     #[test]
     fn what_gets_lost_outside_is_told() {
-        let mut ring = Ring::new(vec![Record::default(); 4], Kinds::INPUTS, Instant::default());
+        let mut ring = Ring::new(
+            vec![Record::default(); 4],
+            Kinds::INPUTS,
+            Instant::default(),
+        );
         ring.put(Kind::Sent, 0, 0, &[1]);
         ring.put(Kind::Sent, 0, 0, &[2]);
         ring.take();
         ring.take();
         ring.lose(2);
-        assert_eq!(all(&mut ring), [(Kind::Lost as u8, 2), (Kind::Sent as u8, 2)]);
+        assert_eq!(
+            all(&mut ring),
+            [(Kind::Lost as u8, 2), (Kind::Sent as u8, 2)]
+        );
     }
 
     #[test]
