@@ -47,7 +47,7 @@ static long counter(const char *want)
 	while (found < 0 && fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
 		name = strtok_r(names, "\n ", &n);
 		value = strtok_r(values, "\n ", &v);
-		for (; name && value; name = strtok_r(NULL, "\n ", &n), value = strtok_r(NULL, " \n", &v))
+		for (; name && value; name = strtok_r(NULL, "\n ", &n), value = strtok_r(NULL, "\n ", &v))
 			if (!strcmp(name, want))
 				found = atol(value);
 	}

@@ -16,7 +16,6 @@ The clock should be virtual (tools/vm --virtual-time), since each step waits out
 """
 import argparse
 import errno
-import os
 import random
 import socket
 import struct
