@@ -40,6 +40,16 @@ ns_file() {
 	echo "/proc/${ns_pid[$1]}/net/$2"
 }
 
+# counter NS FILE NAME [GROUP]: the value of a counter in the namespace's /proc/net/FILE (of its lines
+# that begin with GROUP:).
+counter() {
+	# shellcheck disable=SC2016
+	awk -v name="$3" -v group="${4:-}" '
+		group != "" && $1 != group ":" { next }
+		{ if (++row % 2) split($0, keys); else { split($0, values)
+			for (i in keys) if (keys[i] == name) print values[i] } }' "$(ns_file "$1" "$2")"
+}
+
 # ns_pair: namespaces $A (10.0.0.1, fd00::1) and $B (10.0.0.2, fd00::2), joined by veth.
 ns_pair() {
 	A=a$$ B=b$$

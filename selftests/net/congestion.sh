@@ -9,16 +9,6 @@ slow=1
 [ "$RUSTTCP_DEBUG" = 1 ] && slow=4
 port=7000
 
-# counter NS FILE NAME [GROUP]: the value of a counter in /proc/net/FILE (of its lines that begin
-# with GROUP:).
-counter() {
-	# shellcheck disable=SC2016
-	awk -v name="$3" -v group="${4:-}" '
-		group != "" && $1 != group ":" { next }
-		{ if (++row % 2) split($0, keys); else { split($0, values)
-			for (i in keys) if (keys[i] == name) print values[i] } }' "$(ns_file "$1" "$2")"
-}
-
 # resent NS FAMILY: segments that a stack sent again.
 resent() {
 	if [ "$2" = rusttcp ]; then

@@ -38,16 +38,8 @@ pair() {
 	wait $server && [ $status = 0 ]
 }
 
-# counter NAMESPACE NAME: of /proc/net/rusttcp_stat
-counter() {
-	ip netns exec "$1" cat /proc/net/rusttcp_stat | awk -v name="$2" '
-		NR % 2 { for (i = 2; i <= NF; i++) names[i] = $i; next }
-		{ for (i = 2; i <= NF; i++) if (names[i] == name) n = $i }
-		END { print n + 0 }'
-}
-
 counts() {
-	[ "$(counter "$1" "$2")" = "$3" ]
+	[ "$(counter "$1" rusttcp_stat "$2")" = "$3" ]
 }
 
 count() {
@@ -82,7 +74,7 @@ ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1
 pair rusttcp tcp 5 && [ "$(count plain "$out.server")" = 4 ]
 ktap $? "not where the namespace does not want it"
 ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=inherit
-[ "$(counter "$B" TCPFastOpenPassive)" = 3 ]
+[ "$(counter "$B" rusttcp_stat TCPFastOpenPassive)" = 3 ]
 ktap $? "TCPFastOpenPassive counts them"
 
 # Something on the way drops all that follows: after three time-outs in a row nothing is tried for
@@ -90,7 +82,7 @@ ktap $? "TCPFastOpenPassive counts them"
 fresh_namespaces
 pair tcp rusttcp 5 && [ "$(count data "$out.client")" = 3 ]
 ktap $? "client here, with a cookie"
-[ "$(counter "$A" TCPFastOpenActive)" = 3 ]
+[ "$(counter "$A" rusttcp_stat TCPFastOpenActive)" = 3 ]
 ktap $? "TCPFastOpenActive counts them"
 ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1000
 tc -n "$B" qdisc replace dev vb root netem loss 100%

@@ -112,7 +112,6 @@ for client in inet6 rusttcp6; do
 	ip netns exec "$A" xfer client $client fd00::2 $port 100000 both && wait $pid
 	ktap $? "$client: by a SYN cookie"
 done
-awk '{ for (i = 1; i <= NF; i++) if (NR == 1) name[i] = $i; else if (name[i] == "SyncookiesRecv") n = $i }
-	END { exit n != 2 }' "$(ns_file "$B" rusttcp_stat)"
+[ "$(counter "$B" rusttcp_stat SyncookiesRecv)" = 2 ]
 ktap $? "SyncookiesRecv says two"
 ktap_end

@@ -14,14 +14,6 @@ ip -n "$A" link set va gso_max_segs 1
 work=$(mktemp -d)
 port=7700
 
-# counter NS NAME
-counter() {
-	# shellcheck disable=SC2016
-	ip netns exec "$1" awk -v name="$2" '
-		{ if (NR % 2) split($0, keys); else { split($0, values)
-			for (i in keys) if (keys[i] == name) print values[i] } }' /proc/net/rusttcp_stat
-}
-
 # transfer SERVER CLIENT PREFIX...: from A to B, the prefix before the client.
 transfer() {
 	local server=$1 client=$2 pid
@@ -41,15 +33,15 @@ field() {
 
 # 1. Events: what the log says was sent again is what the counters say, and what a capture shows.
 wrap=()
-before=$(counter "$A" RetransSegs)
-outs=$(counter "$A" TCPTimeouts)
+before=$(counter "$A" rusttcp_stat RetransSegs)
+outs=$(counter "$A" rusttcp_stat TCPTimeouts)
 transfer inet rusttcp rusttcp-log -n 200000 -o "$work/events"
 ktap $? "$bytes bytes over 1 % loss, with a log of events"
 netem=$(tc -n "$A" -s qdisc show dev va)
 [[ $netem =~ dropped\ ([0-9]+) ]]
 dropped=${BASH_REMATCH[1]:-0}
-again=$(($(counter "$A" RetransSegs) - before))
-outs=$(($(counter "$A" TCPTimeouts) - outs))
+again=$(($(counter "$A" rusttcp_stat RetransSegs) - before))
+outs=$(($(counter "$A" rusttcp_stat TCPTimeouts) - outs))
 log=$(ls "$work"/events/*.log)
 sums=$(rusttcp-qlog "$log" --qlog "$work/qlog" --count)
 echo "# $sums"

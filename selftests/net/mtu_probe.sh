@@ -62,13 +62,10 @@ passed() {
 	ip netns exec "$R" nft list counter inet hole "$1" | awk '/packets/ { print $2 }'
 }
 
-counter() {
+found() {
 	local file=netstat
 	[[ $1 == inet* ]] || file=rusttcp_stat
-	# shellcheck disable=SC2016
-	awk -v name="$2" '
-		{ if (++row % 2) split($0, keys); else { split($0, values)
-			for (i in keys) if (keys[i] == name) print values[i] } }' "$(ns_file "$A" $file)"
+	counter "$A" $file TCPMTUPSuccess
 }
 
 port=6000
@@ -106,13 +103,13 @@ for client in inet rusttcp rusttcp6; do
 	for mode in 1 2; do
 		new_hole
 		probing $mode
-		good=$(counter $client TCPMTUPSuccess)
+		good=$(found $client)
 		begin=${EPOCHREALTIME/./}
 		transfer $client 6000000 $((60 * slow))
 		ktap $? "$client: tcp_mtu_probing $mode ($(((${EPOCHREALTIME/./} - begin) / 1000)) ms)"
 		# Half of the 4,800 at least were as long as the path takes, and few were lost to find that.
 		[ "$(passed near)" -gt 2400 ] && [ "$(passed over)" -lt 100 ] &&
-			[ "$(counter $client TCPMTUPSuccess)" -gt "$good" ]
+			[ "$(found $client)" -gt "$good" ]
 		ktap $? "$client: and finds the size ($(passed near) of it, $(passed over) dropped)"
 		hole delete
 	done
