@@ -185,24 +185,22 @@ class End:
             if seg.dport == self.port and (seg.flags, seg.seq, seg.ack, seg.data) not in self.seen:
                 raise Wrong(f"{seg} came where nothing was due")
 
-    def state(self):
-        """What the stack's /proc file says of this connection; None: it is not there."""
+    def listed(self):
+        """The fields of this connection's line in the stack's /proc file; None: it is not there."""
         with open(PROC, encoding="ascii") as f:
             for line in f.readlines()[1:]:
                 field = line.split()
                 if int(field[1].split(":")[1], 16) == self.host_port and \
                         int(field[2].split(":")[1], 16) == self.port:
-                    return STATES[int(field[3], 16)]
+                    return field
         return None
 
     def queues(self, sock, send_q, recv_q, **ioctls):
         """Send-Q and Recv-Q of this connection, and what ioctl() says of the socket."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            with open(PROC, encoding="ascii") as f:
-                lines = [line.split() for line in f.readlines()[1:]]
-            found = [tuple(int(n, 16) for n in field[4].split(":")) for field in lines
-                     if field[2].endswith(f":{self.port:04X}")]
+            field = self.listed()
+            found = [field and tuple(int(n, 16) for n in field[4].split(":"))]
             for name, number in (("outq", 0x5411), ("outqnsd", 0x894b), ("inq", 0x541b)):
                 if name in ioctls:
                     found.append(struct.unpack("i", fcntl.ioctl(sock, number, bytes(4)))[0])
@@ -213,6 +211,11 @@ class End:
                 raise Wrong(f"queues {found} where {want} was due")
             time.sleep(0.005)
 
+    def state(self):
+        """What the stack's /proc file says of this connection; None: it is not there."""
+        field = self.listed()
+        return field and STATES[int(field[3], 16)]
+
     def is_in(self, want):
         deadline = time.monotonic() + PATIENCE
         while self.state() != want:
@@ -221,9 +224,9 @@ class End:
             time.sleep(0.005)
 
 
-def listener(backlog=8):
+def listener(backlog=8, port=0):
     sock = new_socket()
-    sock.bind((HOST, 0))
+    sock.bind((HOST, port))
     sock.listen(backlog)
     sock.settimeout(PATIENCE)
     return sock
@@ -232,9 +235,9 @@ def listener(backlog=8):
 MSS = b"\x02\x04\x05\xb4"
 
 
-def passive(wire):
+def passive(wire, port=0):
     """An established connection that the peer opened: (listener, socket, End)."""
-    server = listener()
+    server = listener(port=port)
     end = End(wire, server.getsockname()[1])
     end.send(SYN, options=MSS)
     end.expect(SYN | ACK, ack=end.seq)
@@ -244,10 +247,10 @@ def passive(wire):
     return server, sock, end
 
 
-def active(wire):
+def active(wire, port=0):
     """A socket in SYN-SENT and the peer's End, its SYN read."""
     sock = new_socket()
-    sock.bind((HOST, 0))
+    sock.bind((HOST, port))
     sock.setblocking(False)
     end = End(wire, sock.getsockname()[1])
     try:

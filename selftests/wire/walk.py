@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 
-from peer import ACK, FIN, HOST, KERNELS, MSS, PATIENCE, PROC, RST, SYN, End, Wire, Wrong, new_socket
+from peer import (ACK, FIN, KERNELS, MSS, PATIENCE, PEER, PROC, RST, SYN, End, Wire, Wrong, active,
+                  listener, passive)
 
 INTRO = """\
 .. SPDX-License-Identifier: GPL-2.0
@@ -112,11 +113,7 @@ def listener_and_queues(page, wire):
 stacks. ``listen(fd, 1)`` makes it a listener, in LISTEN: Recv-Q is the length of its accept queue, Send-Q the
 bound.
 """)
-    server = new_socket()
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind((HOST, 7000))
-    server.listen(1)
-    server.settimeout(PATIENCE)
+    server = listener(1, 7000)
     page.ss(("LISTEN", 0, 1))
     page.say("""
 A SYN comes. The listener answers it with SYN,ACK and keeps an entry of 192 bytes at most in its **half-open
@@ -208,7 +205,7 @@ kept for a minute in TIME-WAIT: an object of its own, of a few words, without bu
 
 def close_there(page, wire):
     page.title("Who closes second does not")
-    server, sock, end = accepted(wire, 7001)
+    server, sock, end = passive(wire, 7001)
     page.say("""
 The peer closes first: ``read()`` gives 0 once all is read, which is the peer's FIN, and the state is CLOSE-WAIT for as long as the
 program does not close its side. (A server with many of these has forgotten a ``close()``.)
@@ -233,7 +230,7 @@ CLOSED, and nothing is left of it.
 
 def close_both(page, wire):
     page.title("Both at once")
-    server, sock, end = accepted(wire, 7002)
+    server, sock, end = passive(wire, 7002)
     page.say("""
 Two FINs cross. Ours is not acknowledged yet when the peer's comes: CLOSING, and TIME-WAIT on both sides.
 """)
@@ -257,15 +254,7 @@ def connecting(page, wire):
 The other side: ``connect()`` takes a port if ``bind()`` did not, sends a SYN, and waits in SYN-SENT (with O_NONBLOCK:
 EINPROGRESS, and ``poll()`` says when it can be written to).
 """)
-    sock = new_socket()
-    sock.bind((HOST, 7003))
-    sock.setblocking(False)
-    end = End(wire, 7003)
-    try:
-        sock.connect(("10.9.0.2", end.port))
-    except BlockingIOError:
-        pass
-    end.expect(SYN)
+    sock, end = active(wire, 7003)
     page.ss(("SYN-SENT", 0, 1))
     page.say("""
 Here the peer calls too, at the same time: its SYN crosses ours. Both are in SYN-RECEIVED then, each acknowledges the other's SYN, and one
@@ -294,34 +283,12 @@ SO_LINGER with a time of 0 makes ``close()`` an ABORT: RST, and CLOSED on both s
     page.say("""
 A SYN to a port where nobody listens is answered by RST,ACK: ``connect()`` fails with ECONNREFUSED.
 """)
-    sock = new_socket()
-    sock.bind((HOST, 7004))
-    sock.setblocking(False)
-    end = End(wire, 7004)
-    try:
-        sock.connect(("10.9.0.2", end.port))
-    except BlockingIOError:
-        pass
-    end.expect(SYN)
+    sock, end = active(wire, 7004)
     end.send(RST | ACK, seq=0)
     page.ss()
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 111
     sock.close()
     page.capture(end)
-
-
-def accepted(wire, port):
-    server = new_socket()
-    server.bind((HOST, port))
-    server.listen(8)
-    server.settimeout(PATIENCE)
-    end = End(wire, port)
-    end.send(SYN, options=MSS)
-    end.expect(SYN | ACK, ack=end.seq)
-    end.send(ACK)
-    sock, _ = server.accept()
-    sock.settimeout(PATIENCE)
-    return server, sock, end
 
 
 def main():
@@ -343,7 +310,7 @@ def main():
         # What dumpcap has not read when it is told to stop is lost: a mark shows that it has.
         mark = b"end-of-capture"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.sendto(mark, ("10.9.0.2", 9))
+            udp.sendto(mark, (PEER, 9))
         while mark not in open(pcap, "rb").read():
             if time.monotonic() > deadline + 60:
                 raise Wrong("the capture is not whole")
