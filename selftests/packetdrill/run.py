@@ -20,8 +20,9 @@ import subprocess
 import sys
 import tarfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+from report import TOP, by_reason, listed, reasons, write_page
 SCRIPTS = "tools/testing/selftests/net/packetdrill"
 # What the scripts and the runner start.
 PROGRAMS = ["bash", "sh", "env", "cat", "grep", "chmod", "rm", "mkdir", "sleep", "sysctl", "ip",
@@ -134,17 +135,6 @@ def guest(args, program, source):
     return results, status
 
 
-def reasons():
-    """reasons.txt: "PATTERN<tab>reason" in each line; the first that matches a script counts."""
-    pairs = []
-    with open(os.path.join(HERE, "reasons.txt")) as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                pattern, reason = line.rstrip("\n").split("\t", 1)
-                pairs.append((re.compile(pattern + "$"), reason))
-    return lambda name: next((r for p, r in pairs if p.match(name)), None)
-
-
 def judge(results):
     """The scripts by outcome: (both pass, only the kernel's, only ours, none)."""
     groups = ([], [], [], [])
@@ -166,26 +156,13 @@ def share(groups):
 def table(results):
     """Writes Documentation/packetdrill.rst."""
     groups = judge(results)
-    reason_of = reasons()
-    text = open(os.path.join(HERE, "packetdrill.rst.in")).read()
-    rows, by_reason = [], {}
-    for name in groups[1]:
-        by_reason.setdefault(reason_of(name) or "not looked into yet", []).append(name)
-    for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
-        rows.append("%s (%d)" % (reason, len(names)))
-        rows += ["\t- ``%s``" % name for name in names]
-        rows.append("")
-    values = {
+    write_page(HERE, "packetdrill.rst", {
         "share": share(groups),
         "total": str(sum(map(len, groups))),
-        "neither": "\n".join("- ``%s``" % n for n in groups[3]) or "None.",
-        "ours": "\n".join("- ``%s``" % n for n in groups[2]) or "None.",
-        "failures": "\n".join(rows) or "None.",
-    }
-    for key, value in values.items():
-        text = text.replace("@%s@" % key, value)
-    with open(os.path.join(TOP, "Documentation/packetdrill.rst"), "w") as file:
-        file.write(text)
+        "neither": listed(groups[3]),
+        "ours": listed(groups[2]),
+        "failures": by_reason([(n, "``%s``" % n) for n in groups[1]], reasons(HERE)),
+    })
 
 
 def main():
@@ -221,7 +198,7 @@ def main():
         print("# %s: %d of %d" % (stack, sum(v[0] == 0 for v in mine), len(mine)))
     if groups[0] or groups[1]:
         print("# " + share(groups))
-    reason_of = reasons()
+    reason_of = reasons(HERE)
     unexplained = [name for name in groups[1] if not reason_of(name)]
     for name in unexplained:
         print("# without a reason: " + name)

@@ -15,8 +15,9 @@ import re
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+from report import TOP, write_page
 PAIRS = ["inet-inet", "rusttcp-inet", "inet-rusttcp", "rusttcp-rusttcp"]
 # Title, and what says the version.
 PROGRAMS = {
@@ -89,17 +90,11 @@ def table(results):
             failures += ["- %s, %s: %s" % (title, pair, r[1]) for r in mine if not r[0]]
         checks.append("%s\n\t%s." % (title, "; ".join(
             r[1] for r in results[name]["pairs"][PAIRS[0]] if "of its stack" not in r[1])))
-    with open(os.path.join(HERE, "programs.rst.in")) as file:
-        text = file.read()
-    values = {
+    write_page(HERE, "programs.rst", {
         "rows": "\n".join(rows),
         "checks": "\n\n".join(checks),
         "failures": "\n".join(failures) or "Nothing.",
-    }
-    for key, value in values.items():
-        text = text.replace("@%s@" % key, value)
-    with open(os.path.join(TOP, "Documentation/programs.rst"), "w") as file:
-        file.write(text)
+    })
 
 
 def main():

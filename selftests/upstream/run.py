@@ -12,12 +12,12 @@ without a reason in reasons.txt. That fails over neither counts as the same.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+from report import TOP, by_reason, listed, reasons, write_page
 SUITES = {
     "kernel": "The kernel's selftests (tools/testing/selftests/net)",
     "python": "CPython's tests (libpython3.N-testsuite)",
@@ -52,17 +52,6 @@ def run(suite, patterns, timeout):
     return results, vm.returncode == 0 and ended
 
 
-def reasons():
-    """reasons.txt: "PATTERN<tab>reason" in each line; the first that matches a test counts."""
-    pairs = []
-    with open(os.path.join(HERE, "reasons.txt")) as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                pattern, reason = line.rstrip("\n").split("\t", 1)
-                pairs.append((re.compile(pattern + "$"), reason))
-    return lambda name: next((r for p, r in pairs if p.match(name)), None)
-
-
 def judge(suite, mine):
     """[(name, outcome over the kernel's, over ours)] of a suite."""
     rows = []
@@ -80,8 +69,7 @@ def judge(suite, mine):
 
 def table(results):
     """Writes Documentation/upstream.rst."""
-    reason_of = reasons()
-    counts, differences, neither = [], {}, []
+    counts, differences, neither = [], [], []
     for suite, title in SUITES.items():
         if suite not in results:
             continue
@@ -91,24 +79,14 @@ def table(results):
             sum(r[1] != r[2] for r in rows))]
         for name, kernel, ours in rows:
             if kernel != ours:
-                differences.setdefault(reason_of(name) or "not looked into yet", []).append(
-                    "\t- ``%s`` (%s, %s)" % (name, kernel, ours))
+                differences.append((name, "``%s`` (%s, %s)" % (name, kernel, ours)))
             elif kernel == "failed":
-                neither.append("- ``%s``" % name)
-    with open(os.path.join(HERE, "upstream.rst.in")) as file:
-        text = file.read()
-    listed = []
-    for reason, names in sorted(differences.items(), key=lambda item: -len(item[1])):
-        listed += ["%s (%d)" % (reason, len(names))] + names + [""]
-    values = {
+                neither.append(name)
+    write_page(HERE, "upstream.rst", {
         "counts": "\n".join(counts),
-        "differences": "\n".join(listed) or "None.",
-        "neither": "\n".join(neither) or "None.",
-    }
-    for key, value in values.items():
-        text = text.replace("@%s@" % key, value)
-    with open(os.path.join(TOP, "Documentation/upstream.rst"), "w") as file:
-        file.write(text)
+        "differences": by_reason(differences, reasons(HERE)),
+        "neither": listed(neither),
+    })
 
 
 def main():
@@ -129,7 +107,7 @@ def main():
             results = json.load(file)
     print("KTAP version 1")
     count = bad = 0
-    reason_of = reasons()
+    reason_of = reasons(HERE)
     for suite in [args.suite] if args.suite else SUITES:
         mine, good = run(suite, args.patterns, args.timeout)
         whole = whole and good
