@@ -319,7 +319,7 @@ impl<C: ControlBlock> core::ops::Drop for SkBuff<C> {
 }
 
 /// How an allocation may behave.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Gfp(bindings::gfp_t);
 
 impl Gfp {
