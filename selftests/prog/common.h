@@ -243,6 +243,14 @@ static inline int poll_for(int fd, int events, int ms)
 	return r <= 0 ? r : p.revents;
 }
 
+static inline long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
 /* Waits until `cond` holds, at most five seconds. */
 #define until(cond) ({								\
 	bool ok_ = false;							\

@@ -31,14 +31,6 @@ static atomic_long turns;
 static atomic_bool stop;
 static long goal;
 
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static long number(const char *name, long otherwise)
 {
 	const char *value = getenv(name);

@@ -125,14 +125,6 @@ static void collect(void)
 	}
 }
 
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 /* The next result of call `id` within `ms`; its result is NOTHING if none comes. */
 static struct outcome done_within(uint64_t id, int ms)
 {
