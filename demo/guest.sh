@@ -92,13 +92,25 @@ fetch() {
 	fi
 }
 
+# our_ss NAMESPACE OPTIONS...: ss, which reads of AF_RUSTTCP what it would read of TCP.
+our_ss() {
+	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp ss "${@:2}"
+}
+
+# ss_has NAMESPACE PATTERN: a line of AF_RUSTTCP's.
+ss_has() {
+	our_ss "$1" -tanH | grep -Eq "$2"
+}
+
 serve "tools/rusttcp-run" 8001
 wait_listen "$B" rusttcp 8001
 serve "" 8002
 wait_listen "$B" inet 8002
 echo "--- ss before: the listeners of AF_RUSTTCP, then of the kernel's TCP"
-ip netns exec "$B" env PROC_NET_TCP=/proc/net/rusttcp ss -tlnH
+our_ss "$B" -tlnH
 ip netns exec "$B" ss -tlnH
+ss_has "$B" '^LISTEN .*:8001 '
+step $? "ss before: nginx's port 8001 is in LISTEN on AF_RUSTTCP"
 
 echo "--- 2. nginx on AF_RUSTTCP, curl on the kernel's TCP: 64 MiB"
 fetch "" 8001 67108864
@@ -121,7 +133,11 @@ fetch tools/rusttcp-run 8002 "$bytes"
 step $? "curl over AF_RUSTTCP, lossy link, $bytes bytes, SHA-256 equal"
 
 echo "--- ss after: what is in TIME-WAIT on AF_RUSTTCP; its server's counters"
-ip netns exec "$A" env PROC_NET_TCP=/proc/net/rusttcp ss -tanH
+# The server's FIN may be lost, too.
+wait_for 20 ss_has "$A" '^TIME-WAIT .*:8002( |$)'
+ended=$?
+our_ss "$A" -tanH
+step $ended "ss after: curl's connection to port 8002 is in TIME-WAIT on AF_RUSTTCP"
 # shellcheck disable=SC2016
 ip netns exec "$B" awk '$1 == "RustTcp:" && !n++ { split($0, name); next }
 	$1 == "RustTcp:" { for (i = 2; i <= NF; i++) if (name[i] ~ /^(InSegs|OutSegs|RetransSegs|InErrs)$/) printf "%s %s  ", name[i], $i; print "" }' \
