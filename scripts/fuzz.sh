@@ -5,8 +5,8 @@
 # for that long (60). What they find is kept in selftests/fuzz/findings/TARGET, where
 # make test-host replays it.
 #
-# The stable toolchain is enough: libFuzzer comes with libfuzzer-sys and needs a C++ compiler, and
-# the coverage that guides it is an LLVM pass that -Cpasses turns on. Sanitizers, which do need a
+# The stable toolchain is enough: libFuzzer comes with libfuzzer-sys and needs a C++ compiler
+# (set-up brings g++), and the coverage that guides it is an LLVM pass that -Cpasses turns on. Sanitizers, which do need a
 # nightly toolchain, would find nothing in code without unsafe.
 set -u
 # shellcheck source=scripts/env.sh

@@ -48,7 +48,7 @@ mapfile -t shell_files < <(git ls-files '*.sh' tools/vm tools/rusttcp-run tools/
 check "shellcheck" shellcheck -x -e SC1091,SC2317 "${shell_files[@]}"
 # Not needed by anything else, so it comes when it is first wanted.
 [ -x "$RUSTTCP_CACHE/venv/bin/pyflakes" ] ||
-	"$RUSTTCP_CACHE/venv/bin/pip" install --quiet --disable-pip-version-check pyflakes==3.4.0
+	"$RUSTTCP_CACHE/venv/bin/pip" install --quiet --disable-pip-version-check "pyflakes==$PYFLAKES"
 mapfile -t python_files < <(git ls-files '*.py' tools/rusttcp-qlog)
 check "pyflakes" "$RUSTTCP_CACHE/venv/bin/pyflakes" "${python_files[@]}"
 exit $bad

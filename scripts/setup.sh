@@ -9,16 +9,20 @@ set -eu
 
 cache=$RUSTTCP_CACHE
 stamp=$cache/setup.stamp
-want=$(cat "$RUSTTCP_TOP/scripts/versions.sh" "$0" | sha256sum)
+# What a finished set-up leaves in the stamp. Another compiler needs its own library source.
+mark() {
+	cat "$RUSTTCP_TOP/scripts/versions.sh" "$0" | sha256sum
+	rustc --version 2>/dev/null || true
+}
 # The cache outlives machines: what the packages brought is looked for by itself.
 have() {
 	local tool
-	for tool in "clang-$LLVM" "ld.lld-$LLVM" rustc cargo flex bison bc qemu-system-x86_64 nft tshark nginx curl \
-		iperf3 ethtool shellcheck strace socat; do
+	for tool in "clang-$LLVM" "ld.lld-$LLVM" cc c++ rustc cargo flex bison bc udevadm qemu-system-x86_64 nft tshark \
+		dumpcap mergecap nginx curl iperf3 ethtool shellcheck strace socat; do
 		command -v "$tool" >/dev/null || return 1
 	done
 }
-if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && have && "$cache/venv/bin/vng" --version >/dev/null 2>&1 &&
+if [ "$(cat "$stamp" 2>/dev/null)" = "$(mark)" ] && have && "$cache/venv/bin/vng" --version >/dev/null 2>&1 &&
 	[ -f "$cache/src/$LINUX_PACKAGE/Makefile" ] && "$cache/tools/bin/bindgen" --version >/dev/null 2>&1; then
 	exit 0
 fi
@@ -124,4 +128,6 @@ venv() {
 	"$cache/venv/bin/pip" install --quiet "virtme-ng==$VIRTME_NG" "scapy==$SCAPY" "matplotlib==$MATPLOTLIB"
 }
 "$cache/venv/bin/vng" --version 2>/dev/null | grep -qF "$VIRTME_NG" || step 40 "virtme-ng, scapy, matplotlib" venv
-echo "$want" >"$stamp"
+# What the shell remembers of where rustc is may be out of date.
+hash -r
+mark >"$stamp"
