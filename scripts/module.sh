@@ -9,6 +9,10 @@ set -eu
 
 name=${1:-test}
 shift || true
+if [ -n "${KDIR:-}" ]; then
+	grep -q '^CONFIG_RUST=y' "$KDIR/.config" 2>/dev/null ||
+		die "KDIR=$KDIR has to be the build folder of a Linux $LINUX_SERIES with CONFIG_RUST=y in its .config"
+fi
 out=$RUSTTCP_TOP/build
 [ "$name" = test ] || out=$out/$name
 mkdir -p "$out"
