@@ -5,6 +5,7 @@ Documentation/ that are written from results.
 """
 import os
 import re
+import textwrap
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -34,6 +35,12 @@ def by_reason(rows, reason_of):
 def listed(names):
     """Lines that list names."""
     return "\n".join("- ``%s``" % name for name in names) or "None."
+
+
+def indented(text):
+    """Text as lines behind a tab; what has no spaces is not broken."""
+    return textwrap.fill(text, 92, initial_indent="\t", subsequent_indent="\t",
+                         break_long_words=False, break_on_hyphens=False)
 
 
 def write_page(folder, name, values):

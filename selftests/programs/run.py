@@ -17,7 +17,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from report import TOP, write_page
+from report import TOP, indented, write_page
 PAIRS = ["inet-inet", "rusttcp-inet", "inet-rusttcp", "rusttcp-rusttcp"]
 # Title, and what says the version.
 PROGRAMS = {
@@ -88,8 +88,8 @@ def table(results):
             mine = results[name]["pairs"][pair]
             rows.append(cell("%d of %d" % (sum(r[0] for r in mine), len(mine))))
             failures += ["- %s, %s: %s" % (title, pair, r[1]) for r in mine if not r[0]]
-        checks.append("%s\n\t%s." % (title, "; ".join(
-            r[1] for r in results[name]["pairs"][PAIRS[0]] if "of its stack" not in r[1])))
+        checks.append("%s\n%s" % (title, indented("; ".join(
+            r[1] for r in results[name]["pairs"][PAIRS[0]] if "of its stack" not in r[1]) + ".")))
     write_page(HERE, "programs.rst", {
         "rows": "\n".join(rows),
         "checks": "\n\n".join(checks),
