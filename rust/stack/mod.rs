@@ -25,6 +25,7 @@
 //! 2. a listener's accept queue
 //! 3. a bucket of a table
 //! 4. the state of a half-open or TIME-WAIT entry
+//! 5. what a namespace remembers of peers for Fast Open ([`fast_open`])
 //!
 //! The state of an entry is let go before the entry is removed. Nothing above is taken inside
 //! something below. Lookups take none of them.
