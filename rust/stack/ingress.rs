@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! From a packet to the connection it belongs to. Context: softirq, RCU read side.
+//!
+//! Longer than other files, since all the ways that a packet can take are read side by side here.
+//! `establish` is one function so that the steps of making a child stand in their order, each with
+//! what undoes the ones before it.
 
 use super::{
     demux::{

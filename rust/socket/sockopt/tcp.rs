@@ -4,6 +4,9 @@
 //!
 //! What this TCP does not have (TCP_REPAIR, TCP_ULP, TCP_MD5SIG, ...) gets the errno that the
 //! kernel's gives where it is not configured or not permitted: never a success without an effect.
+//!
+//! `set` is long as a table is: an arm for each option, and what takes more than a few lines is a
+//! function of its own.
 
 use super::{
     info,

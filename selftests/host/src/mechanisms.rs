@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The mechanisms of a connection one by one, named after the rule that each test checks.
+//! The mechanisms of a connection one by one, named after the rule that each test checks. Long as a
+//! list is: tests that share nothing but the few helpers at the top.
 
 use crate::raw::*;
 use crate::tcp::{

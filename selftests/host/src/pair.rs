@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Two ends and the link between them, in virtual time.
+//!
+//! Long, since a step moves ends, link and clock together, and whoever meddles with one needs the rest.
 
 use crate::platform::{Buf, Counters, Host, HostLog};
 use crate::tcp::{

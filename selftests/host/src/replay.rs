@@ -3,6 +3,8 @@
 //! Feeds a log of inputs to the core: every call at its time with its arguments, and the buffers'
 //! answers as they were. What comes out has to be what the log says came out, and where the
 //! connection stands after each poll has to be the same.
+//!
+//! `play` is long as a table is: an arm for each kind of record.
 
 use crate::platform::{Counters, HostLog, List, Tree};
 use crate::tcp::{

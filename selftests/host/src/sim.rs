@@ -4,6 +4,9 @@
 //!
 //! Every byte arrives once and in order; the right window edge never moves left; memory stays
 //! bounded; the transfer never stalls for good; both ends get to CLOSED or TIME-WAIT.
+//!
+//! `simulate` is one function since the order in which it draws numbers is what a seed means: what is
+//! added draws from a generator of its own.
 
 use crate::pair::{Block, Fate, Link, Pair, Rng};
 use crate::platform::make_memory_scarce;

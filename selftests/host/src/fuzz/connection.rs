@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! One connection in any state, fed arbitrary segments, user calls, ICMP errors and time.
+//!
+//! `script` is long as a table is: an arm for each thing that can happen.
 
 use super::Bytes;
 use crate::raw::*;
