@@ -48,7 +48,7 @@ kernel-debug: setup
 module-debug: kernel-debug
 	@scripts/module.sh debug
 
-test: all module-debug ## every test; ends with "N passed, N failed"
+test: all module-debug ## host, layers, VM, a part under debug; ends with "N passed, N failed"
 	@scripts/test.sh all
 
 test-host: setup ## the core's tests and simulation
@@ -138,7 +138,7 @@ options: all ## Documentation/options.rst, from what both stacks answer
 		{ tail -n 25 build/options.log >&2; exit 1; }
 	@sed -n '/^\.\. SPDX/,$$p' build/options.rst >Documentation/options.rst
 
-install: modules ## into /lib/modules of the running kernel's tree
+install: modules ## into /lib/modules/VERSION/updates, of the kernel of KDIR
 	@scripts/module.sh test modules_install
 
 clean: ## what was built here (the cache stays)
