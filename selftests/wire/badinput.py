@@ -5,7 +5,8 @@ connection or listener that it was aimed at works on."""
 import random
 import socket
 
-from peer import ACK, AF, FIN, HOST, MSS, PSH, RST, SYN, URG, End, listener, passive, run
+from peer import (ACK, AF, FIN, HOST, KERNELS, MSS, PSH, RST, SYN, URG, End, counter, listener, passive,
+                  run)
 
 
 def still_works(sock, end, data=b"good"):
@@ -19,12 +20,15 @@ def still_works(sock, end, data=b"good"):
 
 
 def checksums(wire):
-    """a wrong checksum: no answer, no data (RFC 9293, MUST-3)"""
+    """a wrong checksum: no answer, no data, but counted (RFC 9293, MUST-3)"""
     server, sock, end = passive(wire)
+    errors, sums = counter("InErrs"), counter("InCsumErrors")
     for wrong in (1, 0x8000, 0xffff ^ 0x1234):
         end.send(ACK, b"evil", seq=end.seq, wrong_sum=wrong)
     end.send(RST, seq=end.seq, wrong_sum=1)
     end.silence()
+    assert counter("InErrs") == errors + 4, counter("InErrs") - errors
+    assert counter("InCsumErrors") == sums + 4, counter("InCsumErrors") - sums
     end.is_in("ESTABLISHED")
     still_works(sock, end)
     sock.close()
@@ -32,27 +36,37 @@ def checksums(wire):
 
 
 def offsets(wire):
-    """a data offset below 5 words or beyond the segment: no answer, no data"""
+    """a data offset below 5 words or beyond the segment: no answer, no data, but counted"""
     server, sock, end = passive(wire)
-    for offset in (0, 1, 4, 15):
-        end.send(ACK, b"evil", seq=end.seq, offset=offset)
-    end.silence()
-    still_works(sock, end)
     fresh = End(wire, server.getsockname()[1])
-    for offset in (0, 4, 15):
+    errors = counter("InErrs")
+    for offset in (0, 1, 4):
+        end.send(ACK, b"evil", seq=end.seq, offset=offset)
         fresh.send(SYN, seq=1, offset=offset)
+    end.silence()
     fresh.silence()
+    assert counter("InErrs") == errors + 6, counter("InErrs") - errors
+    end.send(ACK, b"evil", seq=end.seq, offset=15)
+    fresh.send(SYN, seq=1, offset=15)
+    end.silence()
+    fresh.silence()
+    # The kernel's TCP does not count what says that it is longer than it is.
+    assert counter("InErrs") == errors + (6 if KERNELS else 8), counter("InErrs") - errors
+    still_works(sock, end)
     sock.close()
     server.close()
 
 
 def truncated(wire):
-    """half a header: no answer"""
+    """half a header: no answer, but counted"""
     server, sock, end = passive(wire)
     whole = end.build(ACK, b"evil")
+    # Without ports it is nobody's: the kernel's TCP has it in either case, and silence()'s probe.
+    segments = counter("InSegs", kernels=True)
     for length in (0, 1, 3, 4, 8, 13, 19):
         wire.write(whole[:length])
     end.silence()
+    assert counter("InSegs", kernels=True) == segments + 8, counter("InSegs", kernels=True) - segments
     still_works(sock, end)
     sock.close()
     server.close()

@@ -6,7 +6,7 @@ import struct
 import subprocess
 import time
 
-from peer import ACK, KERNELS, MSS, PATIENCE, PROC, RST, SYN, End, listener, run
+from peer import ACK, KERNELS, MSS, PATIENCE, PROC, RST, SYN, End, counter, listener, run
 
 BACKLOG = 8
 TIMESTAMP = b"\x08\x0a%s%s"
@@ -16,16 +16,6 @@ FULL = MSS + b"\x04\x02" + TIMESTAMP % (struct.pack("!I", 7), b"\0\0\0\0") + b"\
 
 def sysctl(name, value):
     subprocess.run(["sysctl", "-qw", f"net.ipv4.{name}={value}"], check=True)
-
-
-def counter(name):
-    path = "/proc/net/netstat" if KERNELS else "/proc/net/rusttcp_stat"
-    with open(path, encoding="ascii") as f:
-        lines = [line.split() for line in f]
-    for names, values in zip(lines[::2], lines[1::2]):
-        if name in names:
-            return int(values[names.index(name)])
-    raise KeyError(name)
 
 
 def half_open(port):

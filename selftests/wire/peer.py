@@ -36,6 +36,17 @@ class Wrong(Exception):
     """What came is not what the test says must come."""
 
 
+def counter(name, kernels=KERNELS):
+    """A counter of the stack under test, or of the kernel's TCP."""
+    for path in ("/proc/net/snmp", "/proc/net/netstat") if kernels else ("/proc/net/rusttcp_stat",):
+        with open(path, encoding="ascii") as f:
+            lines = [line.split() for line in f]
+        for names, values in zip(lines[::2], lines[1::2]):
+            if names[0] in ("Tcp:", "TcpExt:", "RustTcp:") and name in names:
+                return int(values[names.index(name)])
+    raise KeyError(name)
+
+
 def family_number():
     return AF if KERNELS else our_family()
 

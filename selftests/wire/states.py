@@ -5,8 +5,10 @@ reset a connection (RFC 5961)."""
 import errno
 import socket
 import struct
+import time
 
-from peer import ACK, FIN, PEER, RST, SYN, MSS, V6, End, active, listener, passive, run
+from peer import (ACK, FIN, PATIENCE, PEER, RST, SYN, MSS, V6, End, active, listener, new_socket,
+                  passive, run)
 
 
 def closed(wire):
@@ -329,7 +331,38 @@ def options_answered(wire):
     server.close()
 
 
+def unguessable(wire):
+    """whoever sees their own connections can't tell the numbers and ports of others (RFC 6528, RFC 6056)"""
+    server = listener()
+    answers, calls, ports, socks = [], [], [], []
+    for _ in range(8):
+        end = End(wire, server.getsockname()[1])
+        end.send(SYN, options=MSS)
+        answers.append(end.expect(SYN | ACK, ack=end.seq).seq)
+        end.send(RST)
+    for port in range(4900, 4908):
+        sock = new_socket()
+        sock.setblocking(False)
+        assert sock.connect_ex((PEER, port)) == errno.EINPROGRESS
+        while True:
+            seg = wire.read(time.monotonic() + PATIENCE)
+            assert seg is not None, "no SYN"
+            if seg.dport == port:
+                break
+        calls.append(seg.seq)
+        ports.append(seg.sport)
+        socks.append(sock)
+    # The clock alone would put all within some seconds' worth of numbers.
+    for what, numbers, bits, span in (("ISNs of SYN-ACKs", answers, 32, 1 << 28), ("ISNs of SYNs", calls, 32, 1 << 28),
+                                      ("ports", ports, 16, 64)):
+        first = numbers[0]
+        away = [(n - first + span) % (1 << bits) for n in numbers]
+        assert max(away) > 2 * span, f"{what} are close together: {numbers}"
+    for sock in (server, *socks):
+        sock.close()
+
+
 run([closed, listening, syn_received, syn_received_reset, syn_sent, syn_sent_reset,
      simultaneous_open, established, reset_exact, syn_in_window, active_close, fin_answers_fin,
      simultaneous_close, passive_close, early_fin, data_after_close, resets_elsewhere,
-     options_answered])
+     options_answered, unguessable])
