@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Segmentation and its reverse are left to the device: what goes out is far fewer buffers than there
+# are segments (GSO), and what a device puts together is taken as it comes (GRO). The kernel's TCP
+# is the control.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+ns_pair
+size=1000000
+# At 1448 bytes each, or 1428 over IPv6.
+segments=$((size / 1448))
+
+# transfer FAMILY PORT: from A to B.
+transfer() {
+	local to server
+	to=$(host_of "$1" 2)
+	ip netns exec "$B" xfer server "$1" "$to" "$2" $size &
+	server=$!
+	wait_listen "$B" "$1" "$2" || return 1
+	ip netns exec "$A" xfer client "$1" "$to" "$2" $size || { kill $server; return 1; }
+	wait $server
+}
+
+# What A's device was given to send, and what B's TCP was given.
+sent() {
+	ip netns exec "$A" cat /sys/class/net/va/statistics/tx_packets
+}
+taken() {
+	if [[ $1 == inet* ]]; then
+		counter "$B" snmp InSegs Tcp
+	else
+		counter "$B" rusttcp_stat InSegs
+	fi
+}
+
+port=5600
+for family in inet inet6 rusttcp rusttcp6; do
+	before=$(sent)
+	transfer $family $port
+	ktap $? "$family, segmentation by the device: every byte is there"
+	count=$(($(sent) - before))
+	[ $count -lt $((segments / 4)) ]
+	ktap $? "$family: $count buffers for $segments segments"
+	port=$((port + 1))
+done
+ip netns exec "$A" ethtool -K va tso off gso off
+ip netns exec "$B" ethtool -K vb gro on
+for family in inet inet6 rusttcp rusttcp6; do
+	before=$(sent)
+	seen=$(taken $family)
+	transfer $family $port
+	ktap $? "$family, segments put together again: every byte is there"
+	count=$(($(sent) - before))
+	seen=$(($(taken $family) - seen))
+	[ $count -ge $segments ] && [ $seen -lt $((count / 2)) ]
+	ktap $? "$family: $count buffers on the wire, $seen for TCP"
+	port=$((port + 1))
+done
+ktap_end
