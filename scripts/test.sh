@@ -108,6 +108,7 @@ case $what in all)
 	;;
 debug)
 	start=$SECONDS
+	run_script "tools/vm on the debug kernel" selftests/lib/vm-selftest.sh debug
 	run_vm debug 5400
 	echo "# debug kernel: $((SECONDS - start)) s"
 	;;

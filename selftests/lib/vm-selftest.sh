@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests of tools/vm itself, on the host: a test suite is worth what its runner notices.
+#
+# vm-selftest.sh [debug]: tests of tools/vm itself, on the host: a test suite is worth what its
+# runner notices. With debug: what it notices on the debug kernel alone.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
@@ -35,6 +37,14 @@ says() {
 }
 
 echo "KTAP version 1"
+if [ "${1:-}" = debug ]; then
+	vm 97 "a leak of a module that is gone" --kernel debug --no-module -- \
+		sh -c 'insmod build/debug/complain/leak.ko && rmmod leak'
+	says 'kmemleak found' err "it shows the leak"
+	says 'size 300' err "it says what was lost"
+	echo "1..$count"
+	exit $bad
+fi
 vm 0 "a command that succeeds, with 20,000 lines of output" --no-module -- seq 20000
 count=$((count + 1))
 if [ "$(tr -d '\r' <"$work/out" | sha256sum)" = "$(seq 20000 | sha256sum)" ]; then
@@ -50,5 +60,9 @@ vm 97 "a crash" --no-module -- sh -c 'echo c >/proc/sysrq-trigger; sleep 100'
 says 'sysrq' err "it shows the kernel's last words"
 vm 97 "a warning, though the command succeeds" --no-module -- insmod build/complain/complain.ko
 says 'WARNING: ' err "it shows the warning"
+for line in "BUG: KASAN: slab-use-after-free in f" "WARNING: possible circular locking dependency detected" \
+	"WARNING: suspicious RCU usage"; do
+	vm 97 "what KASAN and lockdep say: $line" --no-module -- sh -c "echo '$line' >/dev/kmsg"
+done
 echo "1..$count"
 exit $bad
