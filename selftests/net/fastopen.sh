@@ -4,7 +4,6 @@
 # others have data on the SYN.
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
-program=selftests/prog/fastopen.py
 
 # Both namespaces, without what they know of each other.
 fresh_namespaces() {
@@ -16,23 +15,15 @@ fresh_namespaces() {
 }
 fresh_namespaces
 
-# run STACK: how a program runs on it
-run() {
-	[ "$1" = rusttcp ] && echo tools/rusttcp-run
-}
-
 # pair SERVER CLIENT QLEN: 4 connections; what both saw is in $out.server and $out.client.
 out=$(mktemp -u)
 pair() {
 	local port=$((7000 + ktap_count))
 	ip netns exec "$A" ip tcp_metrics flush all >/dev/null 2>&1
-	# shellcheck disable=SC2046
-	ip netns exec "$B" $(run "$1") python3 $program server 10.0.0.2 $port "$3" 4 >"$out.server" &
+	ip netns exec "$B" fastopen server "$1" 10.0.0.2 $port "$3" 4 >"$out.server" &
 	local server=$!
-	# A busy host takes its time to start an interpreter.
-	wait_listen "$B" "$1" $port || wait_listen "$B" "$1" $port || wait_listen "$B" "$1" $port
-	# shellcheck disable=SC2046
-	ip netns exec "$A" $(run "$2") timeout 90 python3 $program client 10.0.0.2 $port 4 >"$out.client"
+	wait_listen "$B" "$1" $port
+	ip netns exec "$A" timeout 90 fastopen client "$2" 10.0.0.2 $port 4 >"$out.client"
 	local status=$?
 	[ $status = 0 ] || kill $server
 	wait $server && [ $status = 0 ]
@@ -46,14 +37,14 @@ count() {
 	grep -c "^$1" "$2"
 }
 
-pair tcp tcp 5 && [ "$(count data "$out.client")" = 3 ]
+pair inet inet 5 && [ "$(count data "$out.client")" = 3 ]
 ktap $? "the kernel's TCP with itself: a cookie, then three with data on the SYN"
-pair rusttcp tcp 5
+pair rusttcp inet 5
 ktap $? "listener here, the kernel's client: every byte is there"
 [ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
 ktap $? "a cookie, then three with data on the SYN"
 # Now the other way round, and both ends here.
-pair tcp rusttcp 5
+pair inet rusttcp 5
 ktap $? "client here, the kernel's listener: every byte is there"
 [ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
 ktap $? "a cookie, then three with data on the SYN"
@@ -63,15 +54,15 @@ ktap $? "both ends here: every byte is there"
 [ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
 ktap $? "a cookie, then three with data on the SYN"
 fresh_namespaces
-pair tcp rusttcp 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
+pair inet rusttcp 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
 ktap $? "none where the kernel's listener does not offer it"
-pair rusttcp tcp 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
+pair rusttcp inet 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
 ktap $? "none without TCP_FASTOPEN"
 ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1026
-pair rusttcp tcp 0 && [ "$(count data "$out.server")" = 3 ]
+pair rusttcp inet 0 && [ "$(count data "$out.server")" = 3 ]
 ktap $? "nor needed with net.rusttcp.tcp_fastopen=0x402"
 ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1
-pair rusttcp tcp 5 && [ "$(count plain "$out.server")" = 4 ]
+pair rusttcp inet 5 && [ "$(count plain "$out.server")" = 4 ]
 ktap $? "not where the namespace does not want it"
 ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=inherit
 [ "$(counter "$B" rusttcp_stat TCPFastOpenPassive)" = 3 ]
@@ -80,25 +71,25 @@ ktap $? "TCPFastOpenPassive counts them"
 # Something on the way drops all that follows: after three time-outs in a row nothing is tried for
 # a while, and then once.
 fresh_namespaces
-pair tcp rusttcp 5 && [ "$(count data "$out.client")" = 3 ]
+pair inet rusttcp 5 && [ "$(count data "$out.client")" = 3 ]
 ktap $? "client here, with a cookie"
 [ "$(counter "$A" rusttcp_stat TCPFastOpenActive)" = 3 ]
 ktap $? "TCPFastOpenActive counts them"
 ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1000
 tc -n "$B" qdisc replace dev vb root netem loss 100%
-ip netns exec "$A" tools/rusttcp-run python3 $program client 10.0.0.2 7999 1 >/dev/null 2>&1 &
+ip netns exec "$A" fastopen client rusttcp 10.0.0.2 7999 1 >/dev/null 2>&1 &
 waits=$!
 wait_for 60 counts "$A" TCPFastOpenBlackhole 1 && counts "$A" TCPFastOpenActiveFail 1
 ktap $? "three time-outs: TCPFastOpenBlackhole, TCPFastOpenActiveFail"
 kill $waits
 tc -n "$B" qdisc del dev vb root
-pair tcp rusttcp 5 && [ "$(count plain "$out.client")" = 4 ]
+pair inet rusttcp 5 && [ "$(count plain "$out.client")" = 4 ]
 ktap $? "nothing is tried for a while"
 ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1
-pair tcp rusttcp 5 && [ "$(count data "$out.client")" = 4 ]
+pair inet rusttcp 5 && [ "$(count data "$out.client")" = 4 ]
 ktap $? "then it is, with the cookie that was kept"
 ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen=4
-! pair tcp rusttcp 5
+! pair inet rusttcp 5
 ktap $? "not where the namespace does not want clients to"
 rm -f "$out.server" "$out.client"
 ktap_end

@@ -112,12 +112,23 @@ static void test_listen_accept(void)
 	len = sizeof(peer);
 	must(getpeername(c, SA(peer), &len) == 0);
 	ktap(peer.sin_port == sin.sin_port, "getpeername");
+	expect(getpeername(c, (void *)1, &len), -1, EFAULT, "getpeername: bad pointer");
+	expect(getpeername(c, SA(peer), (void *)1), -1, EFAULT, "getpeername: bad pointer to the length");
+	expect(getsockname(c, (void *)1, &len), -1, EFAULT, "getsockname: bad pointer");
+	expect(getsockname(c, SA(peer), (void *)1), -1, EFAULT, "getsockname: bad pointer to the length");
 	expect(connect(c, SA(sin), sizeof(sin)), -1, EISCONN, "connect: twice");
 	expect(listen(c, 1), -1, EINVAL, "listen: connected");
 	expect(accept(c, NULL, NULL), -1, EINVAL, "accept: connected");
 	len = sizeof(peer);
 	expect(accept(fd, (void *)1, &len), -1, EAGAIN, "accept: EAGAIN before EFAULT");
 	close(s);
+	close(c);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0 && poll_for(fd, POLLIN, 5000) == POLLIN);
+	expect(accept(fd, (void *)1, &len), -1, EFAULT, "accept: bad pointer, with a connection");
+	/* Which was taken off the queue, and had no descriptor to go to. */
+	expect(poll_for(c, POLLIN, 5000) & POLLIN, POLLIN, 0, "accept: bad pointer ends the connection");
+	expect(accept(fd, NULL, NULL), -1, EAGAIN, "accept: and nothing waits any more");
 	close(c);
 	close(fd);
 }

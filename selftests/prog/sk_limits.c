@@ -4,7 +4,6 @@
  * ports in TIME-WAIT that connect() takes (tcp_tw_reuse, tcp_tw_reuse_delay).
  */
 #include "common.h"
-#include <sched.h>
 
 /* A file of the settings of the stack under test. */
 static FILE *setting(const char *name, const char *mode)
@@ -285,23 +284,12 @@ static void test_reuse(void)
 	close(listener);
 }
 
-/* The other settings are a namespace's: those of one of our own, whose loopback is up. */
-static void own_namespace(void)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd;
-
-	max_orphans = -1;
-	must(unshare(CLONE_NEWNET) == 0);
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	must(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
-	close(fd);
-}
-
 int main(void)
 {
 	ktap_begin();
 	test_orphans();
+	/* The other settings are a namespace's. */
+	max_orphans = -1;
 	own_namespace();
 	test_time_waits();
 	test_reuse();
