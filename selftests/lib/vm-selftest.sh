@@ -41,7 +41,7 @@ if [ "${1:-}" = debug ]; then
 	vm 97 "a leak of a module that is gone" --kernel debug --no-module -- \
 		sh -c 'insmod build/debug/complain/leak.ko && rmmod leak'
 	says 'kmemleak found' err "it shows the leak"
-	says 'size 300' err "it says what was lost"
+	says 'comm "insmod"' err "it says whose it was"
 	echo "1..$count"
 	exit $bad
 fi
