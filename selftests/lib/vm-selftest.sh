@@ -54,8 +54,8 @@ else
 	bad=1
 fi
 vm 3 "a command that fails" --no-module -- sh -c 'exit 3'
-vm 124 "a command without an end" --timeout 15 --no-module -- sleep 1000
-says 'no end after 15 s' err "it says that the time is up"
+vm 124 "a command without an end" --timeout 10 --no-module -- sleep 1000
+says 'no end after 10 s' err "it says that the time is up"
 vm 97 "a crash" --no-module -- sh -c 'echo c >/proc/sysrq-trigger; sleep 100'
 says 'sysrq' err "it shows the kernel's last words"
 vm 97 "a warning, though the command succeeds" --no-module -- insmod build/complain/complain.ko
