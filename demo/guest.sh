@@ -92,16 +92,6 @@ fetch() {
 	fi
 }
 
-# our_ss NAMESPACE OPTIONS...: ss, which reads of AF_RUSTTCP what it would read of TCP.
-our_ss() {
-	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp ss "${@:2}"
-}
-
-# ss_has NAMESPACE PATTERN: a line of AF_RUSTTCP's.
-ss_has() {
-	our_ss "$1" -tanH | grep -Eq "$2"
-}
-
 serve "tools/rusttcp-run" 8001
 wait_listen "$B" rusttcp 8001
 serve "" 8002

@@ -96,6 +96,16 @@ wait_for() {
 	done
 }
 
+# our_ss NAMESPACE OPTIONS...: ss, which reads of AF_RUSTTCP what it would read of TCP.
+our_ss() {
+	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp PROC_NET_TCP6=/proc/net/rusttcp6 ss "${@:2}"
+}
+
+# ss_has NAMESPACE PATTERN: a line of AF_RUSTTCP's.
+ss_has() {
+	our_ss "$1" -tanH | grep -Eq "$2"
+}
+
 # host_of FAMILY NUMBER: the address of $A (1) or $B (2).
 host_of() {
 	case $1 in

@@ -6,34 +6,29 @@
 . selftests/lib/net.sh
 ns_pair
 
-rust_ss() {
-	ip netns exec "$1" env PROC_NET_TCP=/proc/net/rusttcp \
-		PROC_NET_TCP6=/proc/net/rusttcp6 ss -tanH
-}
-
 ip netns exec "$B" perf server rusttcp 10.0.0.2 7100 &
 wait_listen "$B" rusttcp 7100
-rust_ss "$B" | grep -Eq '^LISTEN +0 +128 +10\.0\.0\.2:7100 +0\.0\.0\.0:\*'
+ss_has "$B" '^LISTEN +0 +128 +10\.0\.0\.2:7100 +0\.0\.0\.0:\*'
 ktap $? "ss lists the listener, with an empty queue and its bound"
-[ -z "$(rust_ss "$A")" ]
+[ -z "$(our_ss "$A" -tanH)" ]
 ktap $? "the other namespace does not have it"
 
 # A second client waits in the accept queue while the first is served.
 ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 1000 >/dev/null &
 first=$!
-wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q ESTAB"
+wait_for 10 ss_has "$B" ESTAB
 ktap $? "ss lists an established connection"
 ip netns exec "$A" perf rr inet 10.0.0.2 7100 0 >/dev/null &
 second=$!
-wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -Eq '^LISTEN +1 '"
+wait_for 10 ss_has "$B" '^LISTEN +1 '
 ktap $? "Recv-Q of the listener: one connection waits for accept"
-rust_ss "$A" | grep -Eq '^ESTAB .*10\.0\.0\.1:[0-9]+ +10\.0\.0\.2:7100'
+ss_has "$A" '^ESTAB .*10\.0\.0\.1:[0-9]+ +10\.0\.0\.2:7100'
 ktap $? "the client's side is in the client's namespace"
 kill $first
 wait $second
 ktap $? "the first client gone, the second is served, over the kernel's TCP"
 ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 0 >/dev/null
-wait_for 10 sh -c "ip netns exec $A env PROC_NET_TCP=/proc/net/rusttcp ss -tanH | grep -q '^TIME-WAIT'"
+wait_for 10 ss_has "$A" '^TIME-WAIT'
 ktap $? "ss lists TIME-WAIT"
 
 rows=$(awk "{ print \$1, NF }" "$(ns_file "$B" rusttcp_stat)" | sort | uniq -c | awk "\$1 % 2" | wc -l)
@@ -46,14 +41,13 @@ kill %1
 # IPv6, and an IPv4 client of a listener of both.
 ip netns exec "$B" perf server rusttcp6 :: 7200 &
 wait_listen "$B" rusttcp6 7200
-rust_ss "$B" | grep -Eq '^LISTEN +0 +[0-9]+ +(\*|\[::\]):7200 +(\*|\[::\]):\*'
+ss_has "$B" '^LISTEN +0 +[0-9]+ +(\*|\[::\]):7200 +(\*|\[::\]):\*'
 ktap $? "ss lists the listener of IPv6"
 ip netns exec "$A" perf rr rusttcp6 fd00::2 7200 1000 >/dev/null &
 client=$!
-wait_for 10 sh -c "ip netns exec $B env PROC_NET_TCP6=/proc/net/rusttcp6 PROC_NET_TCP=/proc/net/rusttcp \
-	ss -tanH | grep -Eq '^ESTAB .*\[fd00::2\]:7200 +\[fd00::1\]:'"
+wait_for 10 ss_has "$B" '^ESTAB .*\[fd00::2\]:7200 +\[fd00::1\]:'
 ktap $? "and its connection"
-rust_ss "$A" | grep -Eq '^ESTAB .*\[fd00::1\]:[0-9]+ +\[fd00::2\]:7200'
+ss_has "$A" '^ESTAB .*\[fd00::1\]:[0-9]+ +\[fd00::2\]:7200'
 ktap $? "the client's side too"
 kill $client
 ip netns exec "$A" perf rr rusttcp 10.0.0.2 7200 1000 >/dev/null &

@@ -223,6 +223,16 @@ static inline int new_listener(int backlog, struct endpoint *sin)
 	return fd;
 }
 
+/* A listener where it is wanted, though what was there before may be in TIME-WAIT. */
+static inline int listener_at(struct endpoint sin, int backlog)
+{
+	int fd = new_socket(), one = 1;
+
+	must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	must(bind(fd, SA(sin), sizeof(sin)) == 0 && listen(fd, backlog) == 0);
+	return fd;
+}
+
 /* Two ends of a connection; the listener is closed. */
 static inline void new_pair(int fds[2])
 {

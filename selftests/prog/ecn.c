@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 {
 	static char data[1 << 16];
 	struct endpoint sin;
-	int fd, one = 1;
+	int fd;
 	long left;
 
 	if (argc != 6) {
@@ -44,13 +44,8 @@ int main(int argc, char **argv)
 	choose_family(argv[2]);
 	sin = at(argv[3], atoi(argv[4]));
 	left = atol(argv[5]);
-	fd = new_socket();
 	if (!strcmp(argv[1], "server")) {
-		int listener = fd;
-
-		must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
-		must(bind(fd, SA(sin), sizeof(sin)) == 0 && listen(fd, 1) == 0);
-		fd = accept(listener, NULL, NULL);
+		fd = accept(listener_at(sin, 1), NULL, NULL);
 		must(fd >= 0);
 		while (left > 0) {
 			ssize_t n = recv(fd, data, sizeof(data), 0);
@@ -62,6 +57,7 @@ int main(int argc, char **argv)
 		must(send(fd, "done", 4, MSG_NOSIGNAL) == 4);
 		recv(fd, data, 1, 0);
 	} else {
+		fd = new_socket();
 		must(connect(fd, SA(sin), sizeof(sin)) == 0);
 		while (left > 0) {
 			ssize_t n = send(fd, data, left < (long)sizeof(data) ? left : (long)sizeof(data), MSG_NOSIGNAL);

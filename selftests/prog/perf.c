@@ -44,11 +44,8 @@ static void serve(int fd)
 
 static void server(struct endpoint *sin)
 {
-	int one = 1, listener = new_socket();
+	int one = 1, listener = listener_at(*sin, 128);
 
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	must(bind(listener, SA(*sin), sizeof(*sin)) == 0);
-	must(listen(listener, 128) == 0);
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
 

@@ -10,17 +10,14 @@ int main(int argc, char **argv)
 	static char data[1 << 16];
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
-	int listener, fd, one = 1;
+	int fd;
 	struct endpoint sin;
 
 	if (argc != 4)
 		return 2;
 	choose_family(argv[1]);
 	sin = at(argv[2], atoi(argv[3]));
-	listener = new_socket();
-	must(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
-	must(bind(listener, SA(sin), sizeof(sin)) == 0 && listen(listener, 1) == 0);
-	fd = accept(listener, NULL, NULL);
+	fd = accept(listener_at(sin, 1), NULL, NULL);
 	must(fd >= 0);
 	while (recv(fd, data, sizeof(data), 0) > 0)
 		;

@@ -244,7 +244,7 @@ static void test_linger(void)
 	must(send(fds[0], "x", 1, 0) == 1);
 	start = now_ms();
 	expect(close(fds[0]), 0, 0, "SO_LINGER 5: close of the last descriptor");
-	ktap(now_ms() - start < 4500, "SO_LINGER 5: until the FIN is acknowledged");
+	ktap(now_ms() - start < 4000, "SO_LINGER 5: until the FIN is acknowledged");
 	close(fds[1]);
 
 	new_pair(fds);
@@ -260,7 +260,7 @@ static void test_linger(void)
 	}
 	close(fds[1]);
 	expect(close(fds[0]), 0, 0, "SO_LINGER 5: close");
-	ktap(now_ms() - start < 4500, "SO_LINGER 5: only as long as it must");
+	ktap(now_ms() - start < 4000, "SO_LINGER 5: only as long as it must");
 	int status;
 
 	waitpid(pid, &status, 0);
