@@ -54,7 +54,7 @@ pub(super) fn recvmsg(
         note_end(&mut guard);
     }
     // Reading may have opened the window.
-    egress::flush(&mut guard);
+    egress::flush_read(&mut guard);
     let copied = match result {
         _ if copied > 0 => copied,
         Ok(()) => 0,
@@ -116,7 +116,7 @@ fn recv_urgent(
     if flags & abi::MSG_PEEK == 0 {
         conn.urgent_read();
     }
-    egress::flush(sk);
+    egress::flush_read(sk);
     msg.add_flags(abi::MSG_OOB);
     if len == 0 {
         msg.add_flags(abi::MSG_TRUNC);
@@ -218,7 +218,7 @@ fn receive_loop(
             return Err(EAGAIN);
         }
         // What was read so far may open the window for the rest.
-        egress::flush(sk);
+        egress::flush_read(sk);
         wait(sk, &mut timeout)?;
     }
 }
@@ -379,7 +379,7 @@ pub(super) fn splice_read(
     if moved < len {
         note_end(&mut guard);
     }
-    egress::flush(&mut guard);
+    egress::flush_read(&mut guard);
     match result {
         _ if moved > 0 => Ok(moved),
         Ok(()) => Ok(0),

@@ -13,7 +13,7 @@ use super::{
     fast_open,
     netns::{
         ecn_option,
-        sysctls,
+        max_tw_buckets,
         NetState, //
     },
     sock::{
@@ -38,6 +38,7 @@ use crate::tcp::{
     mib::Mib,
     pacing::Pacer,
     platform::MibSink,
+    time::Instant,
     time_wait::TimeWait,
     urgent::Byte,
     wire::Header, //
@@ -55,19 +56,11 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     if sk.peek().phase == Phase::Listening {
         return;
     }
-    if sk.peek().hashed {
-        if let Some(path) = sk.path() {
-            sk.data().conn.set_path(path.mss, path.gso_max);
-        }
-        let (by_qdisc, most) = sk.sk().pacing();
-        let pacer = if by_qdisc { Pacer::Qdisc } else { Pacer::None };
-        sk.data().conn.set_pacing(pacer, most);
+    if !sk.peek().conn.is_quiet() {
+        look_at_path(sk, state);
     }
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
-    if sk.peek().conn.is_accurate() {
-        let policy = ecn_option(sk.sk().net(), state);
-        sk.data().conn.set_ecn_option(policy);
-    }
+    let mut last = now();
     let (mut wire, data) = sk.parts();
     let mut bytes = [0u8; MAX_HEADER];
     while let Some(buf) = data.conn.take_stamped() {
@@ -75,7 +68,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     }
     loop {
         let cx = Cx {
-            now: now(),
+            now: last,
             net: &data.net,
             mib: &state.mib,
         };
@@ -89,6 +82,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
             let payload = transmit.payload.map(|p| &*p);
             wire.transmit(header, payload, transmit.gso_size, departure, ecn);
         }
+        last = now();
     }
     let events = data.conn.poll_events();
     let news = data.conn.take_fast_news();
@@ -106,7 +100,36 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     if events != Events::default() {
         on_events(sk, state, events);
     }
-    arm(sk);
+    arm(sk, last);
+    // Last: who wakes wants the lock at once.
+    wake(sk, events);
+}
+
+/// As [`flush`], after bytes were read. Mostly that owes the peer nothing, and then there is
+/// nothing to poll for.
+pub(crate) fn flush_read(sk: &mut LockedTcp<'_>) {
+    if sk.peek().conn.owes_ack_now() {
+        flush(sk);
+    } else {
+        charge(sk);
+        publish(sk);
+    }
+}
+
+/// What the connection has to know of the world before it sends.
+fn look_at_path(sk: &mut LockedTcp<'_>, state: &NetState) {
+    if sk.peek().hashed {
+        if let Some(path) = sk.path() {
+            sk.data().conn.set_path(path.mss, path.gso_max);
+        }
+        let (by_qdisc, most) = sk.sk().pacing();
+        let pacer = if by_qdisc { Pacer::Qdisc } else { Pacer::None };
+        sk.data().conn.set_pacing(pacer, most);
+    }
+    if sk.peek().conn.is_accurate() {
+        let policy = ecn_option(sk.sk().net(), state);
+        sk.data().conn.set_ecn_option(policy);
+    }
 }
 
 /// Charges the socket for what its queues hold.
@@ -153,20 +176,13 @@ fn publish(sk: &mut LockedTcp<'_>) {
     }
 }
 
-/// Tells who waits, and lets the tables follow.
+/// The socket and the tables follow the connection.
 fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
     if events.has(Events::CONNECTED) {
         sk.data().was_connected = true;
-        sk.sk().wake_all();
-        sk.sk().wake_async(true);
-    }
-    if events.has(Events::URGENT) {
-        sk.sk().send_sigurg();
     }
     if events.has(Events::PEER_CLOSED) {
         sk.add_shutdown(abi::RCV_SHUTDOWN);
-        sk.sk().wake_all();
-        sk.sk().wake_async(false);
     }
     if events.has(Events::TIME_WAIT) && sk.peek().hashed {
         enter_time_wait(sk, state);
@@ -180,6 +196,21 @@ fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
             let errno = -errno(reason).to_errno();
             sk.report_error(errno);
         }
+    }
+}
+
+/// Tells who waits.
+fn wake(sk: &mut LockedTcp<'_>, events: Events) {
+    if events.has(Events::CONNECTED) {
+        sk.sk().wake_all();
+        sk.sk().wake_async(true);
+    }
+    if events.has(Events::URGENT) {
+        sk.sk().send_sigurg();
+    }
+    if events.has(Events::PEER_CLOSED) {
+        sk.sk().wake_all();
+        sk.sk().wake_async(false);
     }
     if events.has(Events::CLOSED) {
         sk.sk().wake_all();
@@ -207,7 +238,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     let lasts = tw.deadline().since(now()).as_millis_ceil();
     let hash = state.hash(local, remote);
     let v6 = sk.sk().is_v6();
-    let node = if state.census.time_wait_begins(sysctls(net).max_tw_buckets) {
+    let node = if state.census.time_wait_begins(max_tw_buckets(net)) {
         // From here on dropping the entry's value counts it out again.
         let conn = Conn {
             net,
@@ -266,7 +297,7 @@ fn finish(sk: &mut LockedTcp<'_>) {
 }
 
 /// One timer for the earliest deadline; it is moved only to come sooner.
-fn arm(sk: &mut LockedTcp<'_>) {
+fn arm(sk: &mut LockedTcp<'_>, now: Instant) {
     // Out of the table it is over, or a small entry has taken over (which may be in FIN-WAIT-2): a
     // keepalive timer that is left would hold the socket for hours.
     if !sk.peek().hashed {
@@ -279,7 +310,7 @@ fn arm(sk: &mut LockedTcp<'_>) {
         return;
     }
     sk.data().armed = Some(at);
-    let delay = at.since(now()).as_millis_ceil();
+    let delay = at.since(now).as_millis_ceil();
     sk.arm_timer(delay);
 }
 

@@ -121,6 +121,24 @@ impl<P: Platform> Connection<P> {
         Outgoing::bare(cx, header, Reason::Ack)
     }
 
+    /// Whether an ACK is to leave with the next [`Self::poll_transmit`], whatever else does.
+    pub(crate) fn owes_ack_now(&self) -> bool {
+        self.recv.owed == AckOwed::Now
+    }
+
+    /// Whether nothing waits to be sent and nothing that was sent waits for its ACK, so that the next
+    /// [`Self::poll_transmit`] needs to know nothing new of path and pace.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.state.is_synchronized()
+            && self.recv.owed != AckOwed::Now
+            && self.send.unsent.is_empty()
+            && self.send.in_flight() == 0
+            && self.probe == Probe::None
+            && !self.fin_queued
+            && self.rst_pending.is_none()
+            && self.first_ack.is_none()
+    }
+
     /// A pure ACK if one is owed now; otherwise sees to the delayed-ACK timer.
     fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         match self.recv.owed {

@@ -913,6 +913,10 @@ impl Pair {
                 data.extend_from_slice(&front.bytes[..n]);
                 conn.consume(&cx, n as u32);
             }
+            // As the module does.
+            if !conn.owes_ack_now() {
+                return data;
+            }
         }
         self.flush(i);
         data

@@ -143,6 +143,7 @@ impl Raw {
 
     pub(crate) fn poll(&mut self) -> Vec<Out> {
         let mut outs = Vec::new();
+        let quiet = self.conn.is_quiet();
         loop {
             assert!(outs.len() < 10_000, "poll_transmit never ends");
             let cx = Cx {
@@ -162,6 +163,7 @@ impl Raw {
             outs.push(self.note(header, len));
         }
         self.events.set(self.conn.poll_events());
+        assert!(!quiet || outs.is_empty(), "quiet, but sent {outs:?}");
         outs
     }
 
@@ -340,6 +342,7 @@ impl Raw {
     /// Reads up to `max` bytes; tells what that sent.
     pub(crate) fn read(&mut self, max: u32) -> (Vec<u8>, Vec<Out>) {
         let mut data = Vec::new();
+        let mut owes = false;
         let outs = self.with(|conn, cx| {
             while (data.len() as u32) < max {
                 let Some(front) = conn.recv_list().front() else {
@@ -349,7 +352,13 @@ impl Raw {
                 data.extend_from_slice(&front.bytes[..n]);
                 conn.consume(cx, n as u32);
             }
+            owes = conn.owes_ack_now();
         });
+        assert_eq!(
+            owes,
+            !outs.is_empty(),
+            "what a read owes is an ACK: {outs:?}"
+        );
         (data, outs)
     }
 
