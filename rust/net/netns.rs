@@ -93,6 +93,19 @@ impl Net {
         )
     }
 
+    /// `net.ipv4.tcp_max_orphans`.
+    pub(crate) fn max_orphans(self) -> u32 {
+        // SAFETY: Plain call.
+        unsafe { bindings::max_orphans() }
+    }
+
+    /// `net.ipv4.tcp_max_tw_buckets`.
+    pub(crate) fn max_tw_buckets(self) -> u32 {
+        // SAFETY: Alive by the type invariants. A single word that a sysctl may change at any time.
+        let most = unsafe { (*self.as_ptr()).ipv4.tcp_death_row.sysctl_max_tw_buckets };
+        u32::try_from(most).unwrap_or(0)
+    }
+
     /// The namespace's own TCP settings, so that an administrator's choices hold here too.
     pub(crate) fn tcp_sysctls(self) -> TcpSysctls {
         // SAFETY: Alive by the type invariants. The fields are single words that a sysctl may
@@ -114,9 +127,8 @@ impl Net {
             sack: v4.sysctl_tcp_sack != 0,
             window_scaling: v4.sysctl_tcp_window_scaling != 0,
             timestamps: v4.sysctl_tcp_timestamps != 0,
-            // SAFETY: Plain call.
-            max_orphans: unsafe { bindings::max_orphans() },
-            max_tw_buckets: u32::try_from(v4.tcp_death_row.sysctl_max_tw_buckets).unwrap_or(0),
+            max_orphans: self.max_orphans(),
+            max_tw_buckets: self.max_tw_buckets(),
             retries1: v4.sysctl_tcp_retries1,
             mtu_probing: v4.sysctl_tcp_mtu_probing,
             base_mss: mss(v4.sysctl_tcp_base_mss),

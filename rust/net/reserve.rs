@@ -36,10 +36,11 @@ use kernel::{
 /// # Invariants
 ///
 /// `socket` is a kernel socket that only this reservation releases.
-#[repr(C)]
-pub(crate) struct Reservation {
-    work: Opaque<bindings::work_struct>,
+struct Reservation {
     socket: NonNull<bindings::socket>,
+    /// The one that was dropped before this one. Guarded by whoever has taken it off [`GIVEN_UP`];
+    /// of no meaning before it was dropped.
+    next: *mut Reservation,
 }
 
 /// Owns a [`Reservation`] and gives it back by way of a workqueue, because that sleeps.
@@ -50,9 +51,25 @@ unsafe impl Send for ReservationBox {}
 // SAFETY: The methods take the kernel socket's own lock.
 unsafe impl Sync for ReservationBox {}
 
-/// The workqueue that gives reservations back.
-struct Queue(AtomicPtr<bindings::workqueue_struct>);
-static QUEUE: Queue = Queue(AtomicPtr::new(core::ptr::null_mut()));
+/// Those to be given back, the last first. Each came from [`KBox::into_raw`]; who takes the list by
+/// a swap owns all of it. One work item for all of them, so that many that end at a time cost one
+/// wake-up.
+static GIVEN_UP: AtomicPtr<Reservation> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The workqueue that gives reservations back, and its only work.
+struct Queue {
+    queue: AtomicPtr<bindings::workqueue_struct>,
+    work: Opaque<bindings::work_struct>,
+}
+
+// SAFETY: `queue` is atomic, and workqueues may be used by all CPUs at once; `work` is initialised
+// before `queue` is set, and touched only by the workqueue's functions.
+unsafe impl Sync for Queue {}
+
+static QUEUE: Queue = Queue {
+    queue: AtomicPtr::new(core::ptr::null_mut()),
+    work: Opaque::uninit(),
+};
 
 /// Keeps the workqueue; dropped last.
 pub(crate) struct ReserveQueue(());
@@ -71,14 +88,16 @@ impl ReserveQueue {
         if queue.is_null() {
             return Err(ENOMEM);
         }
-        QUEUE.0.store(queue, Ordering::Release);
+        // SAFETY: A static, which nothing uses before `queue` is set.
+        unsafe { bindings::init_work(QUEUE.work.get(), Some(ReservationBox::release)) };
+        QUEUE.queue.store(queue, Ordering::Release);
         Ok(Self(()))
     }
 }
 
 impl Drop for ReserveQueue {
     fn drop(&mut self) {
-        let queue = QUEUE.0.swap(core::ptr::null_mut(), Ordering::AcqRel);
+        let queue = QUEUE.queue.swap(core::ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: Made by `new`; nothing queues any more. Waits for what is queued.
         unsafe { bindings::destroy_workqueue(queue) };
     }
@@ -86,7 +105,7 @@ impl Drop for ReserveQueue {
 
 /// Waits until reservations that were dropped are given back. Context: process.
 pub(crate) fn flush() {
-    let queue = QUEUE.0.load(Ordering::Acquire);
+    let queue = QUEUE.queue.load(Ordering::Acquire);
     if !queue.is_null() {
         // SAFETY: Alive while the module is.
         unsafe { bindings::flush_workqueue(queue) };
@@ -134,8 +153,8 @@ impl ReservationBox {
         let socket = NonNull::new(socket).ok_or(ENOMEM)?;
         let boxed = KBox::new(
             Reservation {
-                work: Opaque::uninit(),
                 socket,
+                next: core::ptr::null_mut(),
             },
             GFP_KERNEL,
         );
@@ -144,8 +163,6 @@ impl ReservationBox {
             unsafe { bindings::sock_release(socket.as_ptr()) };
             return Err(ENOMEM);
         };
-        // SAFETY: The box stays in place until the work has run.
-        unsafe { bindings::init_work(boxed.work.get(), Some(Self::release)) };
         // INVARIANT: The socket is only known to the box.
         let this = Self(Some(boxed));
         let mut addr = bindings::sockaddr_in6::default();
@@ -221,24 +238,38 @@ impl ReservationBox {
     /// # Safety
     ///
     /// Called by C alone, with what the place it is registered in promises.
-    unsafe extern "C" fn release(work: *mut bindings::work_struct) {
-        // SAFETY: `work` is the first field of a reservation that `drop` gave up.
-        unsafe {
-            let reservation = KBox::from_raw(work.cast::<Reservation>());
-            bindings::sock_release(reservation.socket.as_ptr());
+    unsafe extern "C" fn release(_work: *mut bindings::work_struct) {
+        let mut first = GIVEN_UP.swap(core::ptr::null_mut(), Ordering::Acquire);
+        while !first.is_null() {
+            // SAFETY: All on the list came from `drop`, by way of `into_raw`; the swap made them
+            // ours, and nobody else has known of them since.
+            let reservation = unsafe { KBox::from_raw(first) };
+            first = reservation.next;
+            // SAFETY: By the type invariants, nobody else releases it.
+            unsafe { bindings::sock_release(reservation.socket.as_ptr()) };
         }
     }
 }
 
 impl Drop for ReservationBox {
     fn drop(&mut self) {
-        if let Some(boxed) = self.0.take() {
-            let queue = QUEUE.0.load(Ordering::Acquire);
-            // SAFETY: The queue outlives every socket, and the work owns the box from here on.
-            unsafe {
-                let raw = KBox::into_raw(boxed);
-                bindings::queue_work(queue, (*raw).work.get());
+        let Some(boxed) = self.0.take() else {
+            return;
+        };
+        let raw = KBox::into_raw(boxed);
+        let mut first = GIVEN_UP.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: Ours until the exchange succeeds.
+            unsafe { (*raw).next = first };
+            match GIVEN_UP.compare_exchange_weak(first, raw, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => first = now,
             }
         }
+        let queue = QUEUE.queue.load(Ordering::Acquire);
+        // SAFETY: The queue outlives every socket, and the work is initialised once it is set. If
+        // the work is pending already, it has yet to take the list, and finds this one on it:
+        // queue_work() and the start of a work item are full barriers to each other.
+        unsafe { bindings::queue_work(queue, QUEUE.work.get()) };
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     netns::{
-        sysctls,
+        max_orphans,
         NetState, //
     },
     sock::LockedTcp,
@@ -77,8 +77,7 @@ pub(crate) fn tell_crowd(sk: &mut LockedTcp<'_>) {
         return;
     };
     let crowd = |count: &Atomic<u32>, net| {
-        let most = sysctls(net).max_orphans;
-        Crowd::of(u64::from(count.load(Relaxed)), u64::from(most))
+        Crowd::of(u64::from(count.load(Relaxed)), u64::from(max_orphans(net)))
     };
     let crowd = if sk.is_out_of_memory() {
         Crowd::TooMany

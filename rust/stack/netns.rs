@@ -219,6 +219,22 @@ pub(crate) fn sysctls(net: Net) -> TcpSysctls {
     sysctls
 }
 
+/// `tcp_max_orphans` alone, which every close() asks for.
+pub(crate) fn max_orphans(net: Net) -> u32 {
+    match NetState::of(net) {
+        Some(state) if state.overrides.any() => sysctls(net).max_orphans,
+        _ => net.max_orphans(),
+    }
+}
+
+/// `tcp_max_tw_buckets` alone, which every end of a connection asks for.
+pub(crate) fn max_tw_buckets(net: Net) -> u32 {
+    match NetState::of(net) {
+        Some(state) if state.overrides.any() => sysctls(net).max_tw_buckets,
+        _ => net.max_tw_buckets(),
+    }
+}
+
 /// When the AccECN option is sent in a namespace, now: that one follows the settings at once.
 pub(crate) fn ecn_option(net: Net, state: &NetState) -> OptionPolicy {
     if state.overrides.any() {
