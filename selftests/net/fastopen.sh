@@ -85,7 +85,9 @@ kill $waits
 tc -n "$B" qdisc del dev vb root
 pair inet rusttcp 5 && [ "$(count plain "$out.client")" = 4 ]
 ktap $? "nothing is tried for a while"
+# A second counts from the time-out, which was a moment ago.
 ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1
+sleep 1.1
 pair inet rusttcp 5 && [ "$(count data "$out.client")" = 4 ]
 ktap $? "then it is, with the cookie that was kept"
 ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen=4
