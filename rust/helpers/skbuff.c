@@ -266,10 +266,18 @@ void rusttcp_helper_skb_orphan(struct sk_buff *skb)
 	skb_orphan(skb);
 }
 
-u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb);
-u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb)
+/*
+ * How many segments @skb with @payload bytes was joined from. Who hands in super-segments
+ * from outside (virtio, tap) says how long each is, and nobody counts them (SKB_GSO_DODGY).
+ */
+u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb, unsigned int payload);
+u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb, unsigned int payload)
 {
-	return max_t(u16, 1, skb_shinfo(skb)->gso_segs);
+	unsigned int segs = skb_shinfo(skb)->gso_segs;
+
+	if (!segs && skb_is_gso(skb))
+		segs = DIV_ROUND_UP(payload, skb_shinfo(skb)->gso_size);
+	return clamp(segs, 1U, (unsigned int)U16_MAX);
 }
 
 /* Only packets for this host reach TCP; the rest is the old handler's to drop. */

@@ -259,10 +259,11 @@ impl<C: ControlBlock> SkBuff<C> {
         unsafe { bindings::skb_time(self.as_ptr()) }
     }
 
-    /// How many segments the packet was joined from.
-    pub(crate) fn segments(&self) -> u16 {
+    /// How many segments the packet, which has `payload` bytes, was joined from, at least one. What
+    /// comes from another machine's memory (virtio, tap) may say anything: a bound is the caller's.
+    pub(crate) fn segments(&self, payload: u32) -> u16 {
         // SAFETY: Valid by the type invariants.
-        unsafe { bindings::skb_gso_segs(self.as_ptr()) }
+        unsafe { bindings::skb_gso_segs(self.as_ptr(), payload) }
     }
 
     /// The headers of a received packet whose data starts at its TCP header: from the network's

@@ -258,6 +258,7 @@ impl Rx<'_> {
             header: self.header,
             payload_len: payload,
             codepoint: Codepoint::from_tos(skb.ip_tos()),
+            joined: skb.segments(payload),
         }
     }
 
@@ -778,10 +779,10 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         header,
         payload_len,
         codepoint: Codepoint::from_tos(skb.ip_tos()),
+        joined: skb.segments(payload_len),
     };
     sock::sync_buffers(sk);
     sk.sk().note_cpu();
-    sk.data().conn.count_in(skb.segments(), payload_len);
     look_at_memory(sk, if payload_len > 0 { skb.truesize() } else { 0 });
     let buf = if payload_len > 0 {
         skb.advance(len);

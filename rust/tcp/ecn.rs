@@ -555,13 +555,13 @@ impl Ecn {
         self.exact = exact;
     }
 
-    /// An acceptable packet of `segments` segments with `len` bytes of payload arrived, with these
-    /// flags and that in its IP header. `waits`: something has to be acknowledged anyway.
+    /// A segment of so many packets with `len` bytes of payload arrived and is acceptable, with these
+    /// flags and that in each IP header. `waits`: something has to be acknowledged anyway.
     pub(crate) fn on_packet(
         &mut self,
         flags: Flags,
         codepoint: Codepoint,
-        segments: u32,
+        packets: u32,
         len: u32,
         waits: bool,
     ) -> Arrival {
@@ -569,12 +569,12 @@ impl Ecn {
         match self.kind() {
             Kind::Classic if len > 0 => {
                 if codepoint == Codepoint::Ce {
-                    self.receiver.packets = self.receiver.packets.wrapping_add(segments);
+                    self.receiver.packets = self.receiver.packets.wrapping_add(packets);
                 }
                 self.on_data(flags, codepoint)
             }
             // RFC 9768, 3.2: every packet counts.
-            Kind::Accurate => self.receiver.on_packet(codepoint, segments, len, waits),
+            Kind::Accurate => self.receiver.on_packet(codepoint, packets, len, waits),
             _ => Arrival::Plain,
         }
     }

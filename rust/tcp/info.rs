@@ -100,8 +100,7 @@ pub(crate) struct Stats {
 
 impl Stats {
     /// `segs` segments came in as one, with `payload` bytes.
-    pub(crate) fn came_in(&mut self, segs: u16, payload: u32) {
-        let segs = u32::from(segs);
+    pub(crate) fn came_in(&mut self, segs: u32, payload: u32) {
         self.segs_in = self.segs_in.wrapping_add(segs);
         if payload > 0 {
             self.data_segs_in = self.data_segs_in.wrapping_add(segs);
@@ -295,11 +294,6 @@ pub(crate) struct Info {
 }
 
 impl<P: Platform> Connection<P> {
-    /// A segment that the link layer may have joined from `segs` came in.
-    pub(crate) fn count_in(&mut self, segs: u16, payload: u32) {
-        self.stats.came_in(segs, payload);
-    }
-
     /// The snapshot.
     pub(crate) fn info(&self, cx: &Cx<'_, P>) -> Info {
         let (send, stats, now) = (&self.send, &self.stats, cx.now);
@@ -333,7 +327,7 @@ impl<P: Platform> Connection<P> {
             rto: self.rto(cx),
             ato: self.delack(cx),
             snd_mss: mss,
-            rcv_mss: self.recv.peer_mss(mss),
+            rcv_mss: self.recv.peer_mss(self.advertised_mss()),
             advmss: self.advertised_mss(),
             mss_route: self.mss_route(),
             unacked,

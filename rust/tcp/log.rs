@@ -266,7 +266,7 @@ pub(crate) const WORDS: usize = 13;
 /// Bytes of a record.
 pub(crate) const BYTES: usize = 64;
 /// The version of the format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// A record.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

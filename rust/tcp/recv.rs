@@ -9,6 +9,7 @@ mod autotune;
 mod reassembly;
 
 use super::{
+    info::segments,
     log::{Kind, Kinds, Recorder},
     platform::{Buffer, Memory, Platform, RxBuffer, SegList},
     seq::{SeqNum, SeqRange},
@@ -84,8 +85,10 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) owed: AckOwed,
     /// How many more ACKs go out at once.
     pub(crate) quick: u8,
-    /// Largest payload of a segment so far: what a full-sized segment is (RFC 9293, 3.8.6.3).
+    /// Largest payload of a packet so far: what a full-sized segment is (RFC 9293, 3.8.6.3).
     peer_mss: u32,
+    /// Largest payload of a buffer so far, which may be of several packets.
+    longest: u32,
     /// How fast the user reads.
     tuning: Autotune,
 }
@@ -114,6 +117,7 @@ impl<P: Platform> Recv<P> {
             owed: AckOwed::None,
             quick: QUICK_ACKS,
             peer_mss: 536,
+            longest: 536,
             tuning: Autotune::default(),
         }
     }
@@ -220,18 +224,20 @@ impl<P: Platform> Recv<P> {
         u16::try_from(field).unwrap_or(u16::MAX)
     }
 
-    /// Stores the payload `seq..` of a segment. Notes on the buffer are written here.
+    /// Stores the payload `seq..` of a segment, which came in so many packets. Notes on the buffer
+    /// are written here.
     pub(crate) fn store(
         &mut self,
         seq: SeqNum,
         mut buf: P::RxBuf,
+        packets: u32,
         log: &mut P::Log,
     ) -> (Stored, Option<P::RxBuf>) {
         let mut range = SeqRange::new(seq, seq.add(buf.len()));
         if range.end.before_or_eq(self.nxt) {
             return (Stored::Duplicate, Some(buf));
         }
-        self.observe(&buf);
+        self.observe(&buf, packets);
         let again = self.part_that_came(range);
         if range.start.before(self.nxt) {
             buf.trim_front(self.nxt.distance_from(range.start));
@@ -274,11 +280,14 @@ impl<P: Platform> Recv<P> {
     }
 
     /// Learns the size of the peer's segments and how well payload fills memory.
-    fn observe(&mut self, buf: &P::RxBuf) {
+    fn observe(&mut self, buf: &P::RxBuf, packets: u32) {
         let len = buf.len();
-        let longest = len > self.peer_mss;
+        // A share of each, rounded up: the last one may be shorter.
+        let share = segments(len, packets);
+        self.peer_mss = self.peer_mss.max(share.min(65_535));
+        let longest = len > self.longest;
         if longest {
-            self.peer_mss = len.min(65_535);
+            self.longest = len.min(65_535);
         }
         if len >= 536 {
             let seen = u64::from(len)
@@ -300,9 +309,10 @@ impl<P: Platform> Recv<P> {
         }
     }
 
-    /// Whether more than one full-sized segment is unacknowledged.
-    pub(crate) fn owes_full_segments(&self, mss: u32) -> bool {
-        self.nxt.distance_from(self.last_ack_sent) > self.peer_mss.min(mss)
+    /// Whether more than one full-sized segment is unacknowledged. `offered`: the MSS that the peer
+    /// was told (RMSS in RFC 9293, 3.8.6.3).
+    pub(crate) fn owes_full_segments(&self, offered: u32) -> bool {
+        self.nxt.distance_from(self.last_ack_sent) > self.peer_mss(offered)
     }
 
     /// Appends data that is next in order.
@@ -364,9 +374,10 @@ impl<P: Platform> Recv<P> {
         self.mem = 0;
     }
 
-    /// Largest payload of a segment of the peer's, at most `most`.
-    pub(crate) fn peer_mss(&self, most: u32) -> u32 {
-        self.peer_mss.min(most)
+    /// Largest payload of a segment of the peer's. It is at most the MSS that it was told, `offered`,
+    /// if nobody said how many packets were joined.
+    pub(crate) fn peer_mss(&self, offered: u32) -> u32 {
+        self.peer_mss.min(offered)
     }
 
     /// What the user reads in a round trip, at most; bytes.

@@ -144,7 +144,8 @@ impl<P: Platform> Connection<P> {
         let codepoint = u32::from(seg.codepoint.bits()) | u32::from(buf.is_some()) << 8;
         let size = buf.map_or(0, Buffer::truesize);
         let len = seg.payload_len;
-        let words = [a, b, c, d, e, f, g, len, size, codepoint, h, i];
+        let joined = u32::from(seg.joined);
+        let words = [a, b, c, d, e, f, g, len, size, codepoint, h, i, joined];
         let log = &mut self.send.log;
         log.note(Kinds::INPUTS, kind, 0, blocks, &words);
         if blocks > 0 {

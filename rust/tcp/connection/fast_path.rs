@@ -84,7 +84,10 @@ impl<P: Platform> Connection<P> {
         let Some(buf) = buf else {
             return Disposition::Done;
         };
-        match self.recv.store(seg.header.seq, buf, &mut self.send.log) {
+        let stored = self
+            .recv
+            .store(seg.header.seq, buf, seg.packets(), &mut self.send.log);
+        match stored {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);
                 self.last_data = cx.now;

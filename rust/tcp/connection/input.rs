@@ -7,7 +7,6 @@ use crate::tcp::{
     config::Linger2,
     context::Cx,
     ecn::Arrival,
-    info::segments,
     mib::Mib,
     platform::{Memory, Platform},
     recv::{AckOwed, Stored},
@@ -26,6 +25,7 @@ impl<P: Platform> Connection<P> {
         buf: Option<P::RxBuf>,
     ) -> Disposition<P> {
         self.log_segment(cx, seg, buf.as_ref());
+        self.stats.came_in(seg.packets(), seg.payload_len);
         let done = self.segment_arrives(cx, seg, buf);
         let reply = match &done {
             Disposition::Reply(header, ..) => Some(header),
@@ -62,7 +62,10 @@ impl<P: Platform> Connection<P> {
         buf: Option<P::RxBuf>,
     ) -> Disposition<P> {
         match self.state {
-            ConnState::Established => self.in_synchronized(cx, seg, buf),
+            ConnState::Established => {
+                self.stats.came_in(seg.packets(), seg.payload_len);
+                self.in_synchronized(cx, seg, buf)
+            }
             _ => self.handle_segment(cx, seg, buf),
         }
     }
@@ -195,10 +198,12 @@ impl<P: Platform> Connection<P> {
         let Some(buf) = buf.filter(|_| self.fast_open) else {
             return Disposition::Done;
         };
-        match self
-            .recv
-            .store(seg.header.seq.add(1), buf, &mut self.send.log)
-        {
+        match self.recv.store(
+            seg.header.seq.add(1),
+            buf,
+            seg.packets(),
+            &mut self.send.log,
+        ) {
             (Stored::InOrder, _) => {
                 self.syn_data = true;
                 self.events.set(Events::READABLE);
@@ -360,7 +365,7 @@ impl<P: Platform> Connection<P> {
         if let Some(buf) = buf {
             let seq = seg.header.seq.add(u32::from(seg.has(Flags::SYN)));
             let had_holes = self.recv.has_holes();
-            let (stored, back) = self.recv.store(seq, buf, &mut self.send.log);
+            let (stored, back) = self.recv.store(seq, buf, seg.packets(), &mut self.send.log);
             match stored {
                 Stored::InOrder => {
                     if !had_holes {
@@ -400,12 +405,11 @@ impl<P: Platform> Connection<P> {
     /// What an acceptable segment tells of marks on the way. To be called before its data is stored.
     pub(super) fn note_mark(&mut self, seg: &Segment) {
         let before = self.ecn.echo_flags();
-        let segments = segments(seg.payload_len, self.mss()).max(1);
         let waits = self.recv.nxt != self.recv.last_ack_sent;
         let arrival = self.ecn.on_packet(
             seg.header.flags,
             seg.codepoint,
-            segments,
+            seg.packets(),
             seg.payload_len,
             waits,
         );
@@ -434,8 +438,8 @@ impl<P: Platform> Connection<P> {
     /// RFC 9293, 3.8.6.3 and RFC 5681, 4.2: at least every second full-sized segment is
     /// acknowledged, what fills a hole at once, the rest within the delayed-ACK time.
     pub(super) fn owe_ack_for_data(&mut self, filled_hole: bool) {
-        let mss = self.mss();
-        let now = filled_hole || self.recv.quick > 0 || self.recv.owes_full_segments(mss);
+        let offered = self.advertised_mss();
+        let now = filled_hole || self.recv.quick > 0 || self.recv.owes_full_segments(offered);
         let owed = if now { AckOwed::Now } else { AckOwed::Delayed };
         self.recv.owed = self.recv.owed.max(owed);
     }

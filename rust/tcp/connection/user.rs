@@ -233,7 +233,7 @@ impl<P: Platform> Connection<P> {
         let opened = available >= current.saturating_mul(2) && available > current;
         // A user who reads everything and does not answer is a sink: its sender waits for the ACK.
         let drained = self.recv.unread == 0 && !self.interactive;
-        let full = self.recv.owes_full_segments(mss);
+        let full = self.recv.owes_full_segments(self.advertised_mss());
         if opened || (self.recv.owed == AckOwed::Delayed && (full || drained)) {
             self.recv.owed = AckOwed::Now;
         }

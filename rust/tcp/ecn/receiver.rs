@@ -132,19 +132,19 @@ impl Receiver {
         self.owed = self.owed.max(headers);
     }
 
-    /// An acceptable packet of `segments` segments with `len` bytes of payload arrived.
+    /// A segment of so many packets with `len` bytes of payload arrived and is acceptable.
     /// `waits`: something has to be acknowledged anyway.
     pub(super) fn on_packet(
         &mut self,
         codepoint: Codepoint,
-        segments: u32,
+        packets: u32,
         len: u32,
         waits: bool,
     ) -> Arrival {
         let marked = codepoint == Codepoint::Ce;
         if marked {
-            self.packets = self.packets.wrapping_add(segments);
-            self.marks = self.marks.saturating_add(segments);
+            self.packets = self.packets.wrapping_add(packets);
+            self.marks = self.marks.saturating_add(packets);
         }
         if len > 0 {
             if let Some(counter) = self.bytes.counter(codepoint) {

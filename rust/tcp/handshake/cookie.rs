@@ -132,8 +132,7 @@ pub(crate) fn accept<P: Platform, K: Keyed>(
             },
             ..Header::default()
         },
-        payload_len: 0,
-        codepoint: Default::default(),
+        ..Segment::default()
     };
     let mut entry = SynRcvd::new(cx, config, &syn, SynParams { iss, ..params });
     // When the SYN-ACK was sent is not known any more: no RTT from it.
@@ -193,8 +192,7 @@ mod tests {
                 },
                 ..Header::default()
             },
-            payload_len: 0,
-            codepoint: Default::default(),
+            ..Segment::default()
         }
     }
 
@@ -215,8 +213,7 @@ mod tests {
                 },
                 ..Header::default()
             },
-            payload_len: 0,
-            codepoint: Default::default(),
+            ..Segment::default()
         }
     }
 

@@ -68,10 +68,10 @@ impl<P: Platform> Recv<P> {
 
     /// A segment of `len` bytes echoes the timestamp `ecr` (RFC 7323, section 4), which we sent `ago`.
     /// The first that does so, if the sender had a full segment to send: others may have waited for
-    /// their user. While ours does not read, the sender may have waited for the window. `mss`: what
-    /// we offered; the longest that was seen may be many segments, joined by receive offload.
-    pub(crate) fn measure_echo(&mut self, len: u32, ecr: u32, ago: Duration, mss: u32) {
-        let full = self.peer_mss.min(mss);
+    /// their user. While ours does not read, the sender may have waited for the window. `offered`:
+    /// the MSS that the peer was told.
+    pub(crate) fn measure_echo(&mut self, len: u32, ecr: u32, ago: Duration, offered: u32) {
+        let full = self.peer_mss(offered);
         if ecr == core::mem::replace(&mut self.tuning.last_ecr, ecr) || len < full {
             return;
         }

@@ -280,11 +280,22 @@ pub(crate) struct Segment {
     pub(crate) header: Header,
     /// Bytes of payload. May exceed the MSS: receive offload joins segments.
     pub(crate) payload_len: u32,
-    /// The ECN field of its IP header.
+    /// The ECN field of its IP header: of each of its packets, since receive offload joins only
+    /// what agrees in it.
     pub(crate) codepoint: Codepoint,
+    /// How many packets receive offload joined, as it says; 0 and 1: none. [`Self::packets`] tells
+    /// what to believe of that.
+    pub(crate) joined: u16,
 }
 
 impl Segment {
+    /// How many packets it was on the wire, at least 1. Each of several had payload, whatever a
+    /// device claims.
+    #[inline]
+    pub(crate) fn packets(&self) -> u32 {
+        u32::from(self.joined).min(self.payload_len).max(1)
+    }
+
     /// SEG.LEN: payload plus one each for SYN and FIN.
     #[inline]
     pub(crate) fn len(&self) -> u32 {

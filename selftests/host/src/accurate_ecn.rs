@@ -370,6 +370,32 @@ fn rfc9768_3_2_3_1_reports() {
     );
 }
 
+/// RFC 9768, 3.2.1: r.cep counts packets: as many as receive offload joined, however long our own
+/// segments are. A claim of more of them than there are bytes is not believed.
+#[test]
+fn rfc9768_3_2_1_packets_that_were_joined() {
+    for (mss, len, joined, packets) in [
+        (1_000, 1_800, 3, 3),
+        (536, 1_460, 1, 1),
+        (1_000, 2_000, 0, 1),
+        (1_000, 5, u16::MAX, 5),
+        (1_000, 0, 7, 1),
+    ] {
+        for slowly in [false, true] {
+            let mut raw = with_option(Peer { mss, ..PEER });
+            raw.slowly = slowly;
+            raw.codepoint = Codepoint::Ce;
+            raw.joined = joined;
+            raw.feed(ACK.with_ace(5), 1, 1, len);
+            let account = raw.conn.ecn_account();
+            assert_eq!(account.received_ce, packets, "{len} bytes in {joined}");
+            assert_eq!(account.received.ce, len);
+            let outs = raw.write(1);
+            assert_eq!(u32::from(outs[0].flags.ace()), (5 + packets) & 7);
+        }
+    }
+}
+
 /// RFC 9768, 3.2.2.5.2: one ACK for ten segments; the option tells that nothing was marked
 /// (tcp_accecn_delivered_falseoverflow_detect, tcp_accecn_delivered_2ndlargeack).
 #[test]
@@ -489,7 +515,7 @@ fn segment(flags: Flags, seq: u32, len: u32, option: Option<AccEcn>) -> Segment 
             },
         },
         payload_len: len,
-        codepoint: Codepoint::NotEct,
+        ..Segment::default()
     }
 }
 

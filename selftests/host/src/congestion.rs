@@ -227,6 +227,7 @@ fn rfc9768_3_2_receiver() {
         [out(ACK.with_ace(6), 1, 2_001, 0)]
     );
     // Receive offload joined three segments.
+    raw.joined = 3;
     raw.feed(ACK.with_ace(5), 2_001, 1, 3_000);
     assert_eq!(raw.headers[0].flags.ace(), 1, "6 + 3 modulo 8");
     raw.codepoint = Codepoint::Ect0;

@@ -117,7 +117,7 @@ fn rfc7323_2_3_advertised_windows_exhaustively() {
                     overhead: load - 1,
                     ..Buf::new(vec![0])
                 };
-                let _ = recv.store(recv.nxt, buf, &mut Default::default());
+                let _ = recv.store(recv.nxt, buf, 1, &mut Default::default());
                 let old = recv.adv;
                 let field = u32::from(recv.advertise(mss));
                 let read = recv.nxt.add(field << wscale);
@@ -155,6 +155,7 @@ fn rfc2018_4_reassembly_exhaustively() {
             let (stored, back) = recv.store(
                 zero.add(u32::from(a)),
                 Buf::new(bytes),
+                1,
                 &mut Default::default(),
             );
             let before = have;

@@ -8,13 +8,14 @@ use crate::replay::{replay, replay_records};
 use crate::tcp::{
     connection::{Connection, Crowd, IcmpError, Origin},
     context::Cx,
+    ecn::Policy,
     log::{Kind, Kinds, LossBy, Reason, Record, Recorder, Why, BYTES},
     mib::Mib,
     pacing::Pacer,
     platform::Memory,
     state::ConnState,
     time::Duration,
-    wire::Flags,
+    wire::{Codepoint, Flags},
 };
 
 const SACK: Peer = Peer {
@@ -346,6 +347,24 @@ fn a_log_that_ended_is_replayed_to_its_end() {
             Err(story) => panic!("{len} records: {story}"),
         }
     }
+}
+
+/// Accurate ECN counts the packets that receive offload joined: the log has their number.
+#[test]
+fn joined_packets_are_replayed() {
+    let mut raw = Raw::closed(SACK, Default::default());
+    raw.net.ecn = Policy::ASK_ACCURATE;
+    let now = raw.now;
+    raw.with(|conn, cx| conn.start_log(cx, HostLog::new(Kinds::INPUTS, 4096, now), Origin::New));
+    raw.open();
+    let options = raw.syn_options();
+    raw.feed_with(Flags::SYN.with(ACK).with_ace(0b010), 0, 1, 0, options);
+    raw.codepoint = Codepoint::Ce;
+    raw.joined = 3;
+    raw.feed(ACK.with_ace(5), 1, 1, 1_500);
+    assert_eq!(raw.headers[0].flags.ace(), 0, "5 + 3 modulo 8");
+    let report = replay_records(&records(&mut raw)).unwrap();
+    assert_eq!((report.segments, report.sent), (2, 3));
 }
 
 /// What no simulation does: urgent data, ICMP, TCP_QUICKACK, records, ABORT.

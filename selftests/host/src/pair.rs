@@ -628,6 +628,7 @@ impl Pair {
             header,
             payload_len: wire.1.len() as u32,
             codepoint: wire.2,
+            joined: 1,
         };
         let end = &mut self.ends[i];
         let cx = Cx {

@@ -90,6 +90,8 @@ pub(crate) struct Raw {
     pub(crate) overhead: u32,
     /// The ECN field of what the peer sends.
     pub(crate) codepoint: Codepoint,
+    /// How many packets were joined to what the peer sends.
+    pub(crate) joined: u16,
     /// The ECN fields of the last answers.
     pub(crate) codepoints: Vec<Codepoint>,
     /// The urgent pointer of what the peer sends.
@@ -119,6 +121,7 @@ impl Raw {
             cuts: Vec::new(),
             overhead: 256,
             codepoint: Codepoint::NotEct,
+            joined: 1,
             codepoints: Vec::new(),
             urg: 0,
             slowly: false,
@@ -268,6 +271,7 @@ impl Raw {
             header,
             payload_len: len,
             codepoint: self.codepoint,
+            joined: self.joined,
         }
     }
 

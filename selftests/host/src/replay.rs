@@ -263,13 +263,14 @@ impl Player<'_> {
     /// The segment of a record, and its payload.
     fn segment(&mut self, record: &Record) -> Result<(Segment, Option<Blank>), String> {
         let sack = self.sack(record)?;
-        let [.., payload_len, truesize, bits, ecn, more, _] = record.words;
+        let [.., payload_len, truesize, bits, ecn, more, joined] = record.words;
         let mut header = header_of(&record.words, [ecn, more], &sack, record.more);
         header.options.fast_open = self.cookie(record)?;
         let seg = Segment {
             header,
             payload_len,
             codepoint: codepoint_of(bits & 3),
+            joined: joined as u16,
         };
         let buf = (bits & 0x100 != 0).then(|| Blank {
             len: payload_len,

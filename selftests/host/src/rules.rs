@@ -439,6 +439,48 @@ fn rfc9293_3_9_1_2_push() {
     );
 }
 
+/// RFC 9293, SHLD-19: every second full-sized segment is acknowledged. How long that is tell the
+/// packets that receive offload joined, and the MSS that we offered; our own segments tell nothing.
+#[test]
+fn rfc9293_3_8_6_3_full_sized_is_what_the_peer_sends() {
+    let now = |raw: &mut Raw, packets: u16, len: u32| {
+        raw.joined = packets;
+        let seq = raw.their_next();
+        raw.feed(ACK, seq, 1, u32::from(packets) * len).len()
+    };
+    // tcpi_rcv_mss
+    let seen = |raw: &mut Raw| {
+        let mut seen = 0;
+        raw.with(|conn, cx| seen = conn.info(cx).rcv_mss);
+        seen
+    };
+    // The first ones are acknowledged anyway.
+    let begun = |mss, len| {
+        let mut raw = Raw::established_with(Peer { mss, ..WIDE });
+        for _ in 0..15 {
+            assert_eq!(now(&mut raw, 1, len), 1);
+        }
+        raw
+    };
+    // Segments of 600 bytes, one at a time or joined; ours have 1460.
+    let mut raw = begun(1_460, 600);
+    assert_eq!(now(&mut raw, 3, 600), 1);
+    for _ in 0..3 {
+        assert_eq!(now(&mut raw, 2, 600), 1, "two joined");
+        assert_eq!([now(&mut raw, 1, 600), now(&mut raw, 1, 600)], [0, 1]);
+    }
+    assert_eq!(seen(&mut raw), 600);
+    // Segments of 1460 bytes; ours have 536.
+    let mut raw = begun(536, 1_460);
+    for _ in 0..3 {
+        assert_eq!([now(&mut raw, 1, 1_460), now(&mut raw, 1, 1_460)], [0, 1]);
+    }
+    // Joined, and nobody says how many: no segment is longer than we offered.
+    assert_eq!(now(&mut raw, 1, 7_300), 1);
+    assert_eq!([now(&mut raw, 1, 1_460), now(&mut raw, 1, 1_460)], [0, 1]);
+    assert_eq!(seen(&mut raw), 1_460);
+}
+
 /// RFC 9293, MUST-58 and MUST-59: what came before the next poll is answered by one ACK.
 #[test]
 fn rfc9293_3_10_7_4_acks_are_joined() {
