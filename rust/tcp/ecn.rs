@@ -734,8 +734,22 @@ impl Ecn {
                 self.tampered |= told.mangled;
                 told.bytes
             }
+            Kind::Accurate => {
+                self.sender.pass_over();
+                0
+            }
             _ => 0,
         }
+    }
+
+    /// So many packets without data, or with data that was sent before, go out with ECT.
+    pub(crate) fn on_aside(&mut self, packets: u32) {
+        self.sender.on_aside(packets);
+    }
+
+    /// An ACK was looked at, after which SND.UNA and SND.NXT are these.
+    pub(crate) fn end_round(&mut self, una: SeqNum, nxt: SeqNum) {
+        self.sender.end_round(una, nxt);
     }
 
     /// Whether the window has to shrink for a mark that was reported with an ACK up to `una`. Once

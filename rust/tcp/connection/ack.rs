@@ -307,7 +307,9 @@ impl<P: Platform> Connection<P> {
             },
             mss,
         };
-        self.ecn.on_ack(prior.flags, prior.fresh, &feedback)
+        let marked = self.ecn.on_ack(prior.flags, prior.fresh, &feedback);
+        self.ecn.end_round(self.send.una, self.send.nxt);
+        marked
     }
 
     /// Lets the window and the pace follow what an ACK told, after everything else has.

@@ -256,6 +256,7 @@ impl<P: Platform> Connection<P> {
     /// would look like a duplicate to us (RFC 9768, 3.2.2.5.1).
     fn control_codepoint(&mut self) -> Codepoint {
         if self.sack_ok && self.ecn.is_accurate() {
+            self.ecn.on_aside(1);
             self.ecn.mark(Outbound::Control).1
         } else {
             Codepoint::NotEct
@@ -682,6 +683,7 @@ impl<P: Platform> Connection<P> {
         cx.mib.add(Mib::OutSegs, u64::from(more));
         if again {
             cx.mib.add(Mib::RetransSegs, u64::from(more));
+            self.ecn.on_aside(more.saturating_add(1));
         }
         if again && seq == self.send.una {
             // What is waited for now is the answer to this one (RFC 6298, 5.3 in spirit; Linux

@@ -3,7 +3,10 @@
 //! The data sender's half of accurate ECN (RFC 9768, 3.2): what the peer reports.
 
 use super::{receiver::Bytes, FIRST_COUNT};
-use crate::tcp::wire::accecn::{AccEcn, FIELD_MASK};
+use crate::tcp::{
+    seq::SeqNum,
+    wire::accecn::{AccEcn, FIELD_MASK},
+};
 
 /// What was seen of the peer's options. The numbers are those of TCP_INFO.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -64,8 +67,14 @@ pub(super) struct Sender {
     pub(super) bytes: Bytes,
     /// What was seen of options.
     pub(super) seen: Seen,
-    /// The last report had an option: both kinds of counters are of one moment.
+    /// The last report had an option, and none was passed over since: both kinds of counters are of
+    /// one moment.
     in_step: bool,
+    /// Packets with ECT that no acknowledgment is about (without data, or sent again): those of this
+    /// round trip and of the one before.
+    aside: [u8; 2],
+    /// SND.NXT when this round trip began.
+    round: Option<SeqNum>,
     /// Marked packets that were counted since an option last told of marked bytes.
     unexplained: u32,
     /// Segments that an ACK is for, a moving average in [`PART`]s; 0: none came yet.
@@ -79,6 +88,8 @@ impl Default for Sender {
             bytes: Bytes::FIRST,
             seen: Seen::No,
             in_step: false,
+            aside: [0; 2],
+            round: None,
             unexplained: 0,
             stretch: 0,
         }
@@ -125,6 +136,38 @@ impl Sender {
         ce
     }
 
+    /// So many packets go out with ECT that no acknowledgment is about: the peer counts their marks
+    /// all the same (RFC 9768, 3.2.1).
+    pub(super) fn on_aside(&mut self, packets: u32) {
+        let [now, _] = &mut self.aside;
+        *now = now.saturating_add(u8::try_from(packets).unwrap_or(u8::MAX));
+    }
+
+    /// An ACK was looked at, after which the numbers are these. Once something is acknowledged that
+    /// was sent after a moment, what was sent before that moment has arrived or never will, and the
+    /// counters of that ACK are of later.
+    pub(super) fn end_round(&mut self, una: SeqNum, nxt: SeqNum) {
+        if self.round.is_none_or(|round| una.after(round)) {
+            let [now, _] = self.aside;
+            self.aside = [0, now];
+            self.round = Some(nxt);
+        }
+    }
+
+    /// A report came and is not looked at.
+    pub(super) fn pass_over(&mut self) {
+        self.in_step = false;
+    }
+
+    /// How many of our packets the peer may have counted between the last report and this one, at
+    /// most: those that it acknowledges, and those on which acknowledgments say nothing.
+    fn countable(&self, acknowledged: u32) -> u32 {
+        let [now, before] = self.aside;
+        acknowledged
+            .saturating_add(u32::from(now))
+            .saturating_add(u32::from(before))
+    }
+
     /// An ACK that no later one overtook (RFC 9768, 3.2.2.2 and 3.2.3.1).
     pub(super) fn on_ack(&mut self, feedback: &Feedback) -> Told {
         let was_in_step = self.in_step;
@@ -154,7 +197,7 @@ impl Sender {
             mangled: was_in_step
                 && marked_bytes.is_some_and(|bytes| bytes > 0)
                 && least == 0
-                && feedback.most < 8,
+                && self.countable(feedback.most) < 8,
         }
     }
 

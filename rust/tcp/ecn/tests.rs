@@ -694,6 +694,47 @@ fn rfc9768_3_2_3_2_5_a_contradiction() {
     assert_eq!(ecn.mark(Outbound::Fresh).1, Codepoint::Ect0);
 }
 
+/// RFC 9768, 3.2.3.2.5: it has to be certain how far the ACE field went. It is not after a report that
+/// was not looked at: seven of our ACKs were marked, and then data.
+#[test]
+fn rfc9768_3_2_3_2_5_a_report_passed_over() {
+    let mut ecn = with_option(Sending::Always);
+    report_with(&mut ecn, 5, 1000, counters(1001, 0, 1));
+    report_with(&mut ecn, 5 + 7 - 8, 0, counters(1001, 0, 1));
+    report_with(&mut ecn, 5 + 8 - 8, 1000, counters(1001, 1000, 1));
+    assert_eq!(ecn.mark(Outbound::Fresh).1, Codepoint::Ect0);
+    assert_eq!(ecn.account().failed, 0);
+    assert_eq!(ecn.account().delivered_ce, 8);
+    // From here on it is certain again.
+    report_with(&mut ecn, 5, 1000, counters(1001, 2000, 1));
+    assert_eq!(ecn.mark(Outbound::Fresh).1, Codepoint::NotEct);
+}
+
+/// RFC 9768, 3.2.3.2.5: nor is it if there was no such report, because it was lost. What was sent
+/// before data that was acknowledged a round trip ago is counted in what is known.
+#[test]
+fn rfc9768_3_2_3_2_5_marks_that_nobody_told() {
+    for (aside, rounds, certain) in [
+        (6, 0, true),
+        (7, 0, false),
+        (300, 0, false),
+        (7, 1, false),
+        (7, 2, true),
+    ] {
+        let mut ecn = with_option(Sending::Always);
+        ecn.on_aside(aside);
+        for round in 0..rounds {
+            let una = SeqNum::new(1 + 1000 * round);
+            ecn.end_round(una, una.add(999));
+            // Part of a round ends none.
+            ecn.end_round(una.add(999), una.add(2000));
+        }
+        report_with(&mut ecn, 5, 1000, counters(1001, 1000, 1));
+        let trusted = ecn.mark(Outbound::Fresh).1 == Codepoint::Ect0;
+        assert_eq!(trusted, !certain, "{aside} packets, {rounds} rounds ago");
+    }
+}
+
 /// RFC 3168, 6.1.4 and 6.1.5; RFC 8311, 4.3: what takes part in ECN besides new data.
 #[test]
 fn rfc8311_4_3_what_takes_part() {

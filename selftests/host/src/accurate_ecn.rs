@@ -396,6 +396,35 @@ fn rfc9768_3_2_1_packets_that_were_joined() {
     }
 }
 
+/// RFC 9768, 3.2.3.2.5: marked bytes without a marked packet are an invention of the path, unless the
+/// field may have wrapped: by ACKs of ours that were marked. Without timestamps the reports of these
+/// are not looked at; with them they may be lost.
+#[test]
+fn rfc9768_3_2_3_2_5_marked_acks_are_no_contradiction() {
+    for peer in [PEER, STAMPED] {
+        for acks in [0, 8] {
+            let mut raw = with_option(peer);
+            raw.write(900);
+            ack_with(&mut raw, 5, 901, ecn(1, 0, 901));
+            for n in 0..acks {
+                if let Some(ts) = &mut raw.peer.ts {
+                    *ts += 1;
+                }
+                let mut options = raw.options();
+                options.acc_ecn = ecn(1, 0, 901);
+                raw.feed_with(ACK.with_ace(5), 1 + n * 1_000, 901, 1_000, options);
+                assert_eq!(raw.codepoints, [Codepoint::Ect0]);
+            }
+            raw.write(900);
+            // Seven of our ACKs, and the data.
+            ack_with(&mut raw, 5, 1_801, ecn(1, 900, 901));
+            raw.write(1);
+            let honest = raw.codepoints[0] == Codepoint::Ect0;
+            assert_eq!(honest, acks > 0, "{acks} ACKs, {:?}", peer.ts);
+        }
+    }
+}
+
 /// RFC 9768, 3.2.2.5.2: one ACK for ten segments; the option tells that nothing was marked
 /// (tcp_accecn_delivered_falseoverflow_detect, tcp_accecn_delivered_2ndlargeack).
 #[test]
