@@ -149,6 +149,8 @@ codes! {
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.
         Merge = 97,
+        /// The end of a buffer was dropped: its true size.
+        Trim = 98,
         /// Output: a segment to send.
         OutSegment = 112,
         /// Output: nothing to send, and where the connection stands.

@@ -71,7 +71,7 @@ pub(crate) trait TxBuffer: Buffer + Sized {
 pub(crate) trait RxBuffer: Buffer + Sized {
     /// Drops the first `n` bytes of payload.
     fn trim_front(&mut self, n: u32);
-    /// Drops the last `n` bytes of payload.
+    /// Drops the last `n` bytes of payload. What is left may take less memory.
     fn trim_back(&mut self, n: u32);
     /// Appends the payload of `next` if that is cheap; gives it back otherwise.
     fn try_merge(&mut self, next: Self) -> Result<(), Self>;

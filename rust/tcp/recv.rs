@@ -93,6 +93,12 @@ pub(crate) struct Recv<P: Platform> {
     tuning: Autotune,
 }
 
+/// Drops the last `n` bytes of a buffer; the log is told what is left of its true size.
+fn trim_back<P: Platform>(buf: &mut P::RxBuf, n: u32, log: &mut P::Log) {
+    buf.trim_back(n);
+    log.note(Kinds::INPUTS, Kind::Trim, 0, 0, &[buf.truesize()]);
+}
+
 impl<P: Platform> Recv<P> {
     /// A half that knows nothing yet.
     pub(crate) fn new() -> Self {
@@ -252,7 +258,7 @@ impl<P: Platform> Recv<P> {
             // again what is here already, unless the reader is behind (RFC 9293, 3.10.7.4 leaves
             // it to us whether to trim; so does Linux).
             if self.unread > 0 {
-                buf.trim_back(beyond);
+                trim_back::<P>(&mut buf, beyond, log);
                 range.end = self.adv;
             }
         }
@@ -272,7 +278,7 @@ impl<P: Platform> Recv<P> {
         if self.memory == Memory::Gone {
             return (Stored::NoRoom, Some(buf));
         }
-        let (stored, back) = self.store_ofo(range, buf);
+        let (stored, back) = self.store_ofo(range, buf, log);
         if stored == Stored::OutOfOrder {
             self.note_part(again);
         }

@@ -3,7 +3,7 @@
 //! Data out of order: the tree that holds it, and the SACK blocks that tell the sender of it
 //! (RFC 2018, RFC 2883). Buffers in the tree never overlap.
 
-use super::{Recv, Stored};
+use super::{trim_back, Recv, Stored};
 use crate::tcp::{
     platform::{Buffer, Platform, RxBuffer, SegList, SegTree},
     seq::{SeqNum, SeqRange},
@@ -198,6 +198,7 @@ impl<P: Platform> Recv<P> {
         &mut self,
         range: SeqRange,
         mut buf: P::RxBuf,
+        log: &mut P::Log,
     ) -> (Stored, Option<P::RxBuf>) {
         let mut range = range;
         let whole = range;
@@ -230,7 +231,7 @@ impl<P: Platform> Recv<P> {
                 break;
             }
             if end.after(range.end) {
-                buf.trim_back(range.end.distance_from(seq));
+                trim_back::<P>(&mut buf, range.end.distance_from(seq), log);
                 range.end = seq;
                 break;
             }

@@ -367,6 +367,33 @@ fn joined_packets_are_replayed() {
     assert_eq!((report.segments, report.sent), (2, 3));
 }
 
+/// A buffer whose end is cut off may take less memory, or as much as before: the log says how much.
+#[test]
+fn buffers_that_were_cut_are_replayed() {
+    let mut raw = Raw::closed(SACK, Default::default());
+    let now = raw.now;
+    raw.with(|conn, cx| conn.start_log(cx, HostLog::new(Kinds::INPUTS, 4096, now), Origin::New));
+    raw.open();
+    let options = raw.syn_options();
+    raw.feed_with(Flags::SYN.with(ACK), 0, 1, 0, options);
+    // Of a thousand bytes the first few are new.
+    for (next, new, size) in [(1_001, 100, 256 + 100), (5_001, 700, 256 + 1_000)] {
+        raw.feed(ACK, next, 1, 1_000);
+        let before = raw.conn.memory().1;
+        raw.feed(ACK, next - new, 1, 1_000);
+        assert_eq!(raw.conn.memory().1 - before, size);
+    }
+    raw.feed(ACK, 1, 1, 1_000);
+    // Beyond the window, while there is something to read.
+    let edge = raw.conn.numbers().4.distance_from(raw.zeros().1);
+    for left in [100, 700] {
+        raw.feed(ACK, edge - left, 1, 1_000);
+    }
+    let log = records(&mut raw);
+    assert_eq!(of(&log, Kind::Trim).len(), 4);
+    replay_records(&log).unwrap();
+}
+
 /// What no simulation does: urgent data, ICMP, TCP_QUICKACK, records, ABORT.
 #[test]
 fn rare_calls_are_replayed() {

@@ -89,7 +89,11 @@ impl RxBuffer for Buf {
     }
     fn trim_back(&mut self, n: u32) {
         self.bytes.truncate(self.bytes.len() - n as usize);
-        self.overhead += n;
+        // What little is left moves to where the headers were, and the rest is freed, as
+        // skb_condense() does.
+        if self.bytes.len() > 192 {
+            self.overhead += n;
+        }
     }
     fn try_merge(&mut self, mut next: Self) -> Result<(), Self> {
         if self.bytes.len() + next.bytes.len() > 3000 {

@@ -111,7 +111,9 @@ impl RxBuffer for Blank {
         self.len -= n;
     }
     fn trim_back(&mut self, n: u32) {
+        let [truesize, ..] = answer(Kind::Trim);
         self.len -= n;
+        self.truesize = truesize;
     }
     fn try_merge(&mut self, next: Self) -> Result<(), Self> {
         self.merge(next)
@@ -218,7 +220,9 @@ struct Player<'a> {
 
 /// Whether a record is a buffer's answer.
 fn is_answer(record: &Record) -> bool {
-    record.kind == Kind::Split as u8 || record.kind == Kind::Merge as u8
+    [Kind::Split, Kind::Merge, Kind::Trim]
+        .iter()
+        .any(|kind| record.kind == *kind as u8)
 }
 
 /// Whether a record is an event: of no interest here.
