@@ -28,9 +28,11 @@ bad=0
 for target in $targets; do
 	mkdir -p "$CARGO_TARGET_DIR/corpus/$target" "findings/$target"
 	echo "rusttcp: fuzzing $target for $seconds s"
+	dict=()
+	[ -e "$target.dict" ] && dict=(-dict="$target.dict")
 	# New inputs go to the first folder, which is not committed.
 	if ! "$CARGO_TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -max_len=4096 -timeout=20 \
-		-print_final_stats=1 -verbosity=0 -artifact_prefix="findings/$target/" \
+		"${dict[@]}" -print_final_stats=1 -verbosity=0 -artifact_prefix="findings/$target/" \
 		"$CARGO_TARGET_DIR/corpus/$target" "corpus/$target" >"$CARGO_TARGET_DIR/$target.log" 2>&1; then
 		grep -E 'panicked|ERROR|Test unit written' -A 3 "$CARGO_TARGET_DIR/$target.log" | head -n 30
 		echo "not ok - fuzz $target"

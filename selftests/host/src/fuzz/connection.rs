@@ -10,7 +10,7 @@ use crate::tcp::{
     config::SocketConfig,
     congestion::Algorithm,
     connection::IcmpError,
-    ecn::OptionPolicy,
+    ecn::{Account, OptionPolicy},
     seq::{SeqNum, SeqRange},
     state::ConnState,
     time::Duration,
@@ -55,6 +55,52 @@ fn flags(bytes: &mut Bytes<'_>) -> Option<Flags> {
     })
 }
 
+/// An AccECN option whose counters are any, or (mostly) what they were and a little more.
+fn acc_ecn(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<AccEcn> {
+    let bits = bytes.u8()?;
+    let before = raw.conn.ecn_account().delivered;
+    // What they began with (RFC 9768, 3.2.1).
+    let one = |count: u32| count.wrapping_add(1);
+    let (order, base) = match bits & 1 {
+        0 => (
+            Order::Ect0First,
+            [one(before.ect0), before.ce, one(before.ect1)],
+        ),
+        _ => (
+            Order::Ect1First,
+            [one(before.ect1), before.ce, one(before.ect0)],
+        ),
+    };
+    let mut fields = [0; 3];
+    for (field, base) in fields.iter_mut().zip(base) {
+        *field = if bits & 0x18 != 0 {
+            base.wrapping_add(u32::from(bytes.u8()?) * 10)
+        } else {
+            u32::from(bytes.u16()?) << (bits >> 4 & 8)
+        };
+    }
+    Some(AccEcn::new(order, fields, bits >> 1 & 3))
+}
+
+/// An ACE field that is any, or (mostly) the peer's count or a little more.
+fn ace(bytes: &mut Bytes<'_>, raw: &Raw, flags: Flags) -> Option<Flags> {
+    if !raw.conn.is_accurate() || flags.contains(SYN) {
+        return Some(flags);
+    }
+    let bits = bytes.u8()?;
+    let count = if bits & 0xc0 == 0 {
+        bits
+    } else {
+        plain_ace(raw).wrapping_add([0, 0, 1, 2][usize::from(bits & 3)])
+    };
+    Some(flags.without(Flags::ACE).with_ace(count))
+}
+
+/// The ACE field of a peer that has nothing new to tell (RFC 9768, 3.2.1).
+fn plain_ace(raw: &Raw) -> u8 {
+    (raw.conn.ecn_account().delivered_ce.wrapping_add(5) & 7) as u8
+}
+
 fn options(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<Options> {
     let what = bytes.u8()?;
     let mut options = raw.options();
@@ -86,12 +132,7 @@ fn options(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<Options> {
         _ => {}
     }
     if what & 128 != 0 {
-        let bits = bytes.u8()?;
-        let order = [Order::Ect0First, Order::Ect1First][usize::from(bits & 1)];
-        // Small numbers, so that most of them move forwards.
-        let mut field = || Some(u32::from(bytes.u16()?) << (bits >> 4 & 8));
-        let fields = [field()?, field()?, field()?];
-        options.acc_ecn = Some(AccEcn::new(order, fields, bits >> 1 & 3));
+        options.acc_ecn = Some(acc_ecn(bytes, raw)?);
     }
     if what & 32 != 0 {
         options.mss = Some(bytes.u16()?);
@@ -140,25 +181,39 @@ fn check(raw: &Raw, outs: &[Out], edge: &mut Option<SeqNum>) {
     assert!(raw.conn.cwnd() >= 1, "no window");
 }
 
+/// What became of a script.
+#[derive(Default)]
+struct Story {
+    /// Everything that was sent.
+    sent: Vec<Out>,
+    /// What is known of ECN at the end.
+    ecn: Option<Account>,
+}
+
 /// Runs the script that the bytes are.
 pub fn connection(data: &[u8]) {
+    told(data);
+}
+
+/// The same, and tells what is known of ECN at the end, if a connection got so far.
+pub(crate) fn told(data: &[u8]) -> Option<Account> {
     let fast = run(data, false);
-    let slow = run(data, true);
+    let slow = run(data, true).sent;
     // Header prediction is an optimisation.
-    if fast != slow {
-        let at = fast.iter().zip(&slow).position(|(a, b)| a != b);
+    if fast.sent != slow {
+        let at = fast.sent.iter().zip(&slow).position(|(a, b)| a != b);
         panic!("header prediction changes something: {at:?}");
     }
+    fast.ecn
 }
 
-/// Runs the script and gives everything that was sent.
-fn run(data: &[u8], slowly: bool) -> Vec<Out> {
-    let mut sent = Vec::new();
-    let _ = script(&mut Bytes(data), slowly, &mut sent);
-    sent
+fn run(data: &[u8], slowly: bool) -> Story {
+    let mut story = Story::default();
+    let _ = script(&mut Bytes(data), slowly, &mut story);
+    story
 }
 
-fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()> {
+fn script(bytes: &mut Bytes<'_>, slowly: bool, story: &mut Story) -> Option<()> {
     let setup = bytes.u8()?;
     let peer = Peer {
         wnd: bytes.u16()?,
@@ -204,6 +259,7 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
         let outs = match bytes.below(16)? {
             0..=6 => {
                 let flags = flags(bytes)?;
+                let flags = ace(bytes, &raw, flags)?;
                 let (seq, ack) = (near(bytes, &raw)?, near(bytes, &raw)?);
                 // Mostly in order, or hardly anything would get in.
                 let seq = if bytes.below(2)? == 0 {
@@ -212,10 +268,15 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
                     seq
                 };
                 let options = options(bytes, &raw)?;
+                raw.joined = 1;
                 let len = match bytes.below(4)? {
                     0 | 1 => 0,
                     2 => u32::from(bytes.u8()?),
-                    _ => u32::from(bytes.u16()? & 0x1fff),
+                    _ => {
+                        let len = bytes.u16()?;
+                        raw.joined = len >> 13;
+                        u32::from(len & 0x1fff)
+                    }
                 };
                 raw.peer.wnd = match bytes.below(4)? {
                     0 => 0,
@@ -231,7 +292,10 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
                 // An honest ACK of everything, so that scripts get somewhere.
                 let ack = raw.conn.numbers().1.distance_from(raw.zeros().0);
                 let seq = raw.their_next();
-                raw.feed(ACK, seq, ack, 0)
+                let accurate = raw.conn.is_accurate();
+                let ace = if accurate { plain_ace(&raw) } else { 0 };
+                raw.joined = 1;
+                raw.feed(ACK.with_ace(ace), seq, ack, 0)
             }
             8 => {
                 let len = u32::from(bytes.u16()?);
@@ -317,7 +381,8 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, sent: &mut Vec<Out>) -> Option<()
             }
         };
         check(&raw, &outs, &mut edge);
-        sent.extend(outs);
+        story.sent.extend(outs);
+        story.ecn = Some(raw.conn.ecn_account());
     }
     Some(())
 }

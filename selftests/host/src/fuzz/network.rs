@@ -6,8 +6,12 @@
 use super::Bytes;
 use crate::pair::{without_acc_ecn, Block, Link, Pair};
 use crate::tcp::{
-    connection::Events, ecn::OptionPolicy, ecn::Policy, pacing::Pacer, state::ConnState,
-    time::Duration, wire::Codepoint,
+    connection::Events,
+    ecn::{Account, OptionPolicy, Policy},
+    pacing::Pacer,
+    state::ConnState,
+    time::Duration,
+    wire::Codepoint,
 };
 use crate::with_conn;
 use crate::{platform::make_memory_scarce, tcp::context::Cx};
@@ -24,6 +28,8 @@ struct Script {
     shut: [bool; 2],
     /// Something was forged, or a side gave up: delivery is not promised any more.
     spoilt: bool,
+    /// What each end knew of ECN last.
+    ecn: [Option<Account>; 2],
 }
 
 impl Script {
@@ -48,11 +54,12 @@ impl Script {
     }
 
     fn check(&mut self) {
-        for end in &mut self.pair.ends {
+        for (end, ecn) in self.pair.ends.iter_mut().zip(&mut self.ecn) {
             if end.events.has(Events::ERROR) {
                 self.spoilt = true;
             }
             if let Block::Conn(conn) = &end.block {
+                *ecn = Some(conn.ecn_account());
                 assert!(conn.is_consistent(), "the scoreboard's sums are wrong");
                 let (send, recv) = conn.memory();
                 assert!(send < 6 << 20 && recv < 8 << 20, "memory: {send} {recv}");
@@ -227,12 +234,18 @@ impl Script {
 
 /// Runs the script that the bytes are.
 pub fn pair(data: &[u8]) {
-    make_memory_scarce(0);
-    let _ = run(&mut Bytes(data));
-    make_memory_scarce(0);
+    told(data);
 }
 
-fn run(bytes: &mut Bytes<'_>) -> Option<()> {
+/// The same, and tells what each end knew of ECN last, if it got so far.
+pub(crate) fn told(data: &[u8]) -> [Option<Account>; 2] {
+    make_memory_scarce(0);
+    let told = run(&mut Bytes(data));
+    make_memory_scarce(0);
+    told.unwrap_or_default()
+}
+
+fn run(bytes: &mut Bytes<'_>) -> Option<[Option<Account>; 2]> {
     let seed = u64::from(bytes.u16()?);
     let mut pair = Pair::new(seed, Link::default());
     for end in &mut pair.ends {
@@ -283,8 +296,9 @@ fn run(bytes: &mut Bytes<'_>) -> Option<()> {
         received: [0; 2],
         shut: [false; 2],
         spoilt: false,
+        ecn: [None; 2],
     };
     let _ = script.script(bytes);
     script.heal();
-    Some(())
+    Some(script.ecn)
 }
