@@ -113,10 +113,12 @@ packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL
 	@. scripts/env.sh; export LINUX_SRC; selftests/packetdrill/run.py --out build/packetdrill.json; status=$$?; \
 		selftests/packetdrill/run.py --table build/packetdrill.json && exit $$status
 
-differ: all ## scripts from seeds on both stacks, segment by segment (COUNT=300 FIRST=1 FAMILIES="inet inet6")
-	@tools/vm --virtual-time --timeout 1800 -- env FAMILIES="$(or $(FAMILIES),inet inet6)" bash -c \
-		"selftests/wire/differ.sh --count $(or $(COUNT),300) --first $(or $(FIRST),1) >build/differ.log 2>&1" \
-		</dev/null >/dev/null 2>&1; status=$$?; grep -v '^#   ' build/differ.log; exit $$status
+differ: all ## scripts from seeds on both stacks (COUNT=300 FIRST=1 FAMILIES="inet inet6"): Documentation/differences.rst
+	@rm -f build/differ.json; tools/vm --virtual-time --timeout 1800 -- \
+		env FAMILIES="$(or $(FAMILIES),inet inet6)" bash -c "selftests/wire/differ.sh --out ../../build/differ.json \
+		--count $(or $(COUNT),300) --first $(or $(FIRST),1) >build/differ.log 2>&1" \
+		</dev/null >/dev/null 2>&1; status=$$?; grep -v '^#   ' build/differ.log; \
+		selftests/wire/differ.py --table build/differ.json && exit $$status
 
 walkthrough: all ## Documentation/walkthrough.rst: a connection as ss and a capture show it
 	@tools/vm -- env RUSTTCP_FAMILY=rusttcp unshare -n bash -c \

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """The same scripted exchange with the kernel's TCP and with ours, segment by segment.
 
-    differ.py [--first SEED] [--count N] [--verbose]
+    differ.py [--first SEED] [--count N] [--verbose] [--out FILE]
+    differ.py --table FILE    writes Documentation/differences.rst from what --out wrote
+
+RUSTTCP_FAMILY is inet or inet6; --out adds that family's result to what is in FILE.
 
 Each script is made from a seed: how the connection opens, what a peer sends (data in order, out of
 order, old, overlapping, beyond the window; ACKs of the past and of the future; FIN, RST, SYN, URG and
@@ -16,13 +19,18 @@ The clock should be virtual (tools/vm --virtual-time), since each step waits out
 """
 import argparse
 import errno
+import json
+import os
 import random
 import socket
 import struct
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
 import peer
+from report import write_page
 from peer import ACK, FIN, PSH, RST, SYN, URG, AF, HOST, PEER
 
 STACKS = ("inet6", "rusttcp6") if peer.V6 else ("inet", "rusttcp")
@@ -462,14 +470,53 @@ def reason_for(label, kernel, ours):
     return None
 
 
+def add(path, result):
+    """Adds a family's result to those in a file."""
+    results = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            results = json.load(file)
+    results[peer.FAMILY] = result
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1, sort_keys=True)
+
+
+def columns(head, rows):
+    """A table with a row of names above; the first column is text, the others are numbers."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [head] + rows:
+        lines += [f"   {'*' if n == 0 else ' '} - {cell}" for n, cell in enumerate(row)]
+    return "\n".join(lines)
+
+
+def table(path):
+    """The page, from the results of one run over each family."""
+    with open(path, encoding="utf-8") as file:
+        results = json.load(file)
+    families = [(name, results[key]) for key, name in (("inet", "IPv4"), ("inet6", "IPv6")) if key in results]
+    ours = [result for _, result in families]
+    rows = [["scripts"] + [str(r["count"]) for r in ours],
+            ["alike"] + [str(r["same"]) for r in ours]]
+    rows += [[reason] + [str(r["reasons"].get(reason, 0)) for r in ours] for reason, _ in REASONS]
+    rows += [["without a reason"] + [str(len(r["faults"])) for r in ours]]
+    spans = {f"{r['first']} to {r['first'] + r['count'] - 1}" for r in ours}
+    write_page(os.path.dirname(os.path.abspath(__file__)), "differences.rst", {
+        "seeds": " and ".join(sorted(spans)),
+        "result": columns(["What came of a script"] + [name for name, _ in families], rows)})
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--out")
+    parser.add_argument("--table")
     args = parser.parse_args()
+    if args.table:
+        return table(args.table)
     wire = peer.Wire()
-    same = faults = 0
+    same, faults = 0, []
     reasons = {}
     print("KTAP version 1")
     for seed in range(args.first, args.first + args.count):
@@ -486,7 +533,7 @@ def main():
             if not args.verbose:
                 continue
         elif at is not None:
-            faults += 1
+            faults.append(seed)
         print(f"# seed {seed}: {script['open']}{' (' + reason + ')' if reason else ''}")
         for n, label in enumerate(labels[:None if at is None else at + 1]):
             if n == at:
@@ -496,10 +543,13 @@ def main():
         sys.stdout.flush()
     for reason, times in sorted(reasons.items()):
         print(f"# {times} times: {reason}")
-    print(f"{'not ' if faults else ''}ok 1 - {args.count} scripts: {same} alike, "
-          f"{sum(reasons.values())} with a reason, {faults} without\n1..1")
-    sys.exit(faults > 0)
+    if args.out:
+        add(args.out, {"first": args.first, "count": args.count, "same": same, "reasons": reasons,
+                       "faults": faults})
+    print(f"{'not ' if faults else ''}ok 1 - {peer.FAMILY}: {args.count} scripts: {same} alike, "
+          f"{sum(reasons.values())} with a reason, {len(faults)} without\n1..1")
+    return bool(faults)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
