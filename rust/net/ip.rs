@@ -182,6 +182,14 @@ impl<P: Protocol> Locked<'_, P> {
         unsafe { bindings::sk_dst_no_cookie(self.sk().as_ptr()) }
     }
 
+    /// Whether the socket keeps a route, be it an old one.
+    pub(crate) fn has_route(&self) -> bool {
+        // SAFETY: A valid socket. A word that may be cleared at any time, and is only looked at.
+        unsafe {
+            !core::ptr::read_volatile(&raw const (*self.sk().as_ptr()).sk_dst_cache).is_null()
+        }
+    }
+
     /// What the socket's route takes; looks one up if there is none (any more).
     pub(crate) fn path(&mut self) -> Option<Path> {
         let v6 = !self.sk().remote().is_v4();

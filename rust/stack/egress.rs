@@ -56,7 +56,8 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     if sk.peek().phase == Phase::Listening {
         return;
     }
-    if !sk.peek().conn.is_quiet() {
+    // Who has not sent yet keeps a route all the same: IP_MTU and others ask for it.
+    if !(sk.peek().conn.is_quiet() && sk.has_route()) {
         look_at_path(sk, state);
     }
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
