@@ -5,7 +5,7 @@
 . selftests/lib/net.sh
 cycles=200
 # Each takes seconds on the debug kernel; fewer where only part of the suite runs there.
-[ "$RUSTTCP_DEBUG" = 1 ] && cycles=20 && [ -n "${RUSTTCP_PART:-}" ] && cycles=2
+[ "$RUSTTCP_DEBUG" = 1 ] && cycles=20 && [ -n "${RUSTTCP_PART:-}" ] && cycles=4
 
 grep -q '^RUSTTCP ' /proc/slabinfo && [ -e /proc/net/rusttcp ] && grep -q '^RUSTTCP ' /proc/net/protocols
 ktap $? "the module is in slabinfo, /proc/net and /proc/net/protocols"
