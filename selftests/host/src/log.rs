@@ -349,16 +349,22 @@ fn a_log_that_ended_is_replayed_to_its_end() {
     }
 }
 
+/// Opens a connection that logs its inputs from the beginning on; `answer` is what the peer's SYN-ACK has.
+fn opened(mut raw: Raw, answer: Flags) -> Raw {
+    let now = raw.now;
+    raw.with(|conn, cx| conn.start_log(cx, HostLog::new(Kinds::INPUTS, 4096, now), Origin::New));
+    raw.open();
+    let options = raw.syn_options();
+    raw.feed_with(answer, 0, 1, 0, options);
+    raw
+}
+
 /// Accurate ECN counts the packets that receive offload joined: the log has their number.
 #[test]
 fn joined_packets_are_replayed() {
     let mut raw = Raw::closed(SACK, Default::default());
     raw.net.ecn = Policy::ASK_ACCURATE;
-    let now = raw.now;
-    raw.with(|conn, cx| conn.start_log(cx, HostLog::new(Kinds::INPUTS, 4096, now), Origin::New));
-    raw.open();
-    let options = raw.syn_options();
-    raw.feed_with(Flags::SYN.with(ACK).with_ace(0b010), 0, 1, 0, options);
+    let mut raw = opened(raw, Flags::SYN.with(ACK).with_ace(0b010));
     raw.codepoint = Codepoint::Ce;
     raw.joined = 3;
     raw.feed(ACK.with_ace(5), 1, 1, 1_500);
@@ -370,12 +376,7 @@ fn joined_packets_are_replayed() {
 /// A buffer whose end is cut off may take less memory, or as much as before: the log says how much.
 #[test]
 fn buffers_that_were_cut_are_replayed() {
-    let mut raw = Raw::closed(SACK, Default::default());
-    let now = raw.now;
-    raw.with(|conn, cx| conn.start_log(cx, HostLog::new(Kinds::INPUTS, 4096, now), Origin::New));
-    raw.open();
-    let options = raw.syn_options();
-    raw.feed_with(Flags::SYN.with(ACK), 0, 1, 0, options);
+    let mut raw = opened(Raw::closed(SACK, Default::default()), Flags::SYN.with(ACK));
     // Of a thousand bytes the first few are new.
     for (next, new, size) in [(1_001, 100, 256 + 100), (5_001, 700, 256 + 1_000)] {
         raw.feed(ACK, next, 1, 1_000);
@@ -397,12 +398,7 @@ fn buffers_that_were_cut_are_replayed() {
 /// What no simulation does: urgent data, ICMP, TCP_QUICKACK, records, ABORT.
 #[test]
 fn rare_calls_are_replayed() {
-    let mut raw = Raw::closed(SACK, Default::default());
-    let now = raw.now;
-    raw.with(|conn, cx| conn.start_log(cx, HostLog::new(Kinds::INPUTS, 4096, now), Origin::New));
-    raw.open();
-    let options = raw.syn_options();
-    raw.feed_with(Flags::SYN.with(ACK), 0, 1, 0, options);
+    let mut raw = opened(Raw::closed(SACK, Default::default()), Flags::SYN.with(ACK));
     raw.with(|conn, _| conn.mark_end());
     raw.write(3_000);
     raw.with(|conn, _| {
