@@ -117,6 +117,7 @@ impl Net {
         TcpSysctls {
             congestion,
             syn_retries: v4.sysctl_tcp_syn_retries,
+            syn_linear_timeouts: v4.sysctl_tcp_syn_linear_timeouts,
             synack_retries: v4.sysctl_tcp_synack_retries,
             retries2: v4.sysctl_tcp_retries2,
             orphan_retries: v4.sysctl_tcp_orphan_retries,
@@ -178,6 +179,7 @@ pub(crate) struct TcpSysctls {
     /// `tcp_congestion_control`, padded with zeros.
     pub(crate) congestion: [u8; CONGESTION_NAME],
     pub(crate) syn_retries: u8,
+    pub(crate) syn_linear_timeouts: u8,
     pub(crate) synack_retries: u8,
     pub(crate) retries2: u8,
     pub(crate) orphan_retries: u8,

@@ -249,6 +249,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
     let s = sysctls(net);
     NetConfig {
         syn_retries: s.syn_retries,
+        syn_linear_timeouts: s.syn_linear_timeouts,
         synack_retries: s.synack_retries,
         retries2: s.retries2,
         orphan_retries: s.orphan_retries,

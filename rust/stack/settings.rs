@@ -152,6 +152,11 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     ),
     switch!(c"tcp_sack", sack),
     switch!(c"tcp_slow_start_after_idle", slow_start_after_idle),
+    knob!(
+        c"tcp_syn_linear_timeouts",
+        syn_linear_timeouts,
+        Shape::Number(0, 127)
+    ),
     knob!(c"tcp_syn_retries", syn_retries, Shape::Number(1, 127)),
     knob!(c"tcp_synack_retries", synack_retries, BYTE),
     knob!(c"tcp_syncookies", syncookies, BYTE),
@@ -167,7 +172,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 41;
+pub(crate) const COUNT: usize = 42;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

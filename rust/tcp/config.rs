@@ -14,6 +14,8 @@ use super::{
 pub(crate) struct NetConfig {
     /// Retransmissions of a SYN.
     pub(crate) syn_retries: u8,
+    /// How many of a SYN's time-outs are not doubled.
+    pub(crate) syn_linear_timeouts: u8,
     /// Retransmissions of a SYN-ACK.
     pub(crate) synack_retries: u8,
     /// Retransmissions of data before a connection is given up.
@@ -132,12 +134,14 @@ crate::tcp::log::fields!(NetConfig {
     fastopen,
     min_tso_segs,
     ecn_option,
+    syn_linear_timeouts,
 });
 
 impl Default for NetConfig {
     fn default() -> Self {
         Self {
             syn_retries: 6,
+            syn_linear_timeouts: 4,
             synack_retries: 5,
             retries2: 15,
             orphan_retries: 8,

@@ -14,7 +14,7 @@ pub(crate) struct RttEstimator {
 }
 
 /// RFC 6298, 2.1, before any sample: one second.
-const INITIAL_RTO: Duration = Duration::from_secs(1);
+pub(crate) const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 impl RttEstimator {
     /// Takes a sample (RFC 6298, 2.2 and 2.3). The caller keeps Karn's rule.

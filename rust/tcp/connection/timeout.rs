@@ -9,8 +9,10 @@ use crate::tcp::{
     mib::Mib,
     platform::Platform,
     recv::AckOwed,
+    rtt::INITIAL_RTO,
     send::Recovery,
     state::ConnState,
+    time::Duration,
     timers::Timer,
 };
 
@@ -51,25 +53,50 @@ impl<P: Platform> Connection<P> {
 
     /// How many retries without an answer are too many.
     fn too_many_retries(&self, cx: &Cx<'_, P>) -> bool {
-        if self.config.user_timeout != crate::tcp::time::Duration::ZERO
+        if self.config.user_timeout != Duration::ZERO
             && cx.now.since(self.retries_since) >= self.config.user_timeout
         {
             return true;
         }
         let most = match self.state {
             ConnState::SynReceived if self.fast_open => cx.net.synack_retries,
-            ConnState::SynSent | ConnState::SynReceived => {
-                if self.config.syn_retries != 0 {
-                    self.config.syn_retries
-                } else {
-                    cx.net.syn_retries
-                }
-            }
+            ConnState::SynSent => return self.syn_waited_enough(cx),
+            ConnState::SynReceived => self.syn_retries(cx),
             // Once in any case, as in Linux: one loss is no sign that nobody is there.
             _ if self.orphan => self.orphan_retries(cx).max(1),
             _ => cx.net.retries2,
         };
         self.retries >= most
+    }
+
+    /// Retransmissions of a SYN, each after twice the time.
+    fn syn_retries(&self, cx: &Cx<'_, P>) -> u8 {
+        match self.config.syn_retries {
+            0 => cx.net.syn_retries,
+            own => own,
+        }
+    }
+
+    /// Whether a SYN was sent as often as it may be, those in even time besides, or for as long as
+    /// that would have taken with each time-out doubled (as in Linux).
+    fn syn_waited_enough(&self, cx: &Cx<'_, P>) -> bool {
+        let retries = self.syn_retries(cx);
+        let most = retries.saturating_add(cx.net.syn_linear_timeouts);
+        // From the first time-out on.
+        let patience = (1..=retries).fold(Duration::ZERO, |sum, n| {
+            sum.add(INITIAL_RTO.shl(u32::from(n)).min(cx.net.rto_max))
+        });
+        self.retries >= most || cx.now.since(self.retries_since) >= patience
+    }
+
+    /// Whether the time-out that is about to begin is as long as the last one. RFC 6298, 5.5, would
+    /// have it doubled (MUST); a SYN is small, and nobody ever sent many (tcp_syn_linear_timeouts).
+    fn stays_linear(&self, cx: &Cx<'_, P>) -> bool {
+        if self.state == ConnState::SynSent {
+            self.retries <= cx.net.syn_linear_timeouts
+        } else {
+            self.config.thin_linear && self.is_thin()
+        }
     }
 
     /// RFC 6298, 5.4 to 5.7.
@@ -121,7 +148,7 @@ impl<P: Platform> Connection<P> {
             self.timers.stop(Timer::Reorder);
             self.timers.stop(Timer::LossProbe);
         }
-        if !(self.config.thin_linear && self.is_thin()) {
+        if !self.stays_linear(cx) {
             self.rtt.back_off();
         }
         self.rearm_retransmit(cx);
@@ -200,7 +227,7 @@ impl<P: Platform> Connection<P> {
         }
         // RFC 5482: a user timeout counts in place of the number of probes.
         let patience = self.config.user_timeout;
-        let dead = if patience == crate::tcp::time::Duration::ZERO {
+        let dead = if patience == Duration::ZERO {
             self.retries >= most
         } else {
             self.retries > 0 && silent >= patience

@@ -362,9 +362,9 @@ fn rfc7413_7_1_black_holes() {
         raw
     }
     let mut raw = sent(Peer::default(), 100);
-    raw.pass(Duration::from_millis(3_100));
+    raw.pass(Duration::from_millis(2_100));
     assert!(!news(&mut raw).black_hole, "two time-outs");
-    raw.pass(Duration::from_millis(4_100));
+    raw.pass(Duration::from_millis(1_100));
     assert!(news(&mut raw).black_hole, "three");
     let mut raw = open(Peer::default());
     raw.write(100);

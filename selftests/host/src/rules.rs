@@ -327,6 +327,7 @@ fn rfc9293_3_8_3_the_user_sets_r2() {
     assert_eq!(raw.error(), Some(CloseReason::TimedOut));
     assert!(raw.now.since(start) <= ms(3_500));
     let mut raw = Raw::syn_sent(Peer::default());
+    raw.net.syn_linear_timeouts = 0;
     raw.with(|conn, cx| {
         let config = SocketConfig {
             syn_retries: 2,
@@ -340,23 +341,32 @@ fn rfc9293_3_8_3_the_user_sets_r2() {
 }
 
 /// RFC 9293, SHLD-11 and MUST-22: without the user's say, 100 seconds for data; for a SYN as many
-/// retransmissions as net.ipv4.tcp_syn_retries says, with a doubled time-out each.
+/// retransmissions as net.ipv4.tcp_syn_retries says, with a doubled time-out each, after those in even
+/// time that tcp_syn_linear_timeouts asks for (ip-sysctl.rst has the times of the default), but in no
+/// more than the time of the doubled ones alone.
 #[test]
 fn rfc9293_3_8_3_r2_by_default() {
     let mut raw = Raw::established();
     raw.write(100);
     raw.pass(Duration::from_secs(100));
     assert_eq!(raw.state(), Established);
-    let mut raw = Raw::syn_sent(Peer::default());
-    let start = raw.now;
-    let mut at = Vec::new();
-    while let Some(due) = raw.conn.poll_timeout() {
-        if !raw.pass(due.since(raw.now)).is_empty() {
+    let times = |linear: u8, retries: u8| {
+        let mut raw = Raw::syn_sent(Peer::default());
+        raw.net.syn_linear_timeouts = linear;
+        raw.net.syn_retries = retries;
+        let start = raw.now;
+        let mut at = Vec::new();
+        while let Some(due) = raw.conn.poll_timeout() {
+            raw.pass(due.since(raw.now));
             at.push(raw.now.since(start).as_millis_ceil() / 1_000);
         }
-    }
-    assert_eq!(at, [1, 3, 7, 15, 31, 63]);
-    assert_eq!(raw.now.since(start), Duration::from_secs(127));
+        assert_eq!(raw.error(), Some(CloseReason::TimedOut));
+        at
+    };
+    assert_eq!(times(0, 6), [1, 3, 7, 15, 31, 63, 127]);
+    assert_eq!(times(4, 6), [1, 2, 3, 4, 5, 7, 11, 19, 35, 67, 131]);
+    assert_eq!(times(4, 1), [1, 2, 3]);
+    assert_eq!(times(1, 8), [1, 2, 4, 8, 16, 32, 64, 128, 248, 368]);
 }
 
 /// RFC 9293, MUST-25 and MUST-28: no keepalives unless asked for, and then after two hours.
