@@ -122,11 +122,12 @@ fn send_loop(
                 Err(take_reason(sk))
             };
         }
-        if sk.peek().conn.send_space() == 0 {
+        if is_full(sk) {
             sk.data().conn.mark_push();
             egress::flush(sk);
-            if sk.peek().conn.send_space() == 0 {
+            if is_full(sk) {
                 sk.sk().want_room();
+                sk.data().conn.want_room();
                 let ready = |sk: &mut crate::stack::sock::LockedTcp<'_>| {
                     look(sk) != Verdict::Go || {
                         sk.sk().want_room();
@@ -143,11 +144,17 @@ fn send_loop(
         }
         let left = u32::try_from(len.wrapping_sub(*sent)).unwrap_or(u32::MAX);
         match append(sk, msg, left)? {
-            0 => wait_for_memory(sk, &mut timeout)?,
-            n => *sent = sent.wrapping_add(n as usize),
+            None => wait_for_memory(sk, &mut timeout)?,
+            Some(n) => *sent = sent.wrapping_add(n as usize),
         }
     }
     Ok(())
+}
+
+/// Whether nothing more may be queued. SO_SNDBUF bounds when a buffer begins: one that has begun is
+/// filled, as in Linux.
+fn is_full(sk: &mut SockGuard<'_, RustTcp>) -> bool {
+    sk.peek().conn.send_space() == 0 && sk.data().conn.tail_room().is_none()
 }
 
 /// What a writer may do.
@@ -175,9 +182,13 @@ fn take_reason(sk: &crate::stack::sock::LockedTcp<'_>) -> Error {
     sk.sk().take_error().err().unwrap_or(EPIPE)
 }
 
-/// Copies up to `most` bytes to the end of the send queue; tells how many. None: there is no
-/// memory now.
-fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> Result<u32> {
+/// Copies up to `most` bytes to the end of the send queue; tells how many, which may be none. `None`:
+/// there is no memory now.
+fn append(
+    sk: &mut SockGuard<'_, RustTcp>,
+    msg: &mut Message<'_>,
+    most: u32,
+) -> Result<Option<u32>> {
     let mut full = false;
     {
         let (wire, data) = sk.parts();
@@ -190,31 +201,42 @@ fn append(sk: &mut SockGuard<'_, RustTcp>, msg: &mut Message<'_>, most: u32) -> 
                     if n >= room && n < most {
                         egress::flush(sk);
                     }
-                    return Ok(n);
+                    return Ok((n > 0).then_some(n));
                 }
                 Appended::Full => full = true,
             }
         }
     }
     if full {
+        // It takes no more fragments: what follows begins another one, if SO_SNDBUF lets it.
+        sk.data().conn.mark_push();
+        sk.data().conn.mark_end();
         egress::flush(sk);
+        return Ok(Some(0));
     }
-    let most = sk.peek().conn.size_goal().min(most);
-    if !sk.may_send(most) {
+    let goal = sk.peek().conn.size_goal();
+    let take = goal.min(most);
+    if !sk.may_send(take) {
         // SO_SNDBUF may be smaller now.
         sync_buffers(sk);
-        return Ok(0);
+        return Ok(None);
     }
     let (wire, data) = sk.parts();
     let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
-    let n = match append_to(&wire, msg, &mut buf, most)? {
+    let n = match append_to(&wire, msg, &mut buf, take)? {
         Appended::Bytes(n) => n,
         Appended::Full => return Err(ENOMEM),
     };
     buf.cb_mut().len = n;
     data.conn.queue(buf);
-    egress::charge(sk);
-    Ok(n)
+    if n >= goal && n < most && data.conn.unsent() == n {
+        // It goes while the rest is copied, and so does the window's part of a longer one, which
+        // then takes more.
+        egress::flush(sk);
+    } else {
+        egress::charge(sk);
+    }
+    Ok(Some(n))
 }
 
 /// Sleeps until memory that others hold may have come back, or what is sent was acknowledged.

@@ -313,6 +313,8 @@ pub(crate) struct Connection<P: Platform> {
     probe: Probe,
     /// MSG_MORE: hold a partial segment back.
     more: bool,
+    /// The user had more to write than there was room for.
+    wants_room: bool,
     /// Send a partial segment in spite of Nagle (a timer or an uncork said so).
     flush: bool,
     /// The user closed: nobody will read.
@@ -399,6 +401,7 @@ impl<P: Platform> Connection<P> {
             rst_pending: None,
             probe: Probe::None,
             more: false,
+            wants_room: false,
             flush: false,
             orphan: false,
             crowd: Crowd::default(),

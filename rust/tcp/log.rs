@@ -145,6 +145,8 @@ codes! {
         Cookie = 101,
         /// Input: when the AccECN option is sent.
         InEcn = 102,
+        /// Input: the user has more to write than there is room for.
+        InWant = 103,
         /// A buffer was split, or could not be: true sizes of both parts.
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.

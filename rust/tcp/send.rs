@@ -47,6 +47,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) nxt: SeqNum,
     /// One beyond the last byte queued.
     pub(crate) write_seq: SeqNum,
+    /// One beyond the last byte that PSH was asked for.
+    pub(crate) pushed: SeqNum,
     /// ISS.
     pub(crate) iss: SeqNum,
     /// SND.WND.
@@ -119,6 +121,7 @@ impl<P: Platform> Send<P> {
             una: SeqNum::default(),
             nxt: SeqNum::default(),
             write_seq: SeqNum::default(),
+            pushed: SeqNum::default(),
             iss: SeqNum::default(),
             wnd: 0,
             wl1: SeqNum::default(),
@@ -159,6 +162,7 @@ impl<P: Platform> Send<P> {
         self.una = iss;
         self.nxt = iss.add(1);
         self.write_seq = self.nxt;
+        self.pushed = self.nxt;
         self.high_sacked = self.nxt;
         self.rtx_hint = self.nxt;
         self.small_end = iss;

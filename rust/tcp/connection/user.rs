@@ -122,6 +122,7 @@ impl<P: Platform> Connection<P> {
             size = buf.truesize();
         }
         self.input(Kind::InAppend, &[bytes, truesize, size]);
+        self.push_half();
     }
 
     /// Queues a buffer.
@@ -135,6 +136,26 @@ impl<P: Platform> Connection<P> {
         meta.flags = SegFlags::default();
         self.send.write_seq = meta.end;
         self.send.unsent.push_back(buf);
+        self.push_half();
+    }
+
+    /// In a long write PSH is in what fills a buffer once more than half of the largest window was
+    /// queued since the last: the reader shall not wait for the rest of what the window takes
+    /// (RFC 9293, 3.9.1.2, leaves that to the sender).
+    fn push_half(&mut self) {
+        let since = self.send.write_seq.distance_from(self.send.pushed);
+        if since <= self.send.wnd_max / 2 {
+            return;
+        }
+        let goal = self.size_goal();
+        if self
+            .send
+            .unsent
+            .back_mut()
+            .is_some_and(|last| last.len() >= goal)
+        {
+            self.push_last();
+        }
     }
 
     /// What is held back goes now, whatever held it back: TCP_NODELAY is set, TCP_CORK cleared.
@@ -145,6 +166,12 @@ impl<P: Platform> Connection<P> {
 
     fn let_go(&mut self) {
         self.flush |= self.unsent() > 0;
+    }
+
+    /// The user had more to write than there was room for, until there is room again.
+    pub(crate) fn want_room(&mut self) {
+        self.input(Kind::InWant, &[]);
+        self.wants_room = true;
     }
 
     /// MSG_MORE, or the end of it.
@@ -162,6 +189,7 @@ impl<P: Platform> Connection<P> {
     pub(super) fn push_last(&mut self) {
         if let Some(buf) = self.send.unsent.back_mut() {
             buf.meta_mut().flags.set(SegFlags::PSH);
+            self.send.pushed = self.send.write_seq;
         }
     }
 
@@ -445,7 +473,7 @@ impl<P: Platform> Connection<P> {
 
     /// What the route takes: segment size, and bytes in one super-segment (0: no offload).
     pub(crate) fn set_path(&mut self, mss_route: u16, gso_max: u32) {
-        let gso_max = gso_max.min(65_000);
+        let gso_max = gso_max.min(MOST_IN_ONE);
         if self.logs(Kinds::INPUTS) && (self.mss_route, self.gso_max) != (mss_route, gso_max) {
             self.input(Kind::InPath, &[u32::from(mss_route), gso_max]);
         }
@@ -529,6 +557,9 @@ impl<P: Platform> Connection<P> {
         self.adopt(algorithm);
     }
 }
+
+/// Most payload of a packet, with the longest headers of IPv4 and TCP.
+const MOST_IN_ONE: u32 = 65_535 - 60 - 60;
 
 /// The smallest route MSS that ICMP may talk us into: 552 less headers, as Linux' min_pmtu.
 const MIN_ROUTE_MSS: u16 = 512;

@@ -453,13 +453,16 @@ fn rfc9293_3_7_4_a_tail_counts_for_nagle() {
 }
 
 /// What tcp_tcp_info_tcp-info-sndbuf-limited is about: a full send buffer is what limits the sender
-/// only if the congestion window would let more go (RFC 4898's SndLimTimeSnd).
+/// only if the congestion window would let more go, and the user has more (RFC 4898's SndLimTimeSnd).
 #[test]
 fn a_full_buffer_limits_only_below_the_congestion_window() {
-    for (segments, limited) in [(5, 30), (10, 0)] {
+    for (segments, waits, limited) in [(5, true, 30), (10, true, 0), (5, false, 0)] {
         let mut raw = Raw::established_near(SACK);
         raw.with(|conn, _| conn.set_buffers(segments * 1_256, 131_072, (true, true)));
         raw.write(1_000 * segments as usize);
+        if waits {
+            raw.with(|conn, _| conn.want_room());
+        }
         raw.now = raw.now.add(ms(30));
         let cx = crate::tcp::context::Cx {
             now: raw.now,
@@ -469,4 +472,23 @@ fn a_full_buffer_limits_only_below_the_congestion_window() {
         let info = raw.conn.info(&cx);
         assert_eq!((info.sndbuf_limited, info.busy), (ms(limited), ms(30)));
     }
+}
+
+/// tcp_timestamping_partial: in a write of more than half of the largest window PSH is at the end of
+/// each such part (RFC 9293, 3.9.1.2), not in each segment.
+#[test]
+fn rfc9293_3_9_1_2_half_of_the_window_is_pushed() {
+    let flags = |wnd: u16, len: usize| {
+        let mut raw = Raw::established_with(Peer { wnd, ..SACK });
+        let outs = raw.write(len);
+        outs.iter()
+            .map(|o| o.flags == PSH_ACK)
+            .collect::<Vec<bool>>()
+    };
+    assert_eq!(flags(2_000, 2_500), [false, true]);
+    assert_eq!(
+        flags(6_000, 6_500),
+        [false, false, false, true, false, false]
+    );
+    assert_eq!(flags(6_000, 3_000), [false, false, true], "the end");
 }
