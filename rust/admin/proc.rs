@@ -259,7 +259,8 @@ impl Listing for Stat {
         let Some(state) = NetState::of(net) else {
             return false;
         };
-        seq_print!(out, "RustTcp:");
+        // The group that they are in there, so that nstat shows them by the same names.
+        seq_print!(out, "TcpExt:");
         for (at, name) in Mib::NAMES.iter().enumerate() {
             if index == 0 {
                 seq_print!(out, " {}", name);

@@ -216,6 +216,10 @@ fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
         return;
     };
     let seq = SeqNum::new(report.seq);
+    if !locked.peek().conn.concerns(seq) {
+        with_cx(locked, |_, cx| cx.count(Mib::OutOfWindowIcmps));
+        return;
+    }
     let error = match report.kind {
         IcmpKind::TooBig(mtu) => {
             // The route remembers it too, if it is about a segment that is out (and the user does

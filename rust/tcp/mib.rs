@@ -63,6 +63,12 @@ mib! {
     PAWSEstab,
     /// Duplicate or out-of-window segments.
     OutOfWindow,
+    /// Of these, segments or data beyond the window.
+    BeyondWindow,
+    /// Data dropped because the window was shut.
+    TCPZeroWindowDrop,
+    /// ICMP errors about what is not under way.
+    OutOfWindowIcmps,
     /// Challenge ACKs sent (RFC 5961).
     TCPChallengeACK,
     /// In-order data by the fast path.

@@ -37,12 +37,15 @@ def versions(name):
 
 def run(stack, mode, name):
     command = ["unshare", "-n"]
+    env = dict(os.environ)
     if stack == "rusttcp":
         command += [os.environ["RUSTTCP_TOP"] + "/tools/rusttcp-run"]
+        # nstat tells of the TCP that the script is about.
+        env["PROC_NET_NETSTAT"] = "/proc/net/rusttcp_stat"
     command += ["packetdrill"] + MODES[mode].split() + [name]
     start = time.time()
     try:
-        done = subprocess.run(command, cwd=FOLDER, stdin=subprocess.DEVNULL,
+        done = subprocess.run(command, cwd=FOLDER, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
         status, said = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:

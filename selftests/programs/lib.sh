@@ -57,8 +57,8 @@ same() {
 
 # opens NAMESPACE NAME: a counter of the module's.
 opens() {
-	awk -v name="$2" '$1 == "RustTcp:" && !n++ { split($0, keys); next }
-		$1 == "RustTcp:" { for (i in keys) if (keys[i] == name) print $i }' \
+	awk -v name="$2" '$1 == "TcpExt:" && !n++ { split($0, keys); next }
+		$1 == "TcpExt:" { for (i in keys) if (keys[i] == name) print $i }' \
 		"$(ns_file "$1" rusttcp_stat)" 2>/dev/null
 }
 

@@ -490,10 +490,10 @@ impl<P: Platform> Connection<P> {
     /// An ICMP error came for a segment with sequence number `seq` (RFC 5927, section 4).
     pub(crate) fn handle_icmp(&mut self, seq: crate::tcp::seq::SeqNum, error: super::IcmpError) {
         self.input(Kind::InIcmp, &[seq.raw(), error as u32]);
-        let fast = self.is_fast_open();
-        if !(self.is_out(seq) || (fast && seq == self.send.iss)) {
+        if !self.concerns(seq) {
             return;
         }
+        let fast = self.is_fast_open();
         let reason = match error {
             super::IcmpError::Host => CloseReason::HostUnreachable,
             super::IcmpError::Net => CloseReason::NetUnreachable,
@@ -511,6 +511,11 @@ impl<P: Platform> Connection<P> {
         } else {
             self.soft_error = Some(reason);
         }
+    }
+
+    /// Whether an ICMP error about `seq` may be about this connection.
+    pub(crate) fn concerns(&self, seq: crate::tcp::seq::SeqNum) -> bool {
+        self.is_out(seq) || (self.is_fast_open() && seq == self.send.iss)
     }
 
     /// Whether `seq` is out and not acknowledged: an ICMP error about anything else is a forgery
