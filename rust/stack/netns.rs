@@ -266,6 +266,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         rmem: s.rmem,
         wmem: s.wmem,
         moderate_rcvbuf: s.moderate_rcvbuf,
+        shrink_window: s.shrink_window,
         abort_on_overflow: s.abort_on_overflow,
         rfc1337: s.rfc1337,
         slow_start_after_idle: s.slow_start_after_idle,

@@ -151,6 +151,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
         Shape::Number(1, i32::MAX as u64)
     ),
     switch!(c"tcp_sack", sack),
+    switch!(c"tcp_shrink_window", shrink_window, Shape::Number(0, 1)),
     switch!(c"tcp_slow_start_after_idle", slow_start_after_idle),
     knob!(
         c"tcp_syn_linear_timeouts",
@@ -172,7 +173,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 42;
+pub(crate) const COUNT: usize = 43;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

@@ -50,6 +50,8 @@ pub(crate) struct NetConfig {
     pub(crate) wmem: [u32; 3],
     /// Grow the receive buffer with the rate at which it is read.
     pub(crate) moderate_rcvbuf: bool,
+    /// A window that was offered may be taken back.
+    pub(crate) shrink_window: bool,
     /// Reset a peer whose connection does not fit the accept queue.
     pub(crate) abort_on_overflow: bool,
     /// Ignore RST in TIME-WAIT.
@@ -135,6 +137,7 @@ crate::tcp::log::fields!(NetConfig {
     min_tso_segs,
     ecn_option,
     syn_linear_timeouts,
+    shrink_window,
 });
 
 impl Default for NetConfig {
@@ -158,6 +161,7 @@ impl Default for NetConfig {
             rmem: [4096, 131_072, 6_291_456],
             wmem: [4096, 16_384, 4_194_304],
             moderate_rcvbuf: true,
+            shrink_window: false,
             abort_on_overflow: false,
             rfc1337: false,
             slow_start_after_idle: true,

@@ -38,19 +38,50 @@ pub(crate) enum Stored {
     OutOfOrder,
     /// Everything in it was there already.
     Duplicate,
-    /// There was no room, or it lies outside the window.
+    /// There was no room.
     NoRoom,
+    /// It is next in order, and the window is shut.
+    Shut,
+    /// It lies outside the window.
+    Beyond,
 }
 
 /// ACKs sent at once at the start of a connection, so that the peer's window opens quickly.
 pub(crate) const QUICK_ACKS: u8 = 16;
 
+/// What is taken to be a full-sized segment at least (RFC 9293, 3.7.1: what every host takes).
+const SMALLEST: u32 = 536;
+
+/// What a buffer was like when it came.
+#[derive(Clone, Copy)]
+struct Piece {
+    len: u32,
+    segment: u32,
+    truesize: u32,
+}
+
+impl Piece {
+    fn of(buf: &impl RxBuffer, packets: u32) -> Self {
+        Self {
+            len: buf.len(),
+            // A share of each, rounded up: the last one may be shorter.
+            segment: segments(buf.len(), packets),
+            truesize: buf.truesize(),
+        }
+    }
+}
+
 /// The receiving half of a connection.
 pub(crate) struct Recv<P: Platform> {
     /// RCV.NXT.
     pub(crate) nxt: SeqNum,
-    /// The right edge of the window as advertised: RCV.NXT + RCV.WND. Never moves left.
+    /// The right edge of the window as advertised last: RCV.NXT + RCV.WND. Moves left only if memory
+    /// that was promised is not there after all, or if the namespace lets it (`shrinks`).
     pub(crate) adv: SeqNum,
+    /// The farthest right edge ever advertised: what lies before it was allowed for (RFC 7323, 2.4).
+    pub(crate) far: SeqNum,
+    /// The window may be taken back as memory gets less (tcp_shrink_window).
+    pub(crate) shrinks: bool,
     /// RCV.NXT as last acknowledged (Last.ACK.sent).
     pub(crate) last_ack_sent: SeqNum,
     /// IRS.
@@ -105,6 +136,8 @@ impl<P: Platform> Recv<P> {
         Self {
             nxt: SeqNum::default(),
             adv: SeqNum::default(),
+            far: SeqNum::default(),
+            shrinks: false,
             last_ack_sent: SeqNum::default(),
             irs: SeqNum::default(),
             wscale: 0,
@@ -122,8 +155,8 @@ impl<P: Platform> Recv<P> {
             ratio: 128,
             owed: AckOwed::None,
             quick: QUICK_ACKS,
-            peer_mss: 536,
-            longest: 536,
+            peer_mss: SMALLEST,
+            longest: SMALLEST,
             tuning: Autotune::default(),
         }
     }
@@ -134,6 +167,7 @@ impl<P: Platform> Recv<P> {
         self.nxt = irs.add(1);
         self.last_ack_sent = self.nxt;
         self.adv = self.nxt.add(wnd);
+        self.far = self.adv;
     }
 
     /// RCV.WND as advertised.
@@ -188,13 +222,33 @@ impl<P: Platform> Recv<P> {
         let most = self.window_bound();
         let full = self.payload_of(self.rcvbuf).min(most);
         let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
-        let window = if free < mss.min(full / 16) { 0 } else { free };
+        // A window that follows the memory down to the last byte would get silly at the end.
+        let least = if self.shrinks {
+            mss.max(full / 16)
+        } else {
+            mss.min(full / 16)
+        };
+        let window = if free < least { 0 } else { free };
         let window = match self.memory {
             Memory::Plenty => window.min(most),
             // What was promised stays so (RFC 9293, 3.8.6: no shrinking), but nothing much is added.
             Memory::Short | Memory::Gone => window.min(most).min(mss.saturating_mul(4)),
         };
-        if window <= current || window.saturating_sub(current) < mss.min(full / 2) {
+        let unit = 1u32 << self.wscale.min(14);
+        if window < current && self.shrinks {
+            return window.saturating_sub(window.checked_rem(unit).unwrap_or(0));
+        }
+        // Without scaling the window can be a whole number of the peer's segments, and its edge may
+        // move by any part of one: what is offered is never a silly one.
+        let segment = self.peer_mss(mss);
+        let known = self.peer_mss > SMALLEST && self.wscale == 0 && window >= segment;
+        let window = if known {
+            window.saturating_sub(window.checked_rem(segment).unwrap_or(0))
+        } else {
+            window
+        };
+        let least = if known { 0 } else { mss.min(full / 2) };
+        if window <= current || window.saturating_sub(current) < least {
             return current;
         }
         window
@@ -207,12 +261,19 @@ impl<P: Platform> Recv<P> {
         let current = self.wnd();
         let window = self.window_available(mss).min(most);
         let mut field = window >> self.wscale.min(14);
-        if (field << self.wscale.min(14)) < current {
+        let shrinks = self.shrinks && window < current;
+        if !shrinks && (field << self.wscale.min(14)) < current {
             // Rounding must not take back what was promised.
             field = current.saturating_add(unit.saturating_sub(1)) >> self.wscale.min(14);
         }
         let field = field.min(u32::from(u16::MAX));
-        self.adv = self.adv.latest(self.nxt.add(field << self.wscale.min(14)));
+        let edge = self.nxt.add(field << self.wscale.min(14));
+        self.adv = if shrinks {
+            edge
+        } else {
+            self.adv.latest(edge)
+        };
+        self.far = self.far.latest(self.adv);
         self.last_ack_sent = self.nxt;
         self.owed = AckOwed::None;
         u16::try_from(field).unwrap_or(u16::MAX)
@@ -227,6 +288,7 @@ impl<P: Platform> Recv<P> {
         let field = rest.saturating_add(unit.saturating_sub(1)) >> shift;
         let field = field.min(u32::from(u16::MAX));
         self.adv = self.adv.latest(ack.add(field << shift));
+        self.far = self.far.latest(self.adv);
         u16::try_from(field).unwrap_or(u16::MAX)
     }
 
@@ -243,33 +305,36 @@ impl<P: Platform> Recv<P> {
         if range.end.before_or_eq(self.nxt) {
             return (Stored::Duplicate, Some(buf));
         }
-        self.observe(&buf, packets);
         let again = self.part_that_came(range);
+        let piece = Piece::of(&buf, packets);
         if range.start.before(self.nxt) {
             buf.trim_front(self.nxt.distance_from(range.start));
             range.start = self.nxt;
         }
-        if range.end.after(self.adv) {
-            let beyond = range.end.distance_from(self.adv);
-            if beyond >= range.len() {
-                return (Stored::NoRoom, Some(buf));
-            }
-            // A sender that fills a window of a moment ago, or looks at none, is not made to send
-            // again what is here already, unless the reader is behind (RFC 9293, 3.10.7.4 leaves
-            // it to us whether to trim; so does Linux).
-            if self.unread > 0 {
-                trim_back::<P>(&mut buf, beyond, log);
-                range.end = self.adv;
-            }
+        if range.start == self.nxt && self.wnd() == 0 {
+            // RFC 2883, 4.2: of what lies before, the sender is told all the same.
+            self.note_part(again);
+            return (Stored::Shut, Some(buf));
+        }
+        // A sender that fills a window of a moment ago, or looks at none, is not made to send again
+        // what is here already, unless the reader is behind: then it is refused, as in Linux (RFC
+        // 9293, 3.10.7.4, lets a receiver trim it, and that of RFC 7323, 2.4, is honoured).
+        let refused = range.end.after(self.far.latest(self.nxt)) && self.unread > 0;
+        if refused || range.start.after_or_eq(self.adv) {
+            return (Stored::Beyond, Some(buf));
         }
         if range.start == self.nxt {
             if self.mem >= self.most_in_order() && !self.make_room() {
+                // The promise can't be kept. A sender that knows probes the window; one that does
+                // not takes the loss for congestion (RFC 9293, 3.8.6: SHLD-14 is no must).
+                self.adv = self.nxt;
                 return (Stored::NoRoom, Some(buf));
             }
             // A user who has nothing to read can free nothing, so the first gets in.
             if self.memory == Memory::Gone && !self.ready.is_empty() && !self.give_up_ofo() {
                 return (Stored::NoRoom, Some(buf));
             }
+            self.observe(piece);
             self.deliver(range, buf, log);
             self.drain_ofo(log);
             self.note_part(again);
@@ -278,6 +343,7 @@ impl<P: Platform> Recv<P> {
         if self.memory == Memory::Gone {
             return (Stored::NoRoom, Some(buf));
         }
+        self.observe(piece);
         let (stored, back) = self.store_ofo(range, buf, log);
         if stored == Stored::OutOfOrder {
             self.note_part(again);
@@ -286,19 +352,23 @@ impl<P: Platform> Recv<P> {
     }
 
     /// Learns the size of the peer's segments and how well payload fills memory.
-    fn observe(&mut self, buf: &P::RxBuf, packets: u32) {
-        let len = buf.len();
-        // A share of each, rounded up: the last one may be shorter.
-        let share = segments(len, packets);
-        self.peer_mss = self.peer_mss.max(share.min(65_535));
+    fn observe(&mut self, piece: Piece) {
+        let Piece {
+            len,
+            segment,
+            truesize,
+        } = piece;
+        self.peer_mss = self.peer_mss.max(segment.min(65_535));
         let longest = len > self.longest;
         if longest {
             self.longest = len.min(65_535);
         }
-        if len >= 536 {
+        // What ends in a part of a segment is the end of something: others are fuller.
+        let full = len.checked_rem(segment) == Some(0);
+        if len >= SMALLEST && (longest || full) {
             let seen = u64::from(len)
                 .saturating_mul(256)
-                .checked_div(u64::from(buf.truesize()));
+                .checked_div(u64::from(truesize));
             let seen = seen
                 .and_then(|r| u32::try_from(r).ok())
                 .unwrap_or(128)
@@ -319,6 +389,11 @@ impl<P: Platform> Recv<P> {
     /// was told (RMSS in RFC 9293, 3.8.6.3).
     pub(crate) fn owes_full_segments(&self, offered: u32) -> bool {
         self.nxt.distance_from(self.last_ack_sent) > self.peer_mss(offered)
+    }
+
+    /// Whether what waits takes more than half of the buffer.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.mem > self.rcvbuf / 2
     }
 
     /// Appends data that is next in order.

@@ -88,10 +88,13 @@ impl<P: Platform> Connection<P> {
         // First, the sequence number. What ends before the last acknowledged number, or starts
         // beyond the window, is not acceptable.
         let seq = seg.header.seq;
-        if seg.end().before(self.recv.last_ack_sent)
-            || seq.after(self.recv.adv.latest(self.recv.nxt))
-        {
+        // RFC 7323, 2.4: what was inside any window that was offered is inside.
+        let beyond = seq.after(self.recv.far.latest(self.recv.nxt));
+        if seg.end().before(self.recv.last_ack_sent) || beyond {
             cx.count(Mib::OutOfWindow);
+            if beyond && !seg.has(Flags::RST) {
+                cx.count(Mib::BeyondWindow);
+            }
             if !seg.has(Flags::RST) {
                 if seq.before(self.recv.nxt) {
                     self.report_duplicate(cx, seg);
@@ -357,7 +360,7 @@ impl<P: Platform> Connection<P> {
                 None => Disposition::Drop(DropReason::NoReader, buf),
             };
         }
-        let edge = self.recv.adv.latest(self.recv.nxt);
+        let edge = self.recv.far.latest(self.recv.nxt);
         if has_fin && data_end.before_or_eq(edge.add(1)) {
             self.recv.fin = Some(data_end);
         }
@@ -365,6 +368,7 @@ impl<P: Platform> Connection<P> {
         if let Some(buf) = buf {
             let seq = seg.header.seq.add(u32::from(seg.has(Flags::SYN)));
             let had_holes = self.recv.has_holes();
+            let had_report = self.recv.reports_duplicate();
             let (stored, back) = self.recv.store(seq, buf, seg.packets(), &mut self.send.log);
             match stored {
                 Stored::InOrder => {
@@ -374,7 +378,10 @@ impl<P: Platform> Connection<P> {
                     self.last_data = cx.now;
                     self.recv.measure_window(cx.now);
                     self.ecn.on_news();
-                    self.owe_ack_for_data(had_holes);
+                    // RFC 2883, 4: a report is of the segment that came last.
+                    let repeats = !had_report && self.recv.reports_duplicate();
+                    let now = had_holes || repeats;
+                    self.owe_ack_for_data(now, seg.payload_len);
                     self.events.set(Events::READABLE);
                 }
                 Stored::OutOfOrder => {
@@ -391,8 +398,12 @@ impl<P: Platform> Connection<P> {
                     self.recv.owed = AckOwed::Now;
                     outcome = Disposition::Drop(DropReason::Duplicate, back);
                 }
-                Stored::NoRoom => {
-                    cx.count(Mib::TCPRcvQDrop);
+                Stored::NoRoom | Stored::Shut | Stored::Beyond => {
+                    cx.count(match stored {
+                        Stored::Shut => Mib::TCPZeroWindowDrop,
+                        Stored::Beyond => Mib::BeyondWindow,
+                        _ => Mib::TCPRcvQDrop,
+                    });
                     self.recv.owed = AckOwed::Now;
                     outcome = Disposition::Drop(DropReason::NoRoom, back);
                 }
@@ -436,11 +447,21 @@ impl<P: Platform> Connection<P> {
     }
 
     /// RFC 9293, 3.8.6.3 and RFC 5681, 4.2: at least every second full-sized segment is
-    /// acknowledged, what fills a hole at once, the rest within the delayed-ACK time.
-    pub(super) fn owe_ack_for_data(&mut self, filled_hole: bool) {
+    /// acknowledged, what fills a hole (`now`) at once, the rest within the delayed-ACK time. `len`
+    /// bytes just came.
+    pub(super) fn owe_ack_for_data(&mut self, now: bool, len: u32) {
         let offered = self.advertised_mss();
-        let now = filled_hole || self.recv.quick > 0 || self.recv.owes_full_segments(offered);
-        let owed = if now { AckOwed::Now } else { AckOwed::Delayed };
+        // What fills most of the buffer at once, be it many segments that offload joined, waits for
+        // the reader as a single segment may: an ACK now could only tell that there is little room,
+        // and would be followed by another that tells of more.
+        let alone = self.recv.nxt.distance_from(self.recv.last_ack_sent) <= len;
+        let waits = alone && self.recv.is_half_full();
+        let full = self.recv.quick > 0 || self.recv.owes_full_segments(offered);
+        let owed = if now || (full && !waits) {
+            AckOwed::Now
+        } else {
+            AckOwed::Delayed
+        };
         self.recv.owed = self.recv.owed.max(owed);
     }
 

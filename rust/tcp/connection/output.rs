@@ -210,6 +210,7 @@ impl<P: Platform> Connection<P> {
         };
         let wnd = wnd.max(promised.min(u32::from(u16::MAX)));
         self.recv.adv = self.recv.nxt.add(wnd.max(promised));
+        self.recv.far = self.recv.far.latest(self.recv.adv);
         if self.timers.get(Timer::Retransmit).is_none() {
             self.rearm_retransmit(cx);
         }

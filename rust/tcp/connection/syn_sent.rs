@@ -135,6 +135,7 @@ impl<P: Platform> Connection<P> {
         self.rtt.reset_backoff();
         self.syn_pending = false;
         self.opened = cx.now;
+        self.recv.shrinks = cx.net.shrink_window && self.recv.wscale > 0;
         self.recv.begin_tuning(self.advertised_mss());
         self.send.high_sacked = self.send.una;
         self.timers.stop(Timer::Retransmit);

@@ -104,6 +104,11 @@ impl<P: Platform> Recv<P> {
         blocks
     }
 
+    /// Whether the next ACK reports what came twice.
+    pub(crate) fn reports_duplicate(&self) -> bool {
+        self.sack.duplicate.is_some()
+    }
+
     /// RFC 2883, section 4: the next ACK reports what came twice.
     pub(crate) fn note_duplicate(&mut self, range: SeqRange) {
         self.sack.duplicate = Some(range);

@@ -370,28 +370,216 @@ fn rfc9937_5_retransmissions_in_one_piece() {
     }
 }
 
-/// tcp_rcv_neg_window, tcp_rcv_zero_wnd_fin: what begins inside the window and ends beyond is taken
-/// whole while the reader is not behind, else cut (RFC 9293, 3.10.7.4); a FIN needs no room.
-#[test]
-fn rfc9293_3_10_7_4_beyond_the_window() {
-    let mut raw = Raw::closed(SACK, SocketConfig::default());
-    raw.with(|conn, _| conn.set_buffers(1 << 20, 40_000, (false, true)));
+/// A connection with a receive buffer of `rcvbuf` bytes whose size is fixed.
+fn with_rcvbuf(rcvbuf: u32, peer: Peer) -> Raw {
+    let mut raw = Raw::closed(peer, SocketConfig::default());
+    raw.with(|conn, _| conn.set_buffers(1 << 20, rcvbuf, (false, true)));
+    raw
+}
+
+fn establish(raw: &mut Raw) {
     raw.open();
     let options = raw.syn_options();
     raw.feed_with(SYN_ACK, 0, 1, 0, options);
+}
+
+/// The window of the last answer, as it is in the header.
+fn window(raw: &Raw) -> u16 {
+    raw.headers.last().expect("an answer").wnd
+}
+
+/// tcp_rcv_neg_window, tcp_rcv_zero_wnd_fin, tcp_rcv_big_endseq: what begins inside the window and
+/// ends beyond is taken whole while the reader is not behind, else refused (RFC 9293, 3.10.7.4); a
+/// FIN needs no room.
+#[test]
+fn rfc9293_3_10_7_4_beyond_the_window() {
+    let mut raw = with_rcvbuf(40_000, SACK);
+    establish(&mut raw);
     let edge = |raw: &Raw| {
         let (_, _, _, next, edge) = raw.conn.numbers();
         edge.distance_from(next) + raw.their_next()
     };
     let end = edge(&raw) + 500;
     raw.feed(ACK, 1, 1, end - 1);
+    raw.pass(ms(50));
     assert_eq!(raw.their_next(), end);
     // Now it is behind.
     let cut = edge(&raw);
-    raw.feed(ACK, end, 1, cut + 500 - end);
+    let refused = raw.feed(ACK, end, 1, cut + 500 - end);
+    assert_eq!(refused, [out(ACK, 1, end, 0)]);
+    assert_eq!(raw.mib.get(Mib::BeyondWindow), 1);
+    raw.feed(ACK, end, 1, cut - end);
     assert_eq!(raw.their_next(), cut);
     raw.feed(FIN_ACK, cut, 1, 0);
     assert_eq!(raw.their_next(), cut + 1);
+}
+
+/// tcp_rcv_big_endseq: without scaling the window is a whole number of the peer's segments, once one
+/// was seen (RFC 9293, 3.8.6.2.2, MUST-39: another way to keep silly windows away), and what is refused
+/// teaches nothing.
+#[test]
+fn rfc9293_3_8_6_2_2_whole_segments() {
+    let mut raw = with_rcvbuf(
+        17_520,
+        Peer {
+            sack: false,
+            ..SACK
+        },
+    );
+    establish(&mut raw);
+    assert_eq!(
+        raw.conn.numbers().4.distance_from(raw.conn.numbers().3),
+        8_760
+    );
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 20_000, (false, true)));
+    // As such a packet of four segments comes through tun: 8,448 bytes of memory.
+    raw.overhead = 4_448;
+    raw.gso_size = 1_000;
+    assert_eq!(raw.feed(PSH_ACK, 1, 1, 4_000), [out(ACK, 1, 4_001, 0)]);
+    assert_eq!(window(&raw), 5_000);
+    for (seq, len) in [(4_001, 50_000), (5_001, 50_000), (70_001, 10_000)] {
+        assert_eq!(raw.feed(PSH_ACK, seq, 1, len), [out(ACK, 1, 4_001, 0)]);
+        assert_eq!(window(&raw), 5_000);
+    }
+    assert_eq!(raw.mib.get(Mib::BeyondWindow), 3);
+    assert_eq!(raw.read(4_000).1, []);
+    raw.feed(PSH_ACK, 4_001, 1, 50_000);
+    raw.pass(ms(50));
+    assert_eq!((raw.their_next(), window(&raw)), (54_001, 0));
+}
+
+/// tcp_rcv_neg_window: one packet that fills more than half of the buffer is acknowledged when the
+/// reader reads, or as late as any ACK may be (RFC 9293, 3.8.6.3, SHLD-18); a second one at once.
+#[test]
+fn rfc9293_3_8_6_3_the_ack_waits_for_a_reader_who_is_behind() {
+    let full = || {
+        let mut raw = with_rcvbuf(40_000, SACK);
+        establish(&mut raw);
+        raw.overhead = 736;
+        raw.gso_size = 1_000;
+        assert_eq!(raw.feed(PSH_ACK, 1, 1, 20_000), []);
+        raw
+    };
+    let mut raw = full();
+    assert_eq!(raw.read(20_000).1, [out(ACK, 1, 20_001, 0)]);
+    let mut raw = full();
+    assert_eq!(raw.pass(ms(40)), [out(ACK, 1, 20_001, 0)]);
+    let mut raw = with_rcvbuf(40_000, SACK);
+    establish(&mut raw);
+    raw.overhead = 11_000;
+    assert_eq!(raw.feed(PSH_ACK, 1, 1, 9_000).len(), 1, "half is free");
+    assert_eq!(raw.feed(PSH_ACK, 9_001, 1, 1_000).len(), 0);
+    assert_eq!(raw.feed(PSH_ACK, 10_001, 1, 1_000).len(), 1, "the second");
+}
+
+/// tcp_rcv_wnd_shrink_allowed: with tcp_shrink_window an edge may move left; what was inside any window
+/// that was offered still is (RFC 7323, 2.4).
+#[test]
+fn rfc7323_2_4_what_was_offered_is_honoured() {
+    let windows = |shrink: bool| {
+        let mut raw = with_rcvbuf(
+            32_768,
+            Peer {
+                wscale: Some(7),
+                ..SACK
+            },
+        );
+        raw.net.shrink_window = shrink;
+        raw.net.rmem[2] = 32 << 20;
+        raw.with(|conn, _| conn.set_buffers(1 << 20, 32_768, (false, false)));
+        establish(&mut raw);
+        raw.gso_size = 1_000;
+        // The memory is that of packets through tun.
+        raw.overhead = 2_544;
+        raw.feed(PSH_ACK, 1, 1, 10_000);
+        let first = window(&raw);
+        raw.overhead = 1_281;
+        raw.feed(PSH_ACK, 10_001, 1, 1_023);
+        let second = window(&raw);
+        raw.overhead = 2_302;
+        raw.feed(PSH_ACK, 11_024, 1, 14_338);
+        let refused = (raw.their_next(), raw.mib.get(Mib::BeyondWindow));
+        if raw.feed(PSH_ACK, 11_024, 1, 14_337).is_empty() {
+            raw.pass(ms(50));
+        }
+        (first, second, refused, raw.their_next(), window(&raw))
+    };
+    assert_eq!(windows(true), (15, 13, (11_024, 1), 25_361, 0));
+    // Without it the edge stays: 14,337 bytes are a little more than 14 times 1,024.
+    assert_eq!(windows(false).1, 15);
+}
+
+/// tcp_rcv_wnd_shrink_nomem: the user makes the receive buffer smaller than what is in it. The sender is
+/// told that there is no room, and what was offered before is taken as far as there is.
+#[test]
+fn rfc9293_3_8_6_a_buffer_that_shrinks() {
+    let mut raw = with_rcvbuf(
+        2_000_000,
+        Peer {
+            wscale: Some(7),
+            ..SACK
+        },
+    );
+    establish(&mut raw);
+    (raw.gso_size, raw.overhead) = (1_000, 4_000);
+    for n in 0..16 {
+        raw.feed(PSH_ACK, 1 + n * 65_000, 1, 65_000);
+        raw.pass(ms(50));
+    }
+    assert_eq!(raw.their_next(), 1_040_001);
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 32_000, (false, true)));
+    let refused = [out(ACK, 1, 1_040_001, 0)];
+    assert_eq!(raw.feed(PSH_ACK, 1_040_001, 1, 65_000), refused);
+    assert_eq!((window(&raw), raw.mib.get(Mib::TCPRcvQDrop)), (0, 1));
+    // An ACK from within what was offered counts.
+    raw.write(1_000);
+    assert_eq!(raw.feed(ACK, 1_105_001, 1_001, 0), []);
+    assert_eq!(raw.conn.unacked(), 0);
+    raw.overhead = 1_304;
+    let refused = [out(ACK, 1_001, 1_040_001, 0)];
+    assert_eq!(raw.feed(PSH_ACK, 1_040_001, 1_001, 1_000), refused);
+    assert_eq!((window(&raw), raw.sacked()), (0, vec![]));
+    assert_eq!(raw.feed(PSH_ACK, 1_039_001, 1_001, 2_000), refused);
+    assert_eq!(
+        (window(&raw), raw.sacked()),
+        (0, vec![(1_039_001, 1_040_001)])
+    );
+    assert_eq!(raw.mib.get(Mib::TCPZeroWindowDrop), 2);
+    for seq in [1_105_001, 2_000_001] {
+        assert_eq!(raw.feed(PSH_ACK, seq, 1_001, 1_000), refused);
+        assert_eq!((window(&raw), raw.sacked()), (0, vec![]));
+    }
+    assert_eq!(raw.mib.get(Mib::BeyondWindow), 2);
+    assert_eq!(raw.read(1_040_000).1, refused);
+    let open = u32::from(window(&raw)) << 4;
+    assert!(open > 2_000 && open < 32_000, "{open}");
+    raw.feed(PSH_ACK, 1_040_001, 1_001, 1_000);
+    raw.pass(ms(50));
+    assert_eq!(
+        raw.feed(PSH_ACK, 1_040_001, 1_001, 2_000).len(),
+        1,
+        "at once"
+    );
+    assert_eq!(raw.sacked(), [(1_040_001, 1_041_001)]);
+    for seq in [1_105_001, 2_000_001] {
+        assert_eq!(
+            raw.feed(PSH_ACK, seq, 1_001, 1_000),
+            [out(ACK, 1_001, 1_042_001, 0)]
+        );
+    }
+    assert_eq!(raw.mib.get(Mib::BeyondWindow), 4);
+    // Beyond the window of now, and inside that of before.
+    raw.overhead = 736;
+    for seq in [1_042_001, 1_062_001] {
+        raw.feed(PSH_ACK, seq, 1_001, 20_000);
+        raw.pass(ms(50));
+    }
+    assert_eq!((raw.their_next(), window(&raw)), (1_082_001, 0));
+    raw.feed(PSH_ACK, 1_082_001, 1_001, 1_000);
+    assert_eq!(
+        (raw.their_next(), raw.mib.get(Mib::TCPZeroWindowDrop)),
+        (1_082_001, 3)
+    );
 }
 
 /// RFC 5961, 5.2: however large the window, nothing before our first byte was acknowledged by

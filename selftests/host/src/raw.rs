@@ -90,6 +90,8 @@ pub(crate) struct Raw {
     pub(crate) overhead: u32,
     /// The ECN field of what the peer sends.
     pub(crate) codepoint: Codepoint,
+    /// Payload of the packets that were joined to what the peer sends; 0: see `joined`.
+    pub(crate) gso_size: u32,
     /// How many packets were joined to what the peer sends.
     pub(crate) joined: u16,
     /// The ECN fields of the last answers.
@@ -121,6 +123,7 @@ impl Raw {
             cuts: Vec::new(),
             overhead: 256,
             codepoint: Codepoint::NotEct,
+            gso_size: 0,
             joined: 1,
             codepoints: Vec::new(),
             urg: 0,
@@ -271,7 +274,10 @@ impl Raw {
             header,
             payload_len: len,
             codepoint: self.codepoint,
-            joined: self.joined,
+            joined: match self.gso_size {
+                0 => self.joined,
+                size => len.div_ceil(size) as u16,
+            },
         }
     }
 
