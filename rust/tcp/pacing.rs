@@ -140,6 +140,7 @@ impl Pacing {
         let rate = self.rate();
         let pacer = self.pacer();
         if pacer == Pacer::None || rate == UNLIMITED {
+            self.next = now;
             return now;
         }
         let earliest = Instant::from_nanos(now.as_nanos().saturating_sub(match pacer {
@@ -147,7 +148,16 @@ impl Pacing {
             _ => 0,
         }));
         let at = self.next.max(earliest);
-        self.next = at.add(span_of(u64::from(bytes), rate));
+        let span = span_of(u64::from(bytes), rate);
+        // Who comes late to a queue that keeps the time loses no more than that: up to half of the
+        // span to the next burst is made up for, as in Linux.
+        let credit = if pacer == Pacer::Qdisc && self.next != Instant::default() {
+            now.since(self.next).as_nanos().min(span.as_nanos() / 2)
+        } else {
+            0
+        };
+        let rest = span.as_nanos().saturating_sub(credit);
+        self.next = at.add(Duration::from_nanos(rest));
         at.max(now)
     }
 
@@ -224,6 +234,24 @@ mod tests {
         assert_eq!(pacing.wait_until(T0), None);
         assert_eq!(pacing.depart(T0, 1_000), T0.add(ms(2)));
         assert_eq!(pacing.wait_until(T0), Some(T0.add(ms(1))));
+    }
+
+    /// What tcp_slow_start_slow-start-fq-ack-per-2pkt shows of the kernel's TCP: after a pause the second
+    /// burst leaves half a span after the first, and the others a whole one after each other.
+    #[test]
+    fn a_pause_is_made_up_for_by_half_a_span() {
+        let mut pacing = Pacing::default();
+        pacing.set_rate(1_000_000);
+        // Nobody paced yet.
+        assert_eq!(pacing.depart(T0, 14_000), T0);
+        pacing.set_pacer(Pacer::Qdisc, UNLIMITED);
+        let late = T0.add(ms(105));
+        assert_eq!(pacing.depart(late, 8_000), late);
+        assert_eq!(pacing.depart(late, 8_000), late.add(ms(4)));
+        assert_eq!(pacing.depart(late, 8_000), late.add(ms(12)));
+        let late = late.add(ms(21));
+        assert_eq!(pacing.depart(late, 8_000), late, "1 ms late");
+        assert_eq!(pacing.depart(late, 8_000), late.add(ms(7)));
     }
 
     #[test]
