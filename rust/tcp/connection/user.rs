@@ -245,20 +245,24 @@ impl<P: Platform> Connection<P> {
 
     /// As [`Self::consume`], of what the user will never read.
     pub(in crate::tcp) fn skip(&mut self, cx: &Cx<'_, P>, n: u32) {
+        let mss = self.mss();
+        let before = self.recv.window_available(mss);
         self.recv.consume(n);
         self.pass_urgent();
         if self.may_grow_rcvbuf(cx) {
             let rtt = self.rtt.srtt().unwrap_or_default();
-            let mss = self.mss();
             self.recv.tune(n, cx.now, rtt, cx.net.rmem[2], mss);
         }
         if !self.state.can_receive() {
             return;
         }
-        let mss = self.mss();
         let current = self.recv.wnd();
         let available = self.recv.window_available(mss);
-        let opened = available >= current.saturating_mul(2) && available > current;
+        let twice = current.saturating_mul(2);
+        // What would have been offered before the read as well can wait for the next ACK, if the
+        // sender has room for some: as behind a SYN-ACK, whose window could not be scaled.
+        let waits = before >= twice && current >= mss.saturating_mul(2);
+        let opened = available >= twice && available > current && !waits;
         // A user who reads everything and does not answer is a sink: its sender waits for the ACK.
         let drained = self.recv.unread == 0 && !self.interactive;
         let full = self.recv.owes_full_segments(self.advertised_mss());

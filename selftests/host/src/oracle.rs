@@ -680,3 +680,29 @@ fn rfc9293_3_9_1_2_half_of_the_window_is_pushed() {
     );
     assert_eq!(flags(6_000, 3_000), [false, false, true], "the end");
 }
+
+/// tcp_fastopen_server_sockopt-fastopen-key: a window update tells of room that a read made (RFC 9293,
+/// 3.8.6.2.2); of room that was there before tells the next ACK.
+#[test]
+fn rfc9293_3_8_6_2_2_updates_tell_of_reads() {
+    let scaled = Peer {
+        wscale: Some(7),
+        ..SACK
+    };
+    let mut raw = Raw::established_with(scaled);
+    raw.with(|conn, _| conn.set_quickack(false));
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 1 << 20, (true, true)));
+    assert_eq!(raw.feed(PSH_ACK, 1, 1, 500), []);
+    assert_eq!(raw.read(500).1, []);
+    // A shut window opens.
+    let mut raw = Raw::established_with(scaled);
+    let mut at = 1;
+    while raw.conn.numbers().4 != raw.conn.numbers().3 {
+        let left = raw.conn.numbers().4.distance_from(raw.conn.numbers().3);
+        let len = left.min(1_000);
+        raw.feed(PSH_ACK, at, 1, len);
+        raw.pass(ms(50));
+        at += len;
+    }
+    assert_eq!(raw.read(at).1, [out(ACK, 1, at, 0)]);
+}
