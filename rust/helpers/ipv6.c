@@ -116,14 +116,17 @@ void rusttcp_helper_ip6_dst_store(struct sock *sk, struct dst_entry *dst)
 	ip6_dst_store(sk, dst, false, false);
 }
 
-/* Sends @skb, which starts at the TCP header, along the socket's route. @ecn: two bits. */
-void rusttcp_helper_ip6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn);
-void rusttcp_helper_ip6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
+/*
+ * Sends @skb, which starts at the TCP header, along the socket's route. @ecn: two bits.
+ * Tells what the queue said.
+ */
+int rusttcp_helper_ip6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn);
+int rusttcp_helper_ip6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
 	struct ipv6_pinfo *np = inet6_sk(sk);
 
 	np->tclass = (np->tclass & ~INET_ECN_MASK) | ecn;
-	inet6_csk_xmit(sk, skb, NULL);
+	return inet6_csk_xmit(sk, skb, NULL);
 }
 
 static void fl6_of(struct flowi6 *fl6, const struct in6_addr *daddr, const struct in6_addr *saddr,

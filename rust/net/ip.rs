@@ -227,7 +227,8 @@ impl<P: Protocol> Wire<'_, P> {
     /// `departure`: when it shall leave if the queueing discipline minds, CLOCK_MONOTONIC, ns.
     /// `ecn`: the two bits of the IP header; the rest of that octet is IP_TOS. `ace`: CWR is not for
     /// the first segment only.
-    /// Losing the packet for want of memory is as good as losing it on the way.
+    /// Losing the packet for want of memory is as good as losing it on the way. `false`: the local
+    /// queue had no room for it.
     pub(crate) fn transmit<C: ControlBlock>(
         &mut self,
         header: &[u8],
@@ -235,32 +236,33 @@ impl<P: Protocol> Wire<'_, P> {
         gso_size: u16,
         departure: u64,
         (ecn, ace): (u8, bool),
-    ) {
+    ) -> bool {
         let headroom = bindings::MAX_TCP_HEADER;
         let skb = match payload {
             Some(payload) => payload.copy_for_transmit(headroom),
             None => SkBuff::new(headroom, Gfp::ATOMIC),
         };
         let Some(skb) = skb else {
-            return;
+            return true;
         };
         let sk = self.sk();
         let (local, remote) = (sk.local(), sk.remote());
         // SAFETY: `skb` is ours with room for the headers in front of its data; the socket is
         // locked, and `__ip_queue_xmit` or `ip6_queue_xmit` takes the packet over.
-        unsafe {
+        let said = unsafe {
             finish(&skb, header, local, remote, gso_size, ace);
             bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
             bindings::skb_set_departure(skb.as_ptr(), departure);
-            if !remote.is_v4() {
-                bindings::ip6_queue_xmit(sk.as_ptr(), skb.into_raw(), ecn & 3);
-                return;
+            if remote.is_v4() {
+                let inet = sk.inet();
+                let fl = &raw mut (*inet).cork.fl;
+                let tos = ((*inet).tos & !3) | (ecn & 3);
+                bindings::__ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl, tos)
+            } else {
+                bindings::ip6_queue_xmit(sk.as_ptr(), skb.into_raw(), ecn & 3)
             }
-            let inet = sk.inet();
-            let fl = &raw mut (*inet).cork.fl;
-            let tos = ((*inet).tos & !3) | (ecn & 3);
-            bindings::__ip_queue_xmit(sk.as_ptr(), skb.into_raw(), fl, tos);
-        }
+        };
+        said != bindings::NET_XMIT_DROP as c_int
     }
 }
 

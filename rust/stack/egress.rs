@@ -81,7 +81,11 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
             let departure = transmit.departure.as_nanos();
             let ecn = (transmit.codepoint.bits(), transmit.ace);
             let payload = transmit.payload.map(|p| &*p);
-            wire.transmit(header, payload, transmit.gso_size, departure, ecn);
+            let has_data = payload.is_some();
+            let left = wire.transmit(header, payload, transmit.gso_size, departure, ecn);
+            if has_data && !left {
+                data.conn.refuse(&cx);
+            }
         }
         last = now();
     }

@@ -15,6 +15,7 @@ mod input;
 mod mtu;
 mod orphan;
 mod output;
+mod refused;
 mod syn_sent;
 mod timeout;
 mod undo;
@@ -25,6 +26,7 @@ use fast_client::FastClient;
 #[allow(unused_imports)] // For the caller.
 pub(crate) use fast_client::{FastAnswer, FastFail, FastNews, FastSyn};
 pub(crate) use orphan::Crowd;
+use refused::Refused;
 pub(crate) use user::window_scale;
 
 use super::{
@@ -372,6 +374,8 @@ pub(crate) struct Connection<P: Platform> {
     syn_sent_at: Instant,
     /// Challenge ACKs and duplicate ACKs are limited (RFC 5961, section 7).
     last_challenge: Instant,
+    /// What the local queue refused to take.
+    refused: Refused,
     /// What kept the last poll from sending more.
     why: Why,
 }
@@ -432,6 +436,7 @@ impl<P: Platform> Connection<P> {
             interactive: false,
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
+            refused: Refused::default(),
             why: Why::Closed,
         }
     }

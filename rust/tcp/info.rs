@@ -132,6 +132,11 @@ impl Stats {
         }
     }
 
+    /// So many segments of what went out did not leave.
+    pub(crate) fn took_back(&mut self, segs: u32) {
+        self.fresh = self.fresh.wrapping_sub(segs);
+    }
+
     /// `n` sequence numbers were acknowledged, which ends a row of time-outs.
     pub(crate) fn acked(&mut self, n: u32, now: Instant) {
         self.bytes_acked = self.bytes_acked.saturating_add(u64::from(n));
@@ -178,7 +183,7 @@ pub(crate) struct Info {
     pub(crate) phase: Phase,
     /// Time-outs in a row; probes of a shut window; doublings of the time-out.
     pub(crate) retransmits: u8,
-    /// Window and keepalive probes without an answer.
+    /// Window and keepalive probes without an answer, or tries to get past a full local queue.
     pub(crate) probes: u8,
     /// How often the time-out was doubled.
     pub(crate) backoff: u8,
@@ -317,7 +322,11 @@ impl<P: Platform> Connection<P> {
                 Recovery::Loss(_) => Phase::Loss,
             },
             retransmits: if probing { 0 } else { self.retries() },
-            probes: if probing { self.retries() } else { 0 },
+            probes: if probing {
+                self.retries().max(self.refusals())
+            } else {
+                0
+            },
             backoff: self.backoff(),
             timestamps: self.ts_enabled(),
             sack: self.sack_enabled(),

@@ -147,6 +147,8 @@ codes! {
         InEcn = 102,
         /// Input: the user has more to write than there is room for.
         InWant = 103,
+        /// Input: the local queue refused what was sent last.
+        InRefused = 104,
         /// A buffer was split, or could not be: true sizes of both parts.
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.
@@ -177,7 +179,7 @@ codes! {
         Cork = 4,
         /// Pacing: not yet.
         Pacing = 5,
-        /// Memory ran out.
+        /// Memory ran out, or the local queue is full.
         Memory = 6,
         /// Nothing is queued because the send buffer is full of what is out.
         Buffer = 7,

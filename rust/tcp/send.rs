@@ -215,6 +215,22 @@ impl<P: Platform> Send<P> {
         Ok(Some(meta))
     }
 
+    /// The only buffer that is out did not leave after all: it is to be sent again as if it had never
+    /// been. Tells how long it is, if that is how things are.
+    pub(crate) fn take_back(&mut self) -> Option<u32> {
+        let meta = *self.rtx.first()?.meta();
+        if self.buffers != 1 || meta.seq != self.una || meta.flags.has(SegFlags::EVER_RETRANS) {
+            return None;
+        }
+        let buf = self.rtx.pop_first()?;
+        let len = buf.len();
+        self.buffers = 0;
+        self.nxt = meta.seq;
+        self.fin_sent = false;
+        self.unsent.push_front(buf);
+        Some(len)
+    }
+
     /// Joins unsent buffers until the first one has `len` bytes. `false`: that is not to be had.
     pub(crate) fn gather(&mut self, len: u32) -> bool {
         let Some(mut first) = self.unsent.pop_front() else {

@@ -358,6 +358,10 @@ impl<P: Platform> Connection<P> {
 
     /// Decides on the next data segment and brings its buffer to size.
     fn next_data(&mut self, cx: &Cx<'_, P>) -> Result<Option<(Next, Reason)>, NoMemory> {
+        if self.refused.waits {
+            self.why = Why::Memory;
+            return Ok(None);
+        }
         if let Some(at) = self.pacing.wait_until(cx.now) {
             self.why = Why::Pacing;
             self.timers.set(Timer::Pace, at);
@@ -755,6 +759,7 @@ impl<P: Platform> Connection<P> {
             && (self.unsent() > 0 || (self.fin_queued && !self.send.fin_sent));
         if !waits {
             self.timers.stop(Timer::Persist);
+            self.forget_refusals();
         } else if self.timers.get(Timer::Persist).is_none() && self.probe == Probe::None {
             // A partial segment held back by cork goes out after 200 ms, as in Linux.
             let at = cx.now.add(self.rto(cx).max(Duration::from_millis(200)));

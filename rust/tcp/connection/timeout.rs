@@ -168,6 +168,9 @@ impl<P: Platform> Connection<P> {
         if self.send.in_flight() > 0 || !self.state.is_synchronized() {
             return;
         }
+        if self.retry_refused(cx) {
+            return;
+        }
         self.flush = true;
         if self.send.window_left() > 0 {
             // It was not the peer that held the data back, but the user, who has no more of it.
@@ -197,7 +200,7 @@ impl<P: Platform> Connection<P> {
 
     /// No answer for too long. What ICMP said of the path is the better reason, if it said
     /// anything.
-    fn give_up(&mut self, cx: &Cx<'_, P>) {
+    pub(super) fn give_up(&mut self, cx: &Cx<'_, P>) {
         cx.count(Mib::TCPAbortOnTimeout);
         let reason = self.soft_error.unwrap_or(CloseReason::TimedOut);
         self.fail(reason);

@@ -143,6 +143,8 @@ impl<P: Platform> Connection<P> {
     /// queued since the last: the reader shall not wait for the rest of what the window takes
     /// (RFC 9293, 3.9.1.2, leaves that to the sender).
     fn push_half(&mut self) {
+        // A reason to ask the local queue again.
+        self.refused.waits = false;
         let since = self.send.write_seq.distance_from(self.send.pushed);
         if since <= self.send.wnd_max / 2 {
             return;

@@ -706,3 +706,60 @@ fn rfc9293_3_8_6_2_2_updates_tell_of_reads() {
     }
     assert_eq!(raw.read(at).1, [out(ACK, 1, at, 0)]);
 }
+
+/// tcp_user_timeout_user-timeout-probe: data that the local queue refuses, with nothing else out, was not
+/// sent. It is tried again each half second without a doubling (RFC 6298, 5.5, is about the path), until
+/// the user's patience ends (RFC 5482).
+#[test]
+fn rfc5482_3_what_does_not_leave() {
+    let mut raw = Raw::established_near(SACK);
+    raw.with(|conn, cx| {
+        let config = SocketConfig {
+            user_timeout: ms(3_000),
+            ..*conn.config()
+        };
+        conn.configure(cx, config);
+    });
+    raw.write(24);
+    raw.pass(ms(100));
+    raw.feed(ACK, 1, 25, 0);
+    let start = raw.now;
+    raw.refuses = true;
+    raw.write(24);
+    assert_eq!((raw.conn.unacked(), raw.conn.unsent()), (24, 24));
+    let mut tries = Vec::new();
+    while let Some(at) = raw.conn.poll_timeout() {
+        let outs = raw.pass(at.since(raw.now));
+        tries.extend(outs.iter().map(|o| (o.seq, o.len)));
+        if raw.now.since(start) >= ms(2_000) && tries.len() == 4 {
+            // What the user writes is another reason to try.
+            assert_eq!(lens(&raw.write(24)), [24]);
+        }
+        let cx = crate::tcp::context::Cx {
+            now: raw.now,
+            net: &raw.net,
+            mib: &raw.mib,
+        };
+        let info = raw.conn.info(&cx);
+        assert_eq!((usize::from(info.probes), info.backoff), (tries.len(), 0));
+    }
+    assert_eq!(tries, [(25, 24); 6]);
+    assert!(raw.now.since(start) < ms(3_500));
+    assert_eq!(raw.error(), Some(crate::tcp::connection::CloseReason::TimedOut));
+    // Room again: it goes, and counts as sent once.
+    let mut raw = Raw::established_near(SACK);
+    raw.refuses = true;
+    raw.write(24);
+    raw.pass(ms(1_000));
+    raw.refuses = false;
+    assert_eq!(lens(&raw.pass(ms(500))), [24]);
+    raw.feed(ACK, 1, 25, 0);
+    assert_eq!((raw.conn.unacked(), raw.conn.poll_timeout()), (0, None));
+    let cx = crate::tcp::context::Cx {
+        now: raw.now,
+        net: &raw.net,
+        mib: &raw.mib,
+    };
+    let info = raw.conn.info(&cx);
+    assert_eq!((info.delivered, info.probes, info.retransmits), (2, 0, 0));
+}

@@ -98,6 +98,8 @@ pub(crate) struct Raw {
     pub(crate) codepoints: Vec<Codepoint>,
     /// The urgent pointer of what the peer sends.
     pub(crate) urg: u16,
+    /// The local queue takes no data.
+    pub(crate) refuses: bool,
     /// Without header prediction.
     pub(crate) slowly: bool,
 }
@@ -127,6 +129,7 @@ impl Raw {
             joined: 1,
             codepoints: Vec::new(),
             urg: 0,
+            refuses: false,
             slowly: false,
         }
     }
@@ -167,6 +170,14 @@ impl Raw {
             }
             self.codepoints.push(transmit.codepoint);
             outs.push(self.note(header, len));
+            if self.refuses && len > 0 {
+                let cx = Cx {
+                    now: self.now,
+                    net: &self.net,
+                    mib: &self.mib,
+                };
+                self.conn.refuse(&cx);
+            }
         }
         self.events.set(self.conn.poll_events());
         assert!(!quiet || outs.is_empty(), "quiet, but sent {outs:?}");

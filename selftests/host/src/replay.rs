@@ -501,6 +501,7 @@ impl Player<'_> {
                 conn.appended(a, b);
             }
             Kind::InMore => conn.set_more(a != 0),
+            Kind::InRefused => conn.refuse(&cx),
             Kind::InWant => conn.want_room(),
             Kind::InLetGo => conn.push_out(),
             Kind::InMemory => {
