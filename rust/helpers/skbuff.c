@@ -182,6 +182,8 @@ bool rusttcp_helper_skb_append_page(struct sk_buff *skb, struct page *page,
 	} else {
 		if (i >= MAX_SKB_FRAGS)
 			return false;
+		/* From now on each fragment has a reference of its own. */
+		skb_zcopy_downgrade_managed(skb);
 		get_page(page);
 		skb_fill_page_desc(skb, i, page, off, size);
 	}
@@ -189,6 +191,29 @@ bool rusttcp_helper_skb_append_page(struct sk_buff *skb, struct page *page,
 	skb->data_len += size;
 	skb->truesize += size;
 	return true;
+}
+
+/*
+ * Takes up to @most bytes of the user's pages to the end of @skb, which nobody else has a hand on;
+ * @uarg waits for the buffer and all its copies from then on. Tells how many; -EMSGSIZE, -EEXIST: the
+ * buffer takes none (of this call's). The socket is owned by a task.
+ */
+int rusttcp_helper_skb_append_user(struct sock *sk, struct sk_buff *skb, struct msghdr *msg,
+				   int most, struct ubuf_info *uarg);
+int rusttcp_helper_skb_append_user(struct sock *sk, struct sk_buff *skb, struct msghdr *msg,
+				   int most, struct ubuf_info *uarg)
+{
+	unsigned int before = skb->truesize;
+	int n = skb_zerocopy_iter_stream(sk, skb, msg, most, uarg, NULL);
+	int grown = skb->truesize - before;
+
+	/* Charged on the spot; here that is done once per call, for all queues (sk_mem_moved()). */
+	sk_wmem_queued_add(sk, -grown);
+	sk_forward_alloc_add(sk, grown);
+	/* What did not fit was taken off again, but for its size. */
+	if (n < 0)
+		skb->truesize = before;
+	return n;
 }
 
 bool rusttcp_helper_skb_can_append_page(struct sk_buff *skb,

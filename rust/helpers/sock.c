@@ -327,7 +327,7 @@ size_t rusttcp_helper_msg_data_left(const struct msghdr *msg)
 
 /*
  * setsockopt() at SOL_SOCKET comes to us: what core code grants only to a tcp_sock is ours to do.
- * sendmsg() takes what io_uring's calls by reference (IORING_OP_SEND_ZC) hand it; it copies.
+ * sendmsg() takes what io_uring's calls by reference (IORING_OP_SEND_ZC) hand it.
  */
 void rusttcp_helper_socket_set_abilities(struct socket *sock);
 void rusttcp_helper_socket_set_abilities(struct socket *sock)
@@ -437,24 +437,38 @@ bool rusttcp_helper_socket_is_nonblock(const struct socket *sock)
 }
 
 /*
- * A notice for a call with MSG_ZEROCOPY, with the next number; nothing is pinned, since the data
- * will be copied. NULL: no memory. The socket is owned.
+ * The notice of a call that sends @size bytes with MSG_ZEROCOPY: one of its own with the next number, or
+ * that of @tail, the last buffer queued (NULL: none), which then stands for one number more. NULL: no
+ * memory (optmem_max), or no more that may be pinned (RLIMIT_MEMLOCK). The socket is owned by a task.
  */
-struct ubuf_info *rusttcp_helper_sk_zerocopy_notice(struct sock *sk);
-struct ubuf_info *rusttcp_helper_sk_zerocopy_notice(struct sock *sk)
+struct ubuf_info *rusttcp_helper_sk_zerocopy_notice(struct sock *sk, size_t size,
+						    struct sk_buff *tail);
+struct ubuf_info *rusttcp_helper_sk_zerocopy_notice(struct sock *sk, size_t size,
+						    struct sk_buff *tail)
 {
-	return msg_zerocopy_realloc(sk, 0, NULL, false);
+	struct ubuf_info *uarg = skb_zcopy(tail);
+
+	/* Somebody else's (io_uring) has no numbers. */
+	if (uarg && uarg->ops != &msg_zerocopy_ubuf_ops)
+		uarg = NULL;
+	return msg_zerocopy_realloc(sk, size, uarg, false);
 }
 
-/* The data was copied: the notice says at once that the memory is free again. */
-void rusttcp_helper_zerocopy_copied(struct ubuf_info *uarg);
-void rusttcp_helper_zerocopy_copied(struct ubuf_info *uarg)
+/* The notice is to say that data was copied. */
+void rusttcp_helper_zerocopy_copies(struct ubuf_info *uarg);
+void rusttcp_helper_zerocopy_copies(struct ubuf_info *uarg)
 {
 	uarg_to_msgzc(uarg)->zerocopy = 0;
+}
+
+/* The call is done: from now on the notice waits for buffers alone. */
+void rusttcp_helper_zerocopy_put(struct ubuf_info *uarg);
+void rusttcp_helper_zerocopy_put(struct ubuf_info *uarg)
+{
 	net_zcopy_put(uarg);
 }
 
-/* Nothing was sent: nobody gets the notice, and the number is free again. */
+/* Nothing was sent: nobody gets the notice, and the number is free again. The socket is owned. */
 void rusttcp_helper_zerocopy_abort(struct ubuf_info *uarg);
 void rusttcp_helper_zerocopy_abort(struct ubuf_info *uarg)
 {
@@ -468,8 +482,8 @@ int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg, u32 *ts
 	struct sockcm_cookie sockc = { .tsflags = READ_ONCE(sk->sk_tsflags) };
 	int err = msg->msg_controllen ? sock_cmsg_send(sk, msg, &sockc) : 0;
 
-	/* A stream's keys are its bytes' numbers. */
-	if (!err && sockc.tsflags & SOCKCM_FLAG_TS_OPT_ID)
+	/* A stream's keys are its bytes' numbers; and nothing is sent from a device's memory. */
+	if (!err && (sockc.tsflags & SOCKCM_FLAG_TS_OPT_ID || sockc.dmabuf_id))
 		err = -EINVAL;
 	*tsflags = sockc.tsflags;
 	return err;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages: the application's bytes, copied once, straight between user memory and pages.
+//! Messages: the application's bytes, copied once, straight between user memory and pages, or not at
+//! all (MSG_ZEROCOPY, MSG_SPLICE_PAGES).
 //!
 //! C header: [`include/linux/socket.h`](srctree/include/linux/socket.h)
 
@@ -17,7 +18,6 @@ use super::{
         SkBuff, //
     },
     sock::{
-        Locked,
         Protocol,
         Sock,
         Wire, //
@@ -51,13 +51,6 @@ impl Message<'_> {
     pub(crate) fn flags(&self) -> u32 {
         // SAFETY: Valid by the type invariants.
         unsafe { (*self.msg).msg_flags }
-    }
-
-    /// Whether a caller in the kernel (io_uring) waits for its memory in a way of its own, and not
-    /// for a message in the socket's error queue.
-    pub(crate) fn has_notifier(&self) -> bool {
-        // SAFETY: Valid by the type invariants.
-        unsafe { !(*self.msg).msg_ubuf.is_null() }
     }
 
     /// Sets MSG_* flags in what the caller gets.
@@ -276,44 +269,64 @@ impl<P: Protocol> Sock<P> {
     }
 }
 
-impl<P: Protocol> Locked<'_, P> {
-    /// A notice for a call with MSG_ZEROCOPY; ENOBUFS if there is no memory for it. Context:
-    /// process, socket owned.
-    pub(crate) fn zerocopy_notice(&mut self) -> Result<ZerocopyNotice> {
-        // SAFETY: Valid and owned.
-        let uarg = unsafe { bindings::sk_zerocopy_notice(self.sk().as_ptr()) };
-        NonNull::new(uarg).map(ZerocopyNotice).ok_or(ENOBUFS)
-    }
-}
-
-/// What tells a user of MSG_ZEROCOPY that the memory is free again. Dropped, it tells nobody.
+/// Who is told when the pages of a call with MSG_ZEROCOPY are free again: the socket's user, by its
+/// error queue, or a caller in the kernel (io_uring), in a way of its own. Dropped, it tells the user
+/// nothing; see [`Self::sent`].
 ///
 /// # Invariants
 ///
-/// The pointer is valid, with a reference that is ours; it holds its socket.
-pub(crate) struct ZerocopyNotice(NonNull<bindings::ubuf_info>);
+/// The pointer is valid. With `ours` a reference is this value's, which keeps the socket too; otherwise
+/// the caller keeps one while the call lasts.
+pub(crate) struct Notifier<'a> {
+    uarg: NonNull<bindings::ubuf_info>,
+    ours: bool,
+    pages: bool,
+    _call: core::marker::PhantomData<&'a mut ()>,
+}
 
-impl ZerocopyNotice {
-    /// The data was sent, as a copy: the notice is queued now, and says so.
-    pub(crate) fn copied(self) {
-        // SAFETY: By the type's invariant; the reference is given up, and not dropped again.
-        unsafe { bindings::zerocopy_copied(self.0.as_ptr()) };
-        core::mem::forget(self);
+impl Notifier<'_> {
+    /// Whether the way out takes pages that are not the kernel's; otherwise the data is copied.
+    pub(crate) fn takes_pages(&self) -> bool {
+        self.pages
+    }
+
+    /// Data was queued: it is told as soon as no buffer has the pages, or now if none has. Context:
+    /// process, socket owned.
+    pub(crate) fn sent(self) {
+        let this = core::mem::ManuallyDrop::new(self);
+        if this.ours {
+            // SAFETY: By the type's invariants; the reference is given up, and not dropped again.
+            unsafe { bindings::zerocopy_put(this.uarg.as_ptr()) };
+        }
     }
 }
 
-impl Drop for ZerocopyNotice {
+impl Drop for Notifier<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant; the reference is given up.
-        unsafe { bindings::zerocopy_abort(self.0.as_ptr()) };
+        if self.ours {
+            // SAFETY: By the type's invariants; the reference is given up. Whoever has a notifier owns
+            // the socket but while it waits.
+            unsafe { bindings::zerocopy_abort(self.uarg.as_ptr()) };
+        }
     }
+}
+
+/// How a call's bytes get into buffers.
+#[derive(Clone, Copy)]
+pub(crate) enum Way<'a> {
+    /// They are copied.
+    Copy,
+    /// The caller's pages are kept, who leaves them as they are (MSG_SPLICE_PAGES).
+    Splice,
+    /// The user's pages are kept, who is told when they are free again (MSG_ZEROCOPY).
+    Pages(&'a Notifier<'a>),
 }
 
 /// What appending to a buffer came to.
 pub(crate) enum Appended {
-    /// So many bytes, and so much more true size.
+    /// So many bytes.
     Bytes(u32),
-    /// The buffer has no fragment left.
+    /// The buffer has no fragment left, or belongs to another call's notifier.
     Full,
 }
 
@@ -334,9 +347,102 @@ impl<P: Protocol> Wire<'_, P> {
         skb.consume();
     }
 
+    /// The notifier of a call with MSG_ZEROCOPY that sends `size` bytes; `None` if nobody wants to be
+    /// told, and everything is copied. `tail` is the last buffer queued that was not sent, if there is
+    /// one: calls whose data goes in one buffer share one notice. ENOBUFS if there is no memory for
+    /// that, or the user may not pin more. Context: process, socket owned.
+    pub(crate) fn notifier<'a, C: ControlBlock>(
+        &self,
+        msg: &Message<'a>,
+        size: usize,
+        tail: Option<&SkBuff<C>>,
+    ) -> Result<Option<Notifier<'a>>> {
+        let sk = self.sk().as_ptr();
+        // SAFETY: A single word of a valid socket, and a field of a valid message.
+        let (caps, theirs) = unsafe { ((*sk).sk_route_caps, (*msg.msg).msg_ubuf) };
+        // A device that can't gather would get a copy anyway.
+        let pages = caps & bindings::NETIF_F_SG != 0;
+        if let Some(uarg) = NonNull::new(theirs) {
+            // INVARIANT: The caller's, who waits for the end of the call.
+            return Ok(Some(Notifier {
+                uarg,
+                ours: false,
+                pages,
+                _call: core::marker::PhantomData,
+            }));
+        }
+        if !self.sk().zerocopy() {
+            return Ok(None);
+        }
+        let tail = tail.map_or(core::ptr::null_mut(), SkBuff::as_ptr);
+        // SAFETY: All are valid, and the socket is owned.
+        let uarg = unsafe { bindings::sk_zerocopy_notice(sk, size, tail) };
+        let uarg = NonNull::new(uarg).ok_or(ENOBUFS)?;
+        if !pages {
+            // SAFETY: Valid, just made.
+            unsafe { bindings::zerocopy_copies(uarg.as_ptr()) };
+        }
+        // INVARIANT: A reference was made for us.
+        Ok(Some(Notifier {
+            uarg,
+            ours: true,
+            pages,
+            _call: core::marker::PhantomData,
+        }))
+    }
+
+    /// Takes up to `most` bytes of the caller to the end of `skb`. May sleep: the socket is owned by
+    /// the task.
+    pub(crate) fn append<C: ControlBlock>(
+        &self,
+        msg: &mut Message<'_>,
+        skb: &mut SkBuff<C>,
+        most: u32,
+        way: Way<'_>,
+    ) -> Result<Appended> {
+        match way {
+            Way::Copy => self.append_copy(msg, skb, most),
+            Way::Splice => self.append_pages(msg, skb, most),
+            Way::Pages(notifier) => self.append_user(msg, skb, most, notifier),
+        }
+    }
+
+    /// Takes up to `most` bytes of the user's pages to the end of `skb` without copying. Nobody writes
+    /// to them, nor is anything cut off in place: `notifier` waits for the buffer, whatever it is split
+    /// into and each copy that is sent; a packet that comes back to this host gets pages of its own
+    /// first (`skb_orphan_frags_rx`).
+    fn append_user<C: ControlBlock>(
+        &self,
+        msg: &mut Message<'_>,
+        skb: &mut SkBuff<C>,
+        most: u32,
+        notifier: &Notifier<'_>,
+    ) -> Result<Appended> {
+        const EMSGSIZE: c_int = -(bindings::EMSGSIZE as c_int);
+        const EEXIST: c_int = -(bindings::EEXIST as c_int);
+        let most = c_int::try_from(most).unwrap_or(c_int::MAX);
+        // SAFETY: Message, buffer and notifier are valid, and the socket is owned by this task.
+        let n = unsafe {
+            bindings::skb_append_user(
+                self.sk().as_ptr(),
+                skb.as_ptr(),
+                msg.msg,
+                most,
+                notifier.uarg.as_ptr(),
+            )
+        };
+        match n {
+            EMSGSIZE | EEXIST => Ok(Appended::Full),
+            0 => Err(EFAULT),
+            n => u32::try_from(n)
+                .map(Appended::Bytes)
+                .map_err(|_| Error::from_errno(n)),
+        }
+    }
+
     /// Takes up to `most` bytes of the caller's pages to the end of `skb` without copying
     /// (MSG_SPLICE_PAGES). The caller leaves them as they are.
-    pub(crate) fn append_pages<C: ControlBlock>(
+    fn append_pages<C: ControlBlock>(
         &self,
         msg: &mut Message<'_>,
         skb: &mut SkBuff<C>,
@@ -359,9 +465,8 @@ impl<P: Protocol> Wire<'_, P> {
         Ok(Appended::Bytes(n))
     }
 
-    /// Copies up to `most` bytes from the caller to the end of `skb`. May sleep: the socket is
-    /// owned by the task.
-    pub(crate) fn append_from<C: ControlBlock>(
+    /// Copies up to `most` bytes from the caller to the end of `skb`.
+    fn append_copy<C: ControlBlock>(
         &self,
         msg: &mut Message<'_>,
         skb: &mut SkBuff<C>,

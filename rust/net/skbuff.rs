@@ -191,8 +191,9 @@ impl<C: ControlBlock> SkBuff<C> {
         }
         let moved = before.wrapping_sub(n);
         // SAFETY: Both buffers are valid and exclusively ours; our transmit buffers hold their
-        // data in page fragments that are not shared (transmitted copies have descriptors of
-        // their own), which is what `skb_split` asks for.
+        // data in page fragments whose descriptors are not shared (transmitted copies have their
+        // own), which is what `skb_split` asks for. It writes to no page, and who waits for the
+        // pages (MSG_ZEROCOPY) waits for both.
         unsafe {
             bindings::skb_split(self.as_ptr(), rest.as_ptr(), n);
             bindings::skb_move_stamps(self.as_ptr(), rest.as_ptr());

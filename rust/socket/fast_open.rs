@@ -3,14 +3,12 @@
 //! Fast Open (RFC 7413) for who connects: MSG_FASTOPEN, and the first write after connect() with
 //! TCP_FASTOPEN_CONNECT.
 
-use super::{
-    connect,
-    sendmsg::append_to, //
-};
+use super::connect;
 use crate::net::{
     iter::{
         Appended,
-        Message, //
+        Message,
+        Way, //
     },
     proto_ops::abi,
     skbuff::{
@@ -38,6 +36,7 @@ pub(super) fn first_write(
     sk: &mut SockGuard<'_, RustTcp>,
     msg: &mut Message<'_>,
     len: usize,
+    way: Way<'_>,
     sent: &mut usize,
 ) -> Result {
     let flags = msg.flags();
@@ -62,7 +61,7 @@ pub(super) fn first_write(
     let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
     let mut syn = fast_open::choose(sk, state);
     if matches!(syn, FastSyn::Carry { .. }) {
-        match load(sk, msg, len, syn) {
+        match load(sk, msg, len, syn, way) {
             Ok(n) => *sent = n,
             // Without data; what is wrong with it is told when the handshake is complete.
             Err(_) if matches!(syn, FastSyn::Carry { cookie: None, .. }) => syn = FastSyn::Plain,
@@ -91,6 +90,7 @@ fn load(
     msg: &mut Message<'_>,
     len: usize,
     syn: FastSyn,
+    way: Way<'_>,
 ) -> Result<usize> {
     let len = u32::try_from(len).unwrap_or(u32::MAX);
     let most = sk.peek().conn.syn_room(syn).min(len);
@@ -101,7 +101,7 @@ fn load(
     let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
     let mut loaded = 0u32;
     while loaded < most {
-        match append_to(&wire, msg, &mut buf, most.saturating_sub(loaded)) {
+        match wire.append(msg, &mut buf, most.saturating_sub(loaded), way) {
             Ok(Appended::Bytes(n)) => loaded = loaded.saturating_add(n),
             Ok(Appended::Full) => break,
             Err(_) if loaded > 0 => break,

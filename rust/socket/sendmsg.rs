@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending: the application's bytes go straight into the pages that will be transmitted.
+//! Sending: the application's bytes go straight into the pages that will be transmitted, or are in
+//! them already.
 
 use super::fast_open;
 use crate::net::{
     clock,
     iter::{
         Appended,
-        Message, //
+        Message,
+        Way, //
     },
     proto_ops::{
         abi,
@@ -19,8 +21,7 @@ use crate::net::{
     },
     sock::{
         SockGuard,
-        WaitEnd,
-        Wire, //
+        WaitEnd, //
     },
 };
 use crate::stack::{
@@ -45,14 +46,21 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
     sync_buffers(&mut guard);
     let mut sent = 0;
     // Made first: with data on its way nobody may be told that it failed.
-    let notice = if flags & abi::MSG_ZEROCOPY != 0 && sk.zerocopy() && !msg.has_notifier() {
-        Some(guard.zerocopy_notice()?)
+    let notifier = if flags & abi::MSG_ZEROCOPY != 0 && len > 0 {
+        let (wire, data) = guard.parts();
+        let tail = data.conn.tail_room().map(|(buf, _)| &*buf);
+        wire.notifier(msg, len, tail)?
     } else {
         None
     };
+    let way = match &notifier {
+        Some(notifier) if notifier.takes_pages() => Way::Pages(notifier),
+        None if flags & abi::MSG_SPLICE_PAGES != 0 => Way::Splice,
+        _ => Way::Copy,
+    };
     let control = sk.check_control(msg);
-    let result = fast_open::first_write(&mut guard, msg, len, &mut sent)
-        .and_then(|()| send_loop(&mut guard, msg, len, control, &mut sent));
+    let result = fast_open::first_write(&mut guard, msg, len, way, &mut sent)
+        .and_then(|()| send_loop(&mut guard, msg, len, way, control, &mut sent));
     if sent > 0 {
         let more = flags & abi::MSG_MORE != 0;
         let conn = &mut guard.data().conn;
@@ -74,9 +82,8 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
             }
         }
         egress::flush(&mut guard);
-        // What was sent is a copy of the caller's data. A notifier that nobody took tells so itself.
-        if let Some(notice) = notice {
-            notice.copied();
+        if let Some(notifier) = notifier {
+            notifier.sent();
         }
         return Ok(sent);
     }
@@ -95,6 +102,7 @@ fn send_loop(
     sk: &mut SockGuard<'_, RustTcp>,
     msg: &mut Message<'_>,
     len: usize,
+    way: Way<'_>,
     control: Result<u32>,
     sent: &mut usize,
 ) -> Result {
@@ -143,7 +151,7 @@ fn send_loop(
             }
         }
         let left = u32::try_from(len.wrapping_sub(*sent)).unwrap_or(u32::MAX);
-        match append(sk, msg, left)? {
+        match append(sk, msg, left, way)? {
             None => wait_for_memory(sk, &mut timeout)?,
             Some(n) => *sent = sent.wrapping_add(n as usize),
         }
@@ -182,22 +190,26 @@ fn take_reason(sk: &crate::stack::sock::LockedTcp<'_>) -> Error {
     sk.sk().take_error().err().unwrap_or(EPIPE)
 }
 
-/// Copies up to `most` bytes to the end of the send queue; tells how many, which may be none. `None`:
+/// Takes up to `most` bytes to the end of the send queue; tells how many, which may be none. `None`:
 /// there is no memory now.
 fn append(
     sk: &mut SockGuard<'_, RustTcp>,
     msg: &mut Message<'_>,
     most: u32,
+    way: Way<'_>,
 ) -> Result<Option<u32>> {
     let mut full = false;
     {
         let (wire, data) = sk.parts();
         if let Some((buf, room)) = data.conn.tail_room() {
-            match append_to(&wire, msg, buf, room.min(most))? {
+            let before = buf.truesize();
+            match wire.append(msg, buf, room.min(most), way)? {
                 Appended::Bytes(n) => {
                     let cb = buf.cb_mut();
                     cb.len = cb.len.wrapping_add(n);
-                    data.conn.appended(n, n);
+                    // A byte of a page that is kept costs the page.
+                    let grown = buf.truesize().saturating_sub(before);
+                    data.conn.appended(n, grown);
                     if n >= room && n < most {
                         egress::flush(sk);
                     }
@@ -223,7 +235,7 @@ fn append(
     }
     let (wire, data) = sk.parts();
     let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
-    let n = match append_to(&wire, msg, &mut buf, take)? {
+    let n = match wire.append(msg, &mut buf, take, way)? {
         Appended::Bytes(n) => n,
         Appended::Full => return Err(ENOMEM),
     };
@@ -253,20 +265,6 @@ fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Res
     match end {
         WaitEnd::Interrupted(error) => Err(error),
         WaitEnd::Ready | WaitEnd::TimedOut => Ok(()),
-    }
-}
-
-/// By reference where the caller's pages may be kept, else by copying.
-pub(super) fn append_to(
-    wire: &Wire<'_, RustTcp>,
-    msg: &mut Message<'_>,
-    buf: &mut SegBuf,
-    most: u32,
-) -> Result<Appended> {
-    if msg.flags() & abi::MSG_SPLICE_PAGES != 0 {
-        wire.append_pages(msg, buf, most)
-    } else {
-        wire.append_from(msg, buf, most)
     }
 }
 
