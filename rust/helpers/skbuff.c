@@ -241,7 +241,7 @@ struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
 	return copy;
 }
 
-/* @rest was split off @skb: the times that somebody wants to know are those of its end. */
+/* @rest was split off @skb, and has the byte whose times somebody wants to know. */
 void rusttcp_helper_skb_move_stamps(struct sk_buff *skb, struct sk_buff *rest);
 void rusttcp_helper_skb_move_stamps(struct sk_buff *skb, struct sk_buff *rest)
 {
@@ -256,16 +256,31 @@ bool rusttcp_helper_skb_has_stamps(const struct sk_buff *skb)
 	return skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
 }
 
-/*
- * The user wants to know the times that SOF_TIMESTAMPING_TX_* in @tsflags name, of what @skb
- * ends with, the byte numbered @seq.
- */
-void rusttcp_helper_skb_want_stamps(struct sk_buff *skb, u32 tsflags, u32 seq);
-void rusttcp_helper_skb_want_stamps(struct sk_buff *skb, u32 tsflags, u32 seq)
+/* The user wants to know the times that SOF_TIMESTAMPING_TX_* in @tsflags name. */
+void rusttcp_helper_skb_want_stamps(struct sk_buff *skb, u32 tsflags);
+void rusttcp_helper_skb_want_stamps(struct sk_buff *skb, u32 tsflags)
 {
 	__sock_tx_timestamp(tsflags, &skb_shinfo(skb)->tx_flags);
-	if (tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
-		skb_shinfo(skb)->tskey = seq;
+}
+
+/* The number of the byte whose times these are; in what is sent, as the user counts. */
+u32 rusttcp_helper_skb_stamp_key(const struct sk_buff *skb);
+u32 rusttcp_helper_skb_stamp_key(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->tskey;
+}
+
+void rusttcp_helper_skb_set_stamp_key(struct sk_buff *skb, u32 key);
+void rusttcp_helper_skb_set_stamp_key(struct sk_buff *skb, u32 key)
+{
+	skb_shinfo(skb)->tskey = key;
+}
+
+/* From the number on the wire to that since SOF_TIMESTAMPING_OPT_ID was set. */
+void rusttcp_helper_skb_relate_key(struct sk_buff *skb, const struct sock *sk);
+void rusttcp_helper_skb_relate_key(struct sk_buff *skb, const struct sock *sk)
+{
+	skb_shinfo(skb)->tskey -= atomic_read(&sk->sk_tskey);
 }
 
 /* @skb, which is in no queue any more, was acknowledged, and the user of @sk wants to know when. */
@@ -276,6 +291,7 @@ void rusttcp_helper_skb_stamp_acked(struct sk_buff *skb, struct sock *sk)
 	skb->dev = NULL;
 	memset(skb->cb, 0, sizeof(skb->cb));
 	TCP_SKB_CB(skb)->txstamp_ack = TSTAMP_ACK_SK;
+	rusttcp_helper_skb_relate_key(skb, sk);
 	__skb_tstamp_tx(skb, NULL, NULL, sk, SCM_TSTAMP_ACK);
 }
 

@@ -489,20 +489,6 @@ int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg, u32 *ts
 	return err;
 }
 
-/*
- * A message of the error queue tells what time a byte left: its number counts from where
- * SOF_TIMESTAMPING_OPT_ID was set.
- */
-void rusttcp_helper_sk_relate_key(const struct sock *sk, struct sk_buff *skb);
-void rusttcp_helper_sk_relate_key(const struct sock *sk, struct sk_buff *skb)
-{
-	struct sock_extended_err *ee = &SKB_EXT_ERR(skb)->ee;
-
-	if (ee->ee_origin == SO_EE_ORIGIN_TIMESTAMPING &&
-	    READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_ID)
-		ee->ee_data -= atomic_read(&sk->sk_tskey);
-}
-
 const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb);
 const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb)
 {

@@ -251,6 +251,9 @@ impl<P: Protocol> Wire<'_, P> {
         // locked, and `__ip_queue_xmit` or `ip6_queue_xmit` takes the packet over.
         let said = unsafe {
             finish(&skb, header, local, remote, gso_size, ace);
+            if skb.has_stamps() {
+                bindings::skb_relate_key(skb.as_ptr(), sk.as_ptr());
+            }
             bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
             bindings::skb_set_departure(skb.as_ptr(), departure);
             if remote.is_v4() {

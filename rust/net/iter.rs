@@ -209,7 +209,6 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: As above. The error is a plain structure in the buffer's control block, without
         // padding, which `SkBuff<NoCb>` does not write.
         let (skb, err) = unsafe {
-            bindings::sk_relate_key(self.as_ptr(), skb.as_ptr());
             let err = bindings::skb_ext_err(skb.as_ptr())
                 .cast::<[u8; ERR]>()
                 .read();
@@ -331,14 +330,13 @@ pub(crate) enum Appended {
 }
 
 impl<P: Protocol> Wire<'_, P> {
-    /// The user wants to know when the byte numbered `seq`, the last one of `skb`, leaves; `flags`
-    /// are SO_TIMESTAMPING's.
-    pub(crate) fn want_stamps<C: ControlBlock>(&self, skb: &mut SkBuff<C>, flags: u32, seq: u32) {
+    /// The user wants to know when the byte with `skb`'s key leaves; `flags` are SO_TIMESTAMPING's.
+    pub(crate) fn want_stamps<C: ControlBlock>(&self, skb: &mut SkBuff<C>, flags: u32) {
         // SAFETY: The buffer is ours.
-        unsafe { bindings::skb_want_stamps(skb.as_ptr(), flags, seq) };
+        unsafe { bindings::skb_want_stamps(skb.as_ptr(), flags) };
     }
 
-    /// Tells the user that the end of `skb` was acknowledged now.
+    /// Tells the user that the byte with `skb`'s key was acknowledged now.
     pub(crate) fn stamp_acked<C: ControlBlock>(&self, skb: SkBuff<C>) {
         let skb = skb.with_cb::<NoCb>();
         // SAFETY: The buffer is ours, in no queue, and its control block nobody's; the socket is

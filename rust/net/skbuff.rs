@@ -182,8 +182,9 @@ impl<C: ControlBlock> SkBuff<C> {
         }
     }
 
-    /// Moves everything behind the first `n` bytes into a new buffer. Context: any (atomic).
-    pub(crate) fn split_off(&mut self, n: u32) -> Option<Self> {
+    /// Moves everything behind the first `n` bytes into a new buffer, and with `with_times` that
+    /// somebody wants to know when it leaves. Context: any (atomic).
+    pub(crate) fn split_off(&mut self, n: u32, with_times: bool) -> Option<Self> {
         let rest = Self::new(0, Gfp::ATOMIC)?;
         let before = self.len();
         if n >= before {
@@ -196,7 +197,9 @@ impl<C: ControlBlock> SkBuff<C> {
         // pages (MSG_ZEROCOPY) waits for both.
         unsafe {
             bindings::skb_split(self.as_ptr(), rest.as_ptr(), n);
-            bindings::skb_move_stamps(self.as_ptr(), rest.as_ptr());
+            if with_times {
+                bindings::skb_move_stamps(self.as_ptr(), rest.as_ptr());
+            }
             let (a, b) = (&mut *self.as_ptr(), &mut *rest.as_ptr());
             let moved = moved.min(a.truesize);
             a.truesize = a.truesize.wrapping_sub(moved);
@@ -209,6 +212,18 @@ impl<C: ControlBlock> SkBuff<C> {
     pub(crate) fn has_stamps(&self) -> bool {
         // SAFETY: Valid by the type invariants.
         unsafe { bindings::skb_has_stamps(self.as_ptr()) }
+    }
+
+    /// The number of the byte whose times somebody wants to know.
+    pub(crate) fn stamp_key(&self) -> u32 {
+        // SAFETY: Valid by the type invariants.
+        unsafe { bindings::skb_stamp_key(self.as_ptr()) }
+    }
+
+    /// Sets that number.
+    pub(crate) fn set_stamp_key(&mut self, key: u32) {
+        // SAFETY: Valid by the type invariants, and ours alone.
+        unsafe { bindings::skb_set_stamp_key(self.as_ptr(), key) };
     }
 
     /// Joins the data of `next` to this buffer's if that needs no copy; gives it back otherwise.

@@ -77,8 +77,8 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
         if let Ok(stamps @ 1..) = control {
             let (wire, data) = guard.parts();
             let acked = stamps & abi::SOF_TIMESTAMPING_TX_ACK != 0;
-            if let Some((buf, seq)) = data.conn.stamp_last(acked) {
-                wire.want_stamps(buf, stamps, seq);
+            if let Some(buf) = data.conn.stamp_last(acked) {
+                wire.want_stamps(buf, stamps);
             }
         }
         egress::flush(&mut guard);

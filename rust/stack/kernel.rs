@@ -57,7 +57,8 @@ impl Buffer for SegBuf {
 
 impl TxBuffer for SegBuf {
     fn split_off(&mut self, n: u32) -> Result<Self, NoMemory> {
-        let mut rest = SkBuff::split_off(self, n).ok_or(NoMemory)?;
+        let with_times = self.key_is_behind(n);
+        let mut rest = SkBuff::split_off(self, n, with_times).ok_or(NoMemory)?;
         rest.cb_mut().len = SkBuff::len(&rest);
         self.cb_mut().len = SkBuff::len(self);
         Ok(rest)
@@ -70,6 +71,14 @@ impl TxBuffer for SegBuf {
             return Err(next);
         }
         self.try_merge(next)
+    }
+
+    fn key(&self) -> SeqNum {
+        SeqNum::new(self.stamp_key())
+    }
+
+    fn set_key(&mut self, key: SeqNum) {
+        self.set_stamp_key(key.raw());
     }
 }
 

@@ -149,6 +149,8 @@ codes! {
         InWant = 103,
         /// Input: the local queue refused what was sent last.
         InRefused = 104,
+        /// Input: the user wants to know when the last byte is acknowledged, or only when it leaves.
+        InStamp = 105,
         /// A buffer was split, or could not be: true sizes of both parts.
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.

@@ -60,11 +60,20 @@ pub(crate) trait Buffer {
 
 /// A buffer for sending.
 pub(crate) trait TxBuffer: Buffer + Sized {
-    /// Splits off everything behind the first `n` bytes, `0 < n < len`. The notes are not split.
+    /// Splits off everything behind the first `n` bytes, `0 < n < len`. The notes are not split; who
+    /// asked for the times of a byte has asked for them of the part that it is in.
     fn split_off(&mut self, n: u32) -> Result<Self, NoMemory>;
     /// Appends the payload of `next` if that is cheap; gives it back otherwise. The notes are not
     /// joined.
     fn join(&mut self, next: Self) -> Result<(), Self>;
+    /// The number of the byte whose times the user asked for last.
+    fn key(&self) -> SeqNum;
+    /// Sets it.
+    fn set_key(&mut self, key: SeqNum);
+    /// Whether that byte is behind the first `n`.
+    fn key_is_behind(&self, n: u32) -> bool {
+        !self.key().before(self.meta().seq.add(n))
+    }
 }
 
 /// A received buffer.
@@ -138,7 +147,7 @@ impl SegFlags {
     pub(crate) const EVER_RETRANS: Self = Self(8);
     /// PSH when it is sent.
     pub(crate) const PSH: Self = Self(16);
-    /// The user wants to know when the last byte is acknowledged.
+    /// The user wants to know when the byte with the buffer's key is acknowledged.
     pub(crate) const STAMP: Self = Self(64);
     /// The end of a record (MSG_EOR): nothing is appended.
     pub(crate) const END: Self = Self(128);

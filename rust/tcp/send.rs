@@ -368,11 +368,13 @@ fn split<P: Platform>(buf: &mut P::TxBuf, n: u32, log: &mut P::Log) -> Result<P:
     }
     let mut rest = rest?;
     let middle = meta.seq.add(n);
+    let stamp_behind = buf.key_is_behind(n);
     buf.meta_mut().end = middle;
-    // These belong to the last byte.
-    buf.meta_mut().flags.clear(SegFlags::PSH);
-    buf.meta_mut().flags.clear(SegFlags::STAMP);
     *rest.meta_mut() = meta;
     rest.meta_mut().seq = middle;
+    // This belongs to the last byte, that to the one with the key.
+    buf.meta_mut().flags.clear(SegFlags::PSH);
+    let other = if stamp_behind { buf } else { &mut rest };
+    other.meta_mut().flags.clear(SegFlags::STAMP);
     Ok(rest)
 }

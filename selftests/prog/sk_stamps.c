@@ -3,6 +3,7 @@
 #include "common.h"
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
+#include <sched.h>
 
 /* Newer than the C library's headers. */
 #ifndef SOF_TIMESTAMPING_OPT_ID_TCP
@@ -95,6 +96,81 @@ static void send_one(int fd, unsigned int flags, const void *data, size_t len)
 	must(sendmsg(fd, &msg, 0) == (ssize_t)len);
 }
 
+static bool all_acked(int fd)
+{
+	int n;
+
+	must(ioctl(fd, SIOCOUTQ, &n) == 0);
+	return n == 0;
+}
+
+/* What a message says was decided when it was queued, not when it is read. */
+static void test_keys_of_old(void)
+{
+	static char data[100];
+	struct told told;
+	int fds[2], fd;
+
+	new_pair(fds);
+	fd = fds[0];
+	must(ask(fd, SOF_TIMESTAMPING_TX_ACK | BASE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(write(fd, data, 100) == 100 && until(all_acked(fd)));
+	must(poll_for(fd, 0, 1000) & POLLERR);
+	must(ask(fd, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(ask(fd, SOF_TIMESTAMPING_TX_ACK | BASE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	ktap(next(fd, &told) && told.type == SCM_TSTAMP_ACK && told.key == 99,
+	     "a key is from where it counted then");
+	must(write(fd, data, 10) == 10 && until(all_acked(fd)));
+	must(poll_for(fd, 0, 1000) & POLLERR);
+	must(ask(fd, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	ktap(next(fd, &told) && told.key == 9, "or if nobody counts any more");
+	must(write(fd, data, 10) == 10);
+	must(ask(fd, SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE |
+		     SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(write(fd, data, 10) == 10 && until(all_acked(fd)));
+	must(poll_for(fd, 0, 1000) & POLLERR);
+	ktap(next(fd, &told) && told.type == SCM_TSTAMP_ACK && told.key == 0, "none without OPT_ID");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/*
+ * A byte's times are those of the segment that it is in, whatever follows in the same buffer: here
+ * more than may be sent, which the device swallows, before the first ACK.
+ */
+static void test_long_tail(void)
+{
+	static char data[50000];
+	int mss = 536, size = 400000, on = 1, off = 0, fds[2];
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct endpoint sin;
+	struct told told;
+	int listener;
+
+	must(unshare(CLONE_NEWNET) == 0);
+	fds[0] = socket(AF_INET, SOCK_DGRAM, 0);
+	must(fds[0] >= 0 && ioctl(fds[0], SIOCSIFFLAGS, &lo) == 0);
+	close(fds[0]);
+	listener = new_listener(1, &sin);
+	must(setsockopt(listener, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss)) == 0);
+	fds[0] = new_socket();
+	must(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) == 0);
+	must(connect(fds[0], SA(sin), sizeof(sin)) == 0);
+	fds[1] = accept(listener, NULL, NULL);
+	must(fds[1] >= 0);
+	close(listener);
+	must(setsockopt(fds[0], IPPROTO_TCP, TCP_CORK, &on, sizeof(on)) == 0);
+	must(ask(fds[0], BASE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(system("tc qdisc add dev lo root blackhole") == 0);
+	send_one(fds[0], SOF_TIMESTAMPING_TX_SCHED, data, 100);
+	must(send(fds[0], data, sizeof(data), MSG_DONTWAIT) > 10000);
+	must(setsockopt(fds[0], IPPROTO_TCP, TCP_CORK, &off, sizeof(off)) == 0);
+	ktap(next(fds[0], &told) && told.type == SCM_TSTAMP_SCHED && told.key == 99,
+	     "a byte in front of what may not be sent yet");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	static char data[50000];
@@ -132,5 +208,7 @@ int main(void)
 	ktap(all_three(fd, 6, true), "OPT_ID set anew counts from there");
 	close(fds[0]);
 	close(fds[1]);
+	test_keys_of_old();
+	test_long_tail();
 	return ktap_end();
 }

@@ -12,7 +12,7 @@ use crate::tcp::{
     log::{put, Kind, Kinds, LossBy},
     mib::Mib,
     pacing::Pacer,
-    platform::{Buffer, Platform, SegFlags, SegList, SegTree},
+    platform::{Buffer, Platform, SegFlags, SegList, SegTree, TxBuffer},
     recv::{AckOwed, QUICK_ACKS},
     state::{ConnState, Event},
 };
@@ -205,20 +205,22 @@ impl<P: Platform> Connection<P> {
     }
 
     /// The user wants to know when the last byte queued leaves, and when it is acknowledged if
-    /// `acked`: the buffer that it is in, unless that is gone, and its number.
-    pub(crate) fn stamp_last(&mut self, acked: bool) -> Option<(&mut P::TxBuf, u32)> {
+    /// `acked`: the buffer that it is in, unless that is gone.
+    pub(crate) fn stamp_last(&mut self, acked: bool) -> Option<&mut P::TxBuf> {
+        self.input(Kind::InStamp, &[u32::from(acked)]);
         let last = self.send.write_seq.sub(1);
         let buf = match self.send.unsent.back_mut() {
             Some(buf) => buf,
             None => self.send.rtx.at_or_after_mut(last)?,
         };
+        buf.set_key(last);
         if acked {
             buf.meta_mut().flags.set(SegFlags::STAMP);
         }
-        Some((buf, last.raw()))
+        Some(buf)
     }
 
-    /// The next buffer that was acknowledged of which the user wants to know that.
+    /// The next buffer whose byte with its key was acknowledged, if the user wants to know that.
     #[inline]
     pub(crate) fn take_stamped(&mut self) -> Option<P::TxBuf> {
         self.send.stamped.pop_front()

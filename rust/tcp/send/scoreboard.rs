@@ -10,7 +10,7 @@
 
 use super::{Recovery, Send};
 use crate::tcp::{
-    platform::{Buffer, Platform, SegFlags, SegMeta, SegTree},
+    platform::{Buffer, Platform, SegFlags, SegMeta, SegTree, TxBuffer},
     seq::{SeqNum, SeqRange},
     time::{Duration, Instant},
 };
@@ -67,11 +67,14 @@ impl<P: Platform> Send<P> {
     /// Removes what `ack` covers from the tree and moves SND.UNA there.
     pub(crate) fn remove_acked(&mut self, ack: SeqNum, at: Moment) -> Acked {
         let mut acked = Acked::default();
+        let mut tells_early = false;
         while let Some(first) = self.rtx.first() {
             let meta = *first.meta();
             if meta.seq.after_or_eq(ack) {
                 break;
             }
+            // The byte that the user asked about may be acknowledged before the rest is.
+            tells_early = meta.flags.has(SegFlags::STAMP) && first.key().before(ack);
             if !meta.flags.has(SegFlags::SACKED) {
                 self.delivered(&meta, at);
                 if meta.flags.has(SegFlags::EVER_RETRANS) {
@@ -91,7 +94,7 @@ impl<P: Platform> Send<P> {
             self.sacked = 0;
             self.lost = 0;
             self.retrans = 0;
-        } else if self.sacked > 0 || self.lost > 0 || self.retrans > 0 {
+        } else if tells_early || self.sacked > 0 || self.lost > 0 || self.retrans > 0 {
             self.trim_rtx();
         }
         acked

@@ -35,6 +35,7 @@ pub(crate) struct Buf {
     pub(crate) bytes: Vec<u8>,
     pub(crate) overhead: u32,
     pub(crate) meta: SegMeta,
+    pub(crate) key: SeqNum,
 }
 
 impl Buf {
@@ -43,6 +44,7 @@ impl Buf {
             bytes,
             overhead: 256,
             meta: SegMeta::default(),
+            key: SeqNum::default(),
         }
     }
 }
@@ -70,7 +72,9 @@ impl TxBuffer for Buf {
         if every > 0 && count % every == every - 1 {
             return Err(NoMemory);
         }
-        Ok(Self::new(self.bytes.split_off(n as usize)))
+        let mut rest = Self::new(self.bytes.split_off(n as usize));
+        rest.key = self.key;
+        Ok(rest)
     }
     fn join(&mut self, mut next: Self) -> Result<(), Self> {
         let (every, count) = SCARCITY.get();
@@ -79,6 +83,12 @@ impl TxBuffer for Buf {
         }
         self.bytes.append(&mut next.bytes);
         Ok(())
+    }
+    fn key(&self) -> SeqNum {
+        self.key
+    }
+    fn set_key(&mut self, key: SeqNum) {
+        self.key = key;
     }
 }
 

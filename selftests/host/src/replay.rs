@@ -56,6 +56,7 @@ pub(crate) struct Blank {
     len: u32,
     truesize: u32,
     meta: SegMeta,
+    key: SeqNum,
 }
 
 impl Buffer for Blank {
@@ -83,6 +84,7 @@ impl TxBuffer for Blank {
             len: self.len - n,
             truesize: right,
             meta: SegMeta::default(),
+            key: self.key,
         };
         self.len = n;
         self.truesize = left;
@@ -90,6 +92,12 @@ impl TxBuffer for Blank {
     }
     fn join(&mut self, next: Self) -> Result<(), Self> {
         self.merge(next)
+    }
+    fn key(&self) -> SeqNum {
+        self.key
+    }
+    fn set_key(&mut self, key: SeqNum) {
+        self.key = key;
     }
 }
 
@@ -280,6 +288,7 @@ impl Player<'_> {
             len: payload_len,
             truesize,
             meta: SegMeta::default(),
+            key: SeqNum::default(),
         });
         Ok((seg, buf))
     }
@@ -493,6 +502,7 @@ impl Player<'_> {
                 len: a,
                 truesize: b,
                 meta: SegMeta::default(),
+                key: SeqNum::default(),
             }),
             Kind::InAppend => {
                 let (buf, _) = conn.tail_room().ok_or("no room at the end of the queue")?;
@@ -515,6 +525,9 @@ impl Player<'_> {
             Kind::InPush => conn.mark_push(),
             Kind::InUrgent => conn.mark_urgent(),
             Kind::InEnd => conn.mark_end(),
+            Kind::InStamp => {
+                let _ = conn.stamp_last(a != 0);
+            }
             Kind::InRead => conn.consume(&cx, a),
             Kind::InShutSend => conn.shutdown_send(&cx),
             Kind::InShutRecv => conn.shutdown_recv(),

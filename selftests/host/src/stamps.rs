@@ -20,7 +20,7 @@ fn write_stamped(raw: &mut Raw, len: usize) -> Vec<Out> {
     raw.with(|conn, _| {
         conn.queue(Buf::new(vec![1; len]));
         conn.mark_push();
-        let (buf, _) = conn.stamp_last(true).expect("a buffer");
+        let buf = conn.stamp_last(true).expect("a buffer");
         assert_eq!(buf.bytes.len(), len);
     })
 }
@@ -74,6 +74,53 @@ fn a_byte_in_a_buffer_that_is_cut() {
     raw.pass(Duration::from_secs(2));
     raw.feed(ACK, 1, 12_501, 0);
     assert_eq!(given(&mut raw).len(), 1);
+}
+
+/// Queues a buffer of 300 bytes whose last one is asked about, and that grows by 5,000 before it is
+/// sent; tells what went out.
+fn write_stamped_and_more(raw: &mut Raw) -> Vec<Out> {
+    raw.with(|conn, _| {
+        conn.set_path(1460, 65_000);
+        conn.set_more(true);
+    });
+    assert_eq!(write_stamped(raw, 300), []);
+    raw.with(|conn, _| {
+        let (buf, room) = conn.tail_room().expect("a buffer");
+        assert!(room >= 5000, "{room}");
+        buf.bytes.extend([2; 5000]);
+        conn.appended(5000, 5000);
+        conn.set_more(false);
+        conn.mark_push();
+    })
+}
+
+/// What follows in the same buffer does not delay the news of the byte.
+#[test]
+fn a_byte_in_the_middle_of_a_buffer() {
+    let mut raw = Raw::established_with(peer());
+    let sent: u32 = write_stamped_and_more(&mut raw).iter().map(|o| o.len).sum();
+    assert_eq!(sent, 5300);
+    raw.feed(ACK, 1, 300, 0);
+    assert_eq!(given(&mut raw), []);
+    raw.feed(ACK, 1, 301, 0);
+    assert_eq!(given(&mut raw), [300]);
+    raw.feed(ACK, 1, 5301, 0);
+    assert_eq!(given(&mut raw), [], "once");
+    assert_eq!(raw.conn.memory().0, 0);
+}
+
+/// A buffer that is cut behind the byte: the news is not about the rest.
+#[test]
+fn a_byte_in_front_of_a_cut() {
+    let mut raw = Raw::established_with(peer());
+    write_stamped_and_more(&mut raw);
+    raw.feed_sack(1, &[(1461, 5301)]);
+    assert_eq!(given(&mut raw), []);
+    raw.feed(ACK, 1, 1461, 0);
+    assert_eq!(given(&mut raw), [1460]);
+    raw.feed(ACK, 1, 5301, 0);
+    assert_eq!(given(&mut raw), []);
+    assert_eq!(raw.conn.memory().0, 0);
 }
 
 /// What is dropped was not acknowledged.
