@@ -270,8 +270,32 @@ impl<T: Entry> RcuTable<T> {
     pub(crate) fn replace(
         &self,
         hash: u32,
+        is_it: impl FnMut(&T) -> bool,
+        mut with: Option<OwnedNode<T>>,
+        before_visible: impl FnOnce(&Node<T>),
+    ) -> bool {
+        self.swap(hash, is_it, &mut with, before_visible)
+    }
+
+    /// Puts `with` in the place of the first entry of `hash` for which `is_it` holds, so that no reader
+    /// finds neither. Gives it back if there is none.
+    pub(crate) fn exchange(
+        &self,
+        hash: u32,
+        is_it: impl FnMut(&T) -> bool,
+        with: OwnedNode<T>,
+    ) -> core::result::Result<(), OwnedNode<T>> {
+        let mut with = Some(with);
+        self.swap(hash, is_it, &mut with, |_| {});
+        with.map_or(Ok(()), Err)
+    }
+
+    /// [`Self::replace`]; leaves `with` alone if nothing is removed.
+    fn swap(
+        &self,
+        hash: u32,
         mut is_it: impl FnMut(&T) -> bool,
-        with: Option<OwnedNode<T>>,
+        with: &mut Option<OwnedNode<T>>,
         before_visible: impl FnOnce(&Node<T>),
     ) -> bool {
         let Some((head, lock)) = self.bucket(hash) else {
@@ -285,7 +309,7 @@ impl<T: Entry> RcuTable<T> {
             while let Some(at) = NonNull::new(link) {
                 let node = at.cast::<Node<T>>();
                 if node.as_ref().hash == hash && is_it(&node.as_ref().value) {
-                    if let Some(with) = with {
+                    if let Some(with) = with.take() {
                         before_visible(&with);
                         let raw = KBox::into_raw(Pin::into_inner_unchecked(with));
                         bindings::hlist_add_head_rcu((*raw).link.get(), head);

@@ -193,6 +193,7 @@ pub(super) fn begin(
     sk.set_local(local, source);
     sk.set_remote(remote);
     let hash = state.hash(local, remote);
+    let mut recycled = false;
     let result = sk.set_route().and_then(|()| {
         let node = Node::new(
             hash,
@@ -208,21 +209,29 @@ pub(super) fn begin(
             Gfp::KERNEL,
         )
         .ok_or(ENOMEM)?;
-        let is_free = if after.is_some() {
+        let node = if after.is_some() {
             let waits = |c: &Conn| c.is(local, remote) && matches!(c.kind, Kind::TimeWait);
-            state.conns.replace(hash, waits, Some(node), |_| {})
+            match state.conns.exchange(hash, waits, node) {
+                Ok(()) => {
+                    recycled = true;
+                    return Ok(());
+                }
+                // TIME-WAIT ended meanwhile: nothing is in the way any more.
+                Err(node) => node,
+            }
         } else {
-            let taken = |c: &Conn| c.is(local, remote);
-            state.conns.insert(node, taken, |_| {}).is_ok()
+            node
         };
-        is_free.then_some(()).ok_or(EADDRNOTAVAIL)
+        let taken = |c: &Conn| c.is(local, remote);
+        let inserted = state.conns.insert(node, taken, |_| {});
+        inserted.map_err(|_| EADDRNOTAVAIL)
     });
     if let Err(e) = result {
         sk.set_local(old, bound);
         sk.set_remote(sk.sk().nowhere());
         return Err(e);
     }
-    if after.is_some() {
+    if recycled {
         state.mib.add(Mib::TWRecycled, 1);
     }
     let path = sk.path();
