@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `net.rusttcp.tcp_*`: each follows its namesake of `net.ipv4` until somebody writes it, and
-//! again once somebody writes `inherit`.
+//! again once somebody writes `inherit`. All but `tcp_mem`, whose namesake modules can't read: it is as
+//! that is at boot.
 
 use crate::net::{
     netns::{
         Net,
         PerNet, //
+    },
+    sock::{
+        pool_limits,
+        set_pool_limits, //
     },
     sysctl::{
         Settings,
@@ -35,14 +40,25 @@ use kernel::{
 /// The directory of a namespace.
 pub(crate) struct Dir {
     _dir: SysctlDir<Knobs, COUNT>,
+    /// What the whole host shares is the first namespace's to set, as with `net.ipv4`.
+    _pool: Option<SysctlDir<Pool, 1>>,
 }
+
+/// Where the settings are.
+const PATH: &CStr = c"net/rusttcp";
 
 impl PerNet for Dir {
     const SLOT: usize = 2;
 
     fn init(net: Net) -> Result<Pin<KBox<Self>>> {
+        let pool = if net == Net::init() {
+            Some(SysctlDir::new(net, PATH)?)
+        } else {
+            None
+        };
         let dir = Self {
-            _dir: SysctlDir::new(net, c"net/rusttcp")?,
+            _dir: SysctlDir::new(net, PATH)?,
+            _pool: pool,
         };
         Ok(KBox::pin(dir, GFP_KERNEL)?)
     }
@@ -102,6 +118,30 @@ impl Settings for Knobs {
             _ => Some(parse(knob.shape, text)?),
         };
         overrides.set(index, value);
+        Ok(())
+    }
+}
+
+/// `tcp_mem`: the bounds of the pool of memory, pages.
+struct Pool;
+
+impl Settings for Pool {
+    fn name(_index: usize) -> &'static CStr {
+        c"tcp_mem"
+    }
+
+    fn show(_net: Net, _index: usize, to: &mut [u8]) -> Option<usize> {
+        let mut text = Text { to, len: 0 };
+        let [a, b, c] = pool_limits();
+        writeln!(text, "{a}\t{b}\t{c}").ok()?;
+        Some(text.len)
+    }
+
+    fn store(_net: Net, _index: usize, text: &[u8]) -> Result {
+        set_pool_limits(match text {
+            b"inherit" => None,
+            _ => Some(parse(Shape::Triple, text)?),
+        });
         Ok(())
     }
 }

@@ -10,7 +10,7 @@
 
 /*
  * The protocol's pool of memory, in pages. The kernel's TCP has one of its own, which modules
- * can't get at; ours has the same bounds.
+ * can't get at; ours has the same bounds until somebody sets others.
  */
 static struct {
 	atomic_long_t allocated;
@@ -33,15 +33,36 @@ static void pool_leave_pressure(struct sock *sk)
 		WRITE_ONCE(pool.pressure, 0);
 }
 
+/* One of the three bounds. */
+long rusttcp_helper_pool_limit(unsigned int which);
+long rusttcp_helper_pool_limit(unsigned int which)
+{
+	return READ_ONCE(pool.limits[which % ARRAY_SIZE(pool.limits)]);
+}
+
+/* Sockets read them without a lock, one at a time. */
+void rusttcp_helper_pool_set_limit(unsigned int which, long pages);
+void rusttcp_helper_pool_set_limit(unsigned int which, long pages)
+{
+	WRITE_ONCE(pool.limits[which % ARRAY_SIZE(pool.limits)], pages);
+}
+
+/* The bounds that the host's memory gives, as those of net.ipv4.tcp_mem at boot. */
+void rusttcp_helper_pool_default_limits(void);
+void rusttcp_helper_pool_default_limits(void)
+{
+	long limit = max(nr_free_buffer_pages() / 16, 128UL);
+
+	rusttcp_helper_pool_set_limit(0, limit / 4 * 3);
+	rusttcp_helper_pool_set_limit(1, limit);
+	rusttcp_helper_pool_set_limit(2, limit / 4 * 3 * 2);
+}
+
 /* Gives @prot its pool. Paired with rusttcp_helper_pool_exit(). */
 int rusttcp_helper_pool_init(struct proto *prot);
 int rusttcp_helper_pool_init(struct proto *prot)
 {
-	unsigned long limit = max(nr_free_buffer_pages() / 16, 128UL);
-
-	pool.limits[0] = limit / 4 * 3;
-	pool.limits[1] = limit;
-	pool.limits[2] = pool.limits[0] * 2;
+	rusttcp_helper_pool_default_limits();
 	prot->memory_allocated = &pool.allocated;
 	prot->per_cpu_fw_alloc = &pool_per_cpu;
 	prot->memory_pressure = &pool.pressure;

@@ -14,7 +14,11 @@
 mod ends;
 mod memory;
 
-pub(crate) use memory::Charge;
+pub(crate) use memory::{
+    pool_limits,
+    set_pool_limits,
+    Charge, //
+};
 
 use super::{
     bindings,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What costs memory without a user: orphans (tcp_max_orphans), TIME-WAIT (tcp_max_tw_buckets), and
- * ports in TIME-WAIT that connect() takes (tcp_tw_reuse, tcp_tw_reuse_delay).
+ * ports in TIME-WAIT that connect() takes (tcp_tw_reuse, tcp_tw_reuse_delay). And what may be had of
+ * it at all (tcp_mem).
  */
 #include "common.h"
 
@@ -109,11 +110,86 @@ static void let_timers_run(void)
 
 /* What the host had. */
 static long max_orphans = -1;
+static long pool[3];
+
+static void set_pool(long a, long b, long c)
+{
+	FILE *f = setting("tcp_mem", "w");
+
+	must(fprintf(f, "%ld %ld %ld\n", a, b, c) > 0 && fclose(f) == 0);
+}
+
+static void get_pool(long to[3])
+{
+	FILE *f = setting("tcp_mem", "r");
+
+	must(fscanf(f, "%ld %ld %ld", &to[0], &to[1], &to[2]) == 3 && fclose(f) == 0);
+}
 
 static void restore(void)
 {
 	if (max_orphans >= 0)
 		set("tcp_max_orphans", max_orphans);
+	if (pool[2])
+		set_pool(pool[0], pool[1], pool[2]);
+}
+
+/* How many MiB fit into connections whose buffers are large, while nobody reads. */
+static long fill_pairs(int pairs[][2], int n)
+{
+	static char data[65536];
+	int size = 4 << 20;
+	long long sent = 0;
+
+	for (int i = 0; i < n; i++) {
+		ssize_t r;
+
+		new_pair(pairs[i]);
+		must(setsockopt(pairs[i][0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == 0);
+		while ((r = send(pairs[i][0], data, sizeof(data), MSG_DONTWAIT)) > 0)
+			sent += r;
+	}
+	return sent >> 20;
+}
+
+static void close_pairs(int pairs[][2], int n)
+{
+	for (int i = 0; i < n; i++) {
+		close(pairs[i][0]);
+		close(pairs[i][1]);
+	}
+}
+
+/* tcp_mem: pages for all sockets of the stack. */
+static void test_pool(void)
+{
+	enum { PAIRS = 6 };
+	static char data[65536];
+	int pairs[PAIRS][2];
+	long now[3], roomy, tight;
+	ssize_t r;
+	FILE *f;
+
+	get_pool(pool);
+	ktap(pool[0] > 0 && pool[0] <= pool[1] && pool[1] <= pool[2], "pool: three bounds");
+	roomy = fill_pairs(pairs, PAIRS);
+	close_pairs(pairs, PAIRS);
+	/* A megabyte per CPU is not counted exactly. */
+	set_pool(32, 48, 64);
+	get_pool(now);
+	ktap(now[0] == 32 && now[1] == 48 && now[2] == 64, "pool: they can be set");
+	tight = fill_pairs(pairs, PAIRS);
+	if (roomy < 2 * PAIRS || tight > roomy / 3)
+		printf("# %ld MiB, %ld MiB\n", roomy, tight);
+	ktap(roomy >= 2 * PAIRS && tight <= roomy / 3, "pool: beyond the last there is none");
+	set_pool(pool[0], pool[1], pool[2]);
+	/* Who had to wait goes on. */
+	must(poll_for(pairs[PAIRS - 1][0], POLLOUT, 10000) & POLLOUT);
+	r = send(pairs[PAIRS - 1][0], data, sizeof(data), MSG_DONTWAIT);
+	ktap(r == sizeof(data), "pool: but once they are large again");
+	close_pairs(pairs, PAIRS);
+	f = setting("tcp_mem", "w");
+	ktap(fprintf(f, "many\n") < 0 || fclose(f) != 0, "pool: nonsense is refused");
 }
 
 static void test_orphans(void)
@@ -288,8 +364,10 @@ int main(void)
 {
 	ktap_begin();
 	test_orphans();
+	test_pool();
 	/* The other settings are a namespace's. */
 	max_orphans = -1;
+	pool[2] = 0;
 	own_namespace();
 	test_time_waits();
 	test_reuse();

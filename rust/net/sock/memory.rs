@@ -25,6 +25,29 @@ fn moved(to: u32, from: u32) -> c_int {
     to.wrapping_sub(from).cast_signed()
 }
 
+/// The bounds of the protocol's pool, pages: up to the first there is plenty, beyond the second it is
+/// short, and beyond the third there is none.
+pub(crate) fn pool_limits() -> [u64; 3] {
+    [0, 1, 2].map(|which| {
+        // SAFETY: Reads a word.
+        u64::try_from(unsafe { bindings::pool_limit(which) }).unwrap_or(0)
+    })
+}
+
+/// Sets these bounds; `None`: to what the host's memory gives.
+pub(crate) fn set_pool_limits(limits: Option<[u64; 3]>) {
+    let Some(limits) = limits else {
+        // SAFETY: Writes the words that sockets read one at a time.
+        unsafe { bindings::pool_default_limits() };
+        return;
+    };
+    for (which, pages) in (0..).zip(limits) {
+        let pages = c_long::try_from(pages).unwrap_or(c_long::MAX);
+        // SAFETY: As above.
+        unsafe { bindings::pool_set_limit(which, pages) };
+    }
+}
+
 impl<P: Protocol> Sock<P> {
     /// # Safety
     ///
