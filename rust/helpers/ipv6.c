@@ -8,6 +8,7 @@
 #include <net/ipv6.h>
 #include <net/protocol.h>
 #include <net/tcp.h>
+#include <net/transp_v6.h>
 
 #if !IS_ENABLED(CONFIG_IPV6)
 #error "rusttcp: the kernel has to be built with CONFIG_IPV6=y"
@@ -416,4 +417,35 @@ bool rusttcp_helper_sk_update_pmtu(struct sock *sk, bool v6, u32 cookie, u32 mtu
 	if (dst)
 		dst->ops->update_pmtu(dst, sk, NULL, mtu, true);
 	return true;
+}
+
+/* As sk_error_packet(), for a socket of IPv6, which is told more without being asked. */
+void rusttcp_helper_inet6_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
+				       void *offender);
+void rusttcp_helper_inet6_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
+				       void *offender)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
+	const struct ipv6_pinfo *np = inet6_sk(sk);
+	int iif = IP6CB(skb)->iif;
+
+	if (!iif)
+		return;
+	if (skb->protocol == htons(ETH_P_IPV6)) {
+		from.sin6_addr = ipv6_hdr(skb)->saddr;
+		from.sin6_scope_id = ipv6_iface_scope_id(&from.sin6_addr, iif);
+		if (np->rxopt.all)
+			ip6_datagram_recv_ctl(sk, msg, skb);
+	} else {
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &from.sin6_addr);
+		if (np->rxopt.bits.rxinfo) {
+			struct in6_pktinfo info = { .ipi6_ifindex = iif };
+
+			ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &info.ipi6_addr);
+			put_cmsg(msg, SOL_IPV6, IPV6_PKTINFO, sizeof(info), &info);
+		}
+		if (inet_cmsg_flags(inet_sk(sk)))
+			ip_cmsg_recv(msg, skb);
+	}
+	memcpy(offender, &from, sizeof(from));
 }

@@ -139,6 +139,13 @@ u8 rusttcp_helper_skb_rx_tos(const struct sk_buff *skb)
 						    ip_hdr(skb)->tos;
 }
 
+/* The TTL or hop limit of the packet that @skb came in. */
+u8 rusttcp_helper_skb_rx_hops(const struct sk_buff *skb);
+u8 rusttcp_helper_skb_rx_hops(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IPV6) ? ipv6_hdr(skb)->hop_limit : ip_hdr(skb)->ttl;
+}
+
 /* Nanoseconds of CLOCK_MONOTONIC at which @skb shall leave; sch_fq minds. */
 void rusttcp_helper_skb_set_departure(struct sk_buff *skb, u64 ns);
 void rusttcp_helper_skb_set_departure(struct sk_buff *skb, u64 ns)

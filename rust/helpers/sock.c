@@ -489,6 +489,86 @@ int rusttcp_helper_sk_check_control(struct sock *sk, struct msghdr *msg, u32 *ts
 	return err;
 }
 
+/* What sock_init_data() gives every socket. */
+static void (*plain_error_report)(struct sock *sk);
+
+void rusttcp_helper_sk_note_error_report(struct sock *sk);
+void rusttcp_helper_sk_note_error_report(struct sock *sk)
+{
+	if (!READ_ONCE(plain_error_report))
+		WRITE_ONCE(plain_error_report, sk->sk_error_report);
+}
+
+/* @report is called for each message of the error queue, unless somebody else in the kernel is. */
+void rusttcp_helper_sk_watch_errors(struct sock *sk, void (*report)(struct sock *sk));
+void rusttcp_helper_sk_watch_errors(struct sock *sk, void (*report)(struct sock *sk))
+{
+	if (READ_ONCE(sk->sk_error_report) == READ_ONCE(plain_error_report))
+		WRITE_ONCE(sk->sk_error_report, report);
+}
+
+/* Whether @skb tells a time, and nothing else yet. */
+static bool tells_bare_time(const struct sk_buff *skb)
+{
+	const struct sock_exterr_skb *serr = SKB_EXT_ERR(skb);
+
+	return serr->ee.ee_origin == SO_EE_ORIGIN_TIMESTAMPING && !skb->len && !serr->opt_stats;
+}
+
+/*
+ * A message was queued: if it tells a time alone it gets @stats, whose last @late bytes are for
+ * acknowledgments. Then it is reported. Any context.
+ */
+void rusttcp_helper_sk_report_with_stats(struct sock *sk, const void *stats, unsigned int len,
+					 unsigned int late);
+void rusttcp_helper_sk_report_with_stats(struct sock *sk, const void *stats, unsigned int len,
+					 unsigned int late)
+{
+	struct sk_buff_head *queue = &sk->sk_error_queue;
+	struct sk_buff *skb;
+	unsigned long flags;
+
+	if (len) {
+		spin_lock_irqsave(&queue->lock, flags);
+		/* Another CPU may have queued one more meanwhile. */
+		skb_queue_reverse_walk(queue, skb) {
+			bool ack = SKB_EXT_ERR(skb)->ee.ee_info == SCM_TSTAMP_ACK;
+			int n = ack ? len : len - late;
+			int room = skb_tailroom(skb);
+
+			if (!tells_bare_time(skb))
+				break;
+			if (room < n && pskb_expand_head(skb, 0, n - room, GFP_ATOMIC))
+				break;
+			skb_put_data(skb, stats, n);
+			SKB_EXT_ERR(skb)->opt_stats = 1;
+		}
+		spin_unlock_irqrestore(&queue->lock, flags);
+	}
+	READ_ONCE(plain_error_report)(sk);
+}
+
+/*
+ * A message that came with the packet it is about tells whose that is (@offender, in the user's
+ * family), and what the user wants to know of packets (SOF_TIMESTAMPING_OPT_CMSG). Others don't.
+ */
+void rusttcp_helper_sk_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
+				    void *offender);
+void rusttcp_helper_sk_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
+				    void *offender)
+{
+	struct in_pktinfo *info = PKTINFO_SKB_CB(skb);
+	struct sockaddr_in from = { .sin_family = AF_INET };
+
+	if (!(READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_CMSG) || !info->ipi_ifindex)
+		return;
+	from.sin_addr.s_addr = ip_hdr(skb)->saddr;
+	info->ipi_spec_dst = from.sin_addr;
+	if (inet_cmsg_flags(inet_sk(sk)))
+		ip_cmsg_recv(msg, skb);
+	memcpy(offender, &from, sizeof(from));
+}
+
 const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb);
 const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb)
 {

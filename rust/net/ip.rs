@@ -222,29 +222,30 @@ impl<P: Protocol> Locked<'_, P> {
 }
 
 impl<P: Protocol> Wire<'_, P> {
-    /// Sends a segment: a copy of `payload`'s descriptor (or nothing) behind `header`, whose
-    /// checksum is completed on the way. `gso_size`: bytes a segment, 0 if it is just one.
+    /// What carries a segment: a copy of `payload`'s descriptor, or of nothing, with room for headers.
+    /// Losing it for want of memory is as good as losing it on the way.
+    pub(crate) fn packet<C: ControlBlock>(&self, payload: Option<&SkBuff<C>>) -> Option<SkBuff> {
+        let headroom = bindings::MAX_TCP_HEADER;
+        match payload {
+            Some(payload) => payload.copy_for_transmit(headroom),
+            None => SkBuff::new(headroom, Gfp::ATOMIC),
+        }
+    }
+
+    /// Sends a segment, a [`Self::packet`] behind `header`, whose checksum is completed on the way.
+    /// `gso_size`: bytes a segment, 0 if it is just one.
     /// `departure`: when it shall leave if the queueing discipline minds, CLOCK_MONOTONIC, ns.
     /// `ecn`: the two bits of the IP header; the rest of that octet is IP_TOS. `ace`: CWR is not for
     /// the first segment only.
-    /// Losing the packet for want of memory is as good as losing it on the way. `false`: the local
-    /// queue had no room for it.
-    pub(crate) fn transmit<C: ControlBlock>(
+    /// `false`: the local queue had no room for it.
+    pub(crate) fn transmit(
         &mut self,
+        skb: SkBuff,
         header: &[u8],
-        payload: Option<&SkBuff<C>>,
         gso_size: u16,
         departure: u64,
         (ecn, ace): (u8, bool),
     ) -> bool {
-        let headroom = bindings::MAX_TCP_HEADER;
-        let skb = match payload {
-            Some(payload) => payload.copy_for_transmit(headroom),
-            None => SkBuff::new(headroom, Gfp::ATOMIC),
-        };
-        let Some(skb) = skb else {
-            return true;
-        };
         let sk = self.sk();
         let (local, remote) = (sk.local(), sk.remote());
         // SAFETY: `skb` is ours with room for the headers in front of its data; the socket is

@@ -197,8 +197,8 @@ impl Pipe<'_> {
 }
 
 impl<P: Protocol> Sock<P> {
-    /// The next message of the error queue: its data, and a control message that says what it is
-    /// about (no address: none of ours is about a packet). EAGAIN if there is none.
+    /// The next message of the error queue: its data, and control messages that say what it is about.
+    /// No name: none of ours is from another host. EAGAIN if there is none.
     pub(crate) fn recv_error(&self, msg: &mut Message<'_>, len: usize) -> Result<usize> {
         const ERR: usize = core::mem::size_of::<bindings::sock_extended_err>();
         const OFFENDER: usize = core::mem::size_of::<bindings::sockaddr_in>();
@@ -222,7 +222,7 @@ impl<P: Protocol> Sock<P> {
         msg.copy_out(&skb, 0, n)?;
         // SAFETY: All are valid.
         unsafe { bindings::sock_recv_timestamp(msg.msg, self.as_ptr(), skb.as_ptr()) };
-        // Who reported it is nobody: it is about this host.
+        // Who reported it is nobody, unless a packet is there: all is about this host.
         let mut control = [0u8; ERR + OFFENDER6];
         for (to, from) in control.iter_mut().zip(err) {
             *to = from;
@@ -232,6 +232,17 @@ impl<P: Protocol> Sock<P> {
         } else {
             (bindings::SOL_IP, bindings::IP_RECVERR, ERR + OFFENDER)
         };
+        if let Some(offender) = control.get_mut(ERR..) {
+            let offender = offender.as_mut_ptr().cast();
+            // SAFETY: All are valid; there is room for an address of either family.
+            unsafe {
+                if self.is_v6() {
+                    bindings::inet6_error_packet(self.as_ptr(), msg.msg, skb.as_ptr(), offender);
+                } else {
+                    bindings::sk_error_packet(self.as_ptr(), msg.msg, skb.as_ptr(), offender);
+                }
+            }
+        }
         if let Some(control) = control.get(..len) {
             msg.put_control(level as i32, name as i32, control);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A spinlock that keeps softirqs off while it is held.
+//! A spinlock that keeps softirqs off while it is held; and a box that is made only when it is needed.
 //!
 //! What process context and the receive path share (tables, accept queues) is guarded by one of
 //! these; the kernel crate has no `_bh` variant.
@@ -10,9 +10,13 @@
 use super::bindings;
 use kernel::{
     ffi::c_char,
-    sync::lock::{
-        Backend,
-        Lock, //
+    prelude::*,
+    sync::{
+        lock::{
+            Backend,
+            Lock, //
+        },
+        SetOnce, //
     },
 };
 
@@ -73,3 +77,33 @@ macro_rules! new_bh_spinlock {
     };
 }
 pub(crate) use new_bh_spinlock;
+
+/// A box that is made when somebody first needs it, and stays.
+pub(crate) struct LazyBox<T>(SetOnce<KBox<T>>);
+
+// SAFETY: `SetOnce` lets one thread alone write the value, and gives out shared references to it only
+// afterwards; `T` may be shared.
+unsafe impl<T: Send + Sync> Sync for LazyBox<T> {}
+
+impl<T> LazyBox<T> {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self(SetOnce::new())
+    }
+
+    /// What is in it, if it was made. Context: any.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_ref().map(|inner| &**inner)
+    }
+
+    /// What is in it, which `make` gives the first time; `None` if memory ran out. Context: any
+    /// (atomic).
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        if self.get().is_none() {
+            let fresh = KBox::new(make(), GFP_ATOMIC).ok()?;
+            self.0.populate(fresh);
+        }
+        self.get()
+    }
+}

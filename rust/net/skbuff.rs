@@ -164,6 +164,12 @@ impl<C: ControlBlock> SkBuff<C> {
         unsafe { bindings::skb_rx_tos(self.as_ptr()) }
     }
 
+    /// The TTL or hop limit of the IP header in front of the data. For packets on their way in only.
+    pub(crate) fn hops(&self) -> u8 {
+        // SAFETY: As in `ip_tos`.
+        unsafe { bindings::skb_rx_hops(self.as_ptr()) }
+    }
+
     /// Drops the first `n` bytes, which must be linear (see [`Self::pull_head`]).
     pub(crate) fn advance(&mut self, n: u32) {
         // SAFETY: Valid by the type invariants.

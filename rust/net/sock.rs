@@ -13,12 +13,9 @@
 
 mod ends;
 mod memory;
+mod wake;
 
-pub(crate) use memory::{
-    pool_limits,
-    set_pool_limits,
-    Charge, //
-};
+pub(crate) use memory::{pool_limits, set_pool_limits, Charge};
 
 use super::{
     bindings,
@@ -70,6 +67,9 @@ pub(crate) trait Protocol: Sized + 'static {
     fn on_keepalive(sk: &mut Locked<'_, Self>, on: bool);
     /// The socket's timer expired. Context: softirq, or the end of an ownership.
     fn on_timer(sk: &mut Locked<'_, Self>);
+    /// Writes the attributes of SOF_TIMESTAMPING_OPT_STATS into `to`: how many bytes, and how many of
+    /// them, at the end, only the news of an acknowledgment has. Context: any.
+    fn write_stats(sk: &Sock<Self>, to: &mut [u8]) -> (usize, usize);
 }
 
 /// A socket of protocol `P`.
@@ -239,6 +239,7 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: `sk` is fresh and has room for `Self`, by the registration.
         unsafe {
             bindings::sock_init_data(socket, sk.as_ptr());
+            bindings::sk_note_error_report(sk.as_ptr());
             bindings::inet_sock_defaults(sk.as_ptr());
             if v6 {
                 let this = sk.as_ptr().cast::<Self>();
@@ -490,41 +491,6 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn refcount(&self) -> c_int {
         // SAFETY: A single word of a valid socket.
         unsafe { (*self.as_ptr()).__sk_common.skc_refcnt.refs.counter }
-    }
-
-    // --- wake-ups -------------------------------------------------------------------------------
-
-    /// Wakes readers: data, an end of file or a connection to accept is there.
-    pub(crate) fn wake_reader(&self) {
-        // SAFETY: Valid; the callback was set by `sock_init_data` (or its replacement by a user
-        // that follows the same rules).
-        unsafe {
-            if let Some(data_ready) = (*self.as_ptr()).sk_data_ready {
-                data_ready(self.as_ptr());
-            }
-        }
-    }
-
-    /// Wakes everybody: the state of the connection changed.
-    pub(crate) fn wake_all(&self) {
-        // SAFETY: As in `wake_reader`.
-        unsafe {
-            if let Some(state_change) = (*self.as_ptr()).sk_state_change {
-                state_change(self.as_ptr());
-            }
-        }
-    }
-
-    /// SIGIO for a state change: `out` when the socket became writable (connected), otherwise a
-    /// hang-up.
-    pub(crate) fn wake_async(&self, out: bool) {
-        let (how, band) = if out {
-            (bindings::SOCK_WAKE_IO, bindings::POLL_OUT as c_int)
-        } else {
-            (bindings::SOCK_WAKE_WAITD, bindings::POLL_HUP as c_int)
-        };
-        // SAFETY: Valid.
-        unsafe { bindings::sk_wake_async(self.as_ptr(), how as c_int, band) };
     }
 
     // --- the lock ---------------------------------------------------------------------------------

@@ -391,8 +391,8 @@ impl<P: Protocol> Sock<P> {
 
     /// SO_TIMESTAMPING's flags.
     pub(crate) fn timestamping(&self) -> u32 {
-        // SAFETY: A single word of a valid socket.
-        unsafe { (*self.as_ptr()).sk_tsflags }
+        // SAFETY: A single word of a valid socket, which may change at any time.
+        unsafe { (&raw const (*self.as_ptr()).sk_tsflags).read_volatile() }
     }
 
     /// Connections that wait for accept(), and the backlog, as `ss` shows them.

@@ -11,6 +11,7 @@ use super::{
     },
     error::errno,
     fast_open,
+    kernel::Kernel,
     netns::{
         ecn_option,
         max_tw_buckets,
@@ -20,8 +21,10 @@ use super::{
         kernel_state,
         now,
         LockedTcp,
-        Phase, //
+        Phase,
+        TcpSock, //
     },
+    stats::Stats,
 };
 use crate::net::{
     addr::Endpoint,
@@ -33,7 +36,10 @@ use crate::net::{
     sock::Charge, //
 };
 use crate::tcp::{
-    connection::Events,
+    connection::{
+        Connection,
+        Events, //
+    },
     context::Cx,
     mib::Mib,
     pacing::Pacer,
@@ -61,10 +67,22 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         look_at_path(sk, state);
     }
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
+    let stats = wanted_stats(sk);
     let mut last = now();
     let (mut wire, data) = sk.parts();
     let mut bytes = [0u8; MAX_HEADER];
+    if let Some(stats) = stats {
+        let cx = Cx {
+            now: last,
+            net: &data.net,
+            mib: &state.mib,
+        };
+        note(stats, wire.sk(), &data.conn, &cx);
+    }
     while let Some(buf) = data.conn.take_stamped() {
+        if let Some(stats) = stats {
+            stats.note_departure(buf.cb().meta.sent_at.as_nanos());
+        }
         wire.stamp_acked(buf);
     }
     loop {
@@ -77,12 +95,17 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
             break;
         };
         let len = transmit.header.emit(local.port, remote.port, &mut bytes);
-        if let Some(header) = len.and_then(|len| bytes.get(..len)) {
-            let departure = transmit.departure.as_nanos();
-            let ecn = (transmit.codepoint.bits(), transmit.ace);
-            let payload = transmit.payload.map(|p| &*p);
-            let has_data = payload.is_some();
-            let left = wire.transmit(header, payload, transmit.gso_size, departure, ecn);
+        let (gso_size, departure) = (transmit.gso_size, transmit.departure.as_nanos());
+        let ecn = (transmit.codepoint.bits(), transmit.ace);
+        let has_data = transmit.payload.is_some();
+        let packet = wire.packet(transmit.payload.map(|p| &*p));
+        let header = len.and_then(|len| bytes.get(..len));
+        if let (Some(packet), Some(header)) = (packet, header) {
+            if let Some(stats) = stats.filter(|_| packet.has_stamps()) {
+                note(stats, wire.sk(), &data.conn, &cx);
+                stats.note_departure(departure);
+            }
+            let left = wire.transmit(packet, header, gso_size, departure, ecn);
             if has_data && !left {
                 data.conn.refuse(&cx);
             }
@@ -135,6 +158,21 @@ fn look_at_path(sk: &mut LockedTcp<'_>, state: &NetState) {
         let policy = ecn_option(sk.sk().net(), state);
         sk.data().conn.set_ecn_option(policy);
     }
+}
+
+/// Where to note what the times that the user asked for come with, if that is wanted.
+fn wanted_stats<'a>(sk: &mut LockedTcp<'a>) -> Option<&'a Stats> {
+    let this = sk.sk();
+    if !this.wants_stats() {
+        return None;
+    }
+    let stats = this.shared().stats.get_or_make(Stats::new)?;
+    sk.add_stats_to_times();
+    Some(stats)
+}
+
+fn note(stats: &Stats, sk: &TcpSock, conn: &Connection<Kernel>, cx: &Cx<'_, Kernel>) {
+    stats.note(&conn.info(cx), conn.send_queue(), sk.pacing().1);
 }
 
 /// Charges the socket for what its queues hold.

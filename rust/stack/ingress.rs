@@ -787,6 +787,9 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
     };
     sock::sync_buffers(sk);
     sk.sk().note_cpu();
+    if let Some(stats) = sk.sk().shared().stats.get() {
+        stats.note_hops(skb.hops());
+    }
     look_at_memory(sk, if payload_len > 0 { skb.truesize() } else { 0 });
     let buf = if payload_len > 0 {
         skb.advance(len);

@@ -47,3 +47,4 @@ pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod settings;
 pub(crate) mod sock;
+pub(crate) mod stats;

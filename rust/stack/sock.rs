@@ -15,12 +15,14 @@ use super::{
         net_config,
         NetState, //
     },
+    stats::Stats,
 };
 use crate::net::{
     clock,
     lock::{
         new_bh_spinlock,
-        BhSpinLock, //
+        BhSpinLock,
+        LazyBox, //
     },
     proto_ops::abi,
     reserve::ReservationBox,
@@ -155,6 +157,9 @@ pub(crate) struct TcpShared {
     pub(crate) timer_at: Atomic<u64>,
     /// Which timer that is, and above 8 bits the retries in a row; written by the lock's holder.
     pub(crate) timer_kind: Atomic<u32>,
+    /// How the connection stands, for who wants that with the times of segments; written by the
+    /// lock's holder.
+    pub(crate) stats: LazyBox<Stats>,
 }
 
 /// Counts a connection by Fast Open at its listener until it is confirmed, or over (RFC 7413, 5.1).
@@ -229,6 +234,7 @@ impl Protocol for RustTcp {
             writable: Atomic::new(true),
             timer_at: Atomic::new(0),
             timer_kind: Atomic::new(0),
+            stats: LazyBox::new(),
         })
     }
 
@@ -257,6 +263,13 @@ impl Protocol for RustTcp {
 
     fn on_keepalive(sk: &mut LockedTcp<'_>, on: bool) {
         configure(sk, |config| config.keepalive = on);
+    }
+
+    fn write_stats(sk: &TcpSock, to: &mut [u8]) -> (usize, usize) {
+        sk.shared()
+            .stats
+            .get()
+            .map_or((0, 0), |stats| stats.write(to))
     }
 
     fn on_timer(sk: &mut LockedTcp<'_>) {

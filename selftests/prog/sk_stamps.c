@@ -13,18 +13,49 @@
 #define ALL (SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK)
 #define BASE (SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID)
 
+#define NLA_TYPES 28
+
 /* What a message of the error queue said. */
 struct told {
 	int type;
 	unsigned int key;
 	bool timed;
 	ssize_t len;
+	/* SOF_TIMESTAMPING_OPT_STATS: bytes, which attributes there are, and their values. */
+	size_t stats;
+	unsigned int has;
+	unsigned long long value[NLA_TYPES];
+	/* SOF_TIMESTAMPING_OPT_CMSG: the interface, and whose packet it is. */
+	int interface;
+	struct endpoint from;
 };
+
+static void read_stats(struct told *told, const unsigned char *data, size_t len)
+{
+	told->stats = len;
+	while (len >= 4) {
+		unsigned short n, type;
+
+		memcpy(&n, data, sizeof(n));
+		memcpy(&type, data + 2, sizeof(type));
+		if (n < 4 || n > len)
+			break;
+		if (type && type < NLA_TYPES && n - 4u <= sizeof(told->value[type])) {
+			told->has |= 1u << type;
+			memcpy(&told->value[type], data + 4, n - 4);
+		}
+		n = (n + 3) & ~3;
+		if (n > len)
+			break;
+		data += n;
+		len -= n;
+	}
+}
 
 /* The next one, within a second: false if there is none. */
 static bool next(int fd, struct told *told)
 {
-	char data[2000], control[512];
+	char data[70000], control[1024];
 	struct iovec iov = { data, sizeof(data) };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
@@ -42,6 +73,16 @@ static bool next(int fd, struct told *told)
 			struct scm_timestamping *ts = (void *)CMSG_DATA(c);
 
 			told->timed = ts->ts[0].tv_sec > 0;
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING_OPT_STATS) {
+			read_stats(told, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+		} else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo *info = (void *)CMSG_DATA(c);
+
+			told->interface = info->ipi_ifindex;
+		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo *info = (void *)CMSG_DATA(c);
+
+			told->interface = info->ipi6_ifindex;
 		} else if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) ||
 			   (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
 			struct sock_extended_err *ee = (void *)CMSG_DATA(c);
@@ -50,6 +91,7 @@ static bool next(int fd, struct told *told)
 				told->type = ee->ee_info;
 				told->key = ee->ee_data;
 			}
+			memcpy(&told->from, SO_EE_OFFENDER(ee), addr_len());
 		}
 	}
 	return true;
@@ -171,6 +213,84 @@ static void test_long_tail(void)
 	close(fds[1]);
 }
 
+/* How the connection stood, with each time. */
+static void test_stats(void)
+{
+	enum { SNDQ = 13, CA_STATE = 14, SENT = 18, RETRANS = 19, NOTSENT = 24, TTL = 26 };
+	/* All of them, but for the padding and the TTL. */
+	const unsigned int all = (1u << NLA_TYPES) - 2 - (1u << TTL);
+	bool whole = true, there = true, sums = true, queue = true, hops = true, data = true;
+	static char bytes[10000];
+	unsigned int seen = 0;
+	struct told told;
+	int fds[2], fd;
+
+	new_pair(fds);
+	fd = fds[0];
+	expect(ask(fd, BASE | ALL | SOF_TIMESTAMPING_OPT_STATS), -1, EINVAL,
+	       "OPT_STATS: only with OPT_TSONLY");
+	must(ask(fd, BASE | ALL | SOF_TIMESTAMPING_OPT_STATS | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(write(fd, bytes, sizeof(bytes)) == sizeof(bytes));
+	for (int i = 0; i < 3 && next(fd, &told); i++) {
+		bool ack = told.type == SCM_TSTAMP_ACK;
+
+		seen |= 1u << told.type;
+		there &= told.stats > 0 && told.timed && told.key == sizeof(bytes) - 1;
+		data &= told.len == (ssize_t)told.stats;
+		whole &= (told.has & ~(1u << TTL)) == all;
+		hops &= !!(told.has & 1u << TTL) == ack && (!ack || told.value[TTL] == 64);
+		sums &= told.value[SENT] == sizeof(bytes) && !told.value[RETRANS] &&
+			!told.value[NOTSENT] && !told.value[CA_STATE];
+		queue &= told.value[SNDQ] == (ack ? 0 : sizeof(bytes));
+		if (!whole || !sums || !queue)
+			printf("# %d: has %x, sent %llu, not sent %llu, queued %llu\n", told.type, told.has,
+			       told.value[SENT], told.value[NOTSENT], told.value[SNDQ]);
+	}
+	ktap(seen == (1 << SCM_TSTAMP_SND | 1 << SCM_TSTAMP_SCHED | 1 << SCM_TSTAMP_ACK) && there,
+	     "OPT_STATS: with each of the three");
+	ktap(whole, "OPT_STATS: the attributes");
+	ktap(hops, "OPT_STATS: the TTL of an acknowledgment");
+	ktap(sums, "OPT_STATS: bytes sent, sent again and not sent");
+	ktap(queue, "OPT_STATS: bytes not acknowledged");
+	ktap(data, "OPT_STATS: they are the message's data too");
+	must(ask(fd, BASE | ALL | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(write(fd, bytes, 10) == 10);
+	there = false;
+	for (int i = 0; i < 3 && next(fd, &told); i++)
+		there |= told.stats || told.len;
+	ktap(!there, "OPT_STATS: not any more");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Which interface a packet left by, and by whose address. */
+static void test_packets(void)
+{
+	unsigned int flags = SOF_TIMESTAMPING_TX_SOFTWARE | BASE;
+	struct endpoint local;
+	struct told told;
+	int fds[2], fd, on = 1, lo;
+
+	new_pair(fds);
+	fd = fds[0];
+	local = local_of(fd);
+	lo = if_nametoindex("lo");
+	must(setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof(on)) == 0);
+	must(ask(fd, flags) == 0 && write(fd, "x", 1) == 1 && next(fd, &told));
+	ktap(told.len > 20, "OPT_CMSG: the packet is there");
+	/* IPv6 tells without being asked. */
+	ktap(told.interface == (v6 ? lo : 0), "OPT_CMSG: nothing of it without");
+	must(ask(fd, flags | SOF_TIMESTAMPING_OPT_CMSG) == 0 && write(fd, "x", 1) == 1 && next(fd, &told));
+	ktap(told.interface == lo, "OPT_CMSG: the interface");
+	local.sin_port = 0;
+	ktap(same_endpoint(&told.from, &local), "OPT_CMSG: our address");
+	must(ask(fd, flags | SOF_TIMESTAMPING_OPT_CMSG | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(write(fd, "x", 1) == 1 && next(fd, &told));
+	ktap(told.interface == 0 && told.from.sin_family == 0, "OPT_CMSG: nothing without the packet");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	static char data[50000];
@@ -209,6 +329,8 @@ int main(void)
 	close(fds[0]);
 	close(fds[1]);
 	test_keys_of_old();
+	test_stats();
+	test_packets();
 	test_long_tail();
 	return ktap_end();
 }

@@ -41,7 +41,7 @@ pub(crate) fn set_pool_limits(limits: Option<[u64; 3]>) {
         unsafe { bindings::pool_default_limits() };
         return;
     };
-    for (which, pages) in (0..).zip(limits) {
+    for (which, pages) in [0, 1, 2].into_iter().zip(limits) {
         let pages = c_long::try_from(pages).unwrap_or(c_long::MAX);
         // SAFETY: As above.
         unsafe { bindings::pool_set_limit(which, pages) };

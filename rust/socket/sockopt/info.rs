@@ -7,9 +7,17 @@ use crate::net::{
     proto_ops::abi,
     sockopt::TcpInfo, //
 };
-use crate::stack::sock::{
-    with_cx,
-    TcpSock, //
+use crate::stack::{
+    sock::{
+        with_cx,
+        TcpSock, //
+    },
+    stats::{
+        ca_state,
+        pacing_rate,
+        us,
+        NO_THRESHOLD, //
+    },
 };
 use crate::tcp::{
     congestion::Told,
@@ -17,10 +25,7 @@ use crate::tcp::{
         Account,
         Kind, //
     },
-    info::{
-        Info,
-        Phase, //
-    },
+    info::Info,
     time::Duration, //
 };
 
@@ -43,28 +48,12 @@ mod ecn_mode {
     pub(super) const PENDING: u32 = 3;
 }
 
-/// TCP_CA_*.
-fn ca_state(phase: Phase) -> u8 {
-    match phase {
-        Phase::Open => 0,
-        Phase::Disorder => 1,
-        Phase::Recovery => 3,
-        Phase::Loss => 4,
-    }
-}
-
 /// Bytes of `union tcp_cc_info`, and of the part of it that DCTCP has.
 const CC_INFO: usize = 20;
 const DCTCP_INFO: usize = 16;
-/// "Infinite", as Linux writes a threshold that was never set.
-const NO_THRESHOLD: u32 = 0x7fff_ffff;
 /// Segments that may overtake each other before a loss is suspected, as long as nothing else was
 /// seen: Linux' figure. Losses are told by time here (RFC 8985).
 const REORDERING: u32 = 3;
-
-fn us(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
-}
 
 fn ms(time: Duration) -> u32 {
     u32::try_from(time.as_micros() / 1000).unwrap_or(u32::MAX)
@@ -84,13 +73,7 @@ pub(super) fn tcp_info(sk: &TcpSock) -> TcpInfo {
         return to;
     };
     to.tcpi_snd_cwnd = info.cwnd;
-    // Without a round-trip time nothing is known of a rate.
-    to.tcpi_pacing_rate = if info.rtt == Duration::ZERO {
-        u64::MAX
-    } else {
-        info.pacing_rate
-    }
-    .min(to.tcpi_max_pacing_rate);
+    to.tcpi_pacing_rate = pacing_rate(&info, to.tcpi_max_pacing_rate);
     if to.tcpi_state == abi::TCP_LISTEN {
         to.tcpi_unacked = this.shared().accept.lock().len();
         to.tcpi_sacked = this.max_ack_backlog();
