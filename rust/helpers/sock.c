@@ -3,6 +3,7 @@
 #include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/net.h>
+#include <net/busy_poll.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
 #include <net/route.h>
@@ -367,10 +368,39 @@ bool rusttcp_helper_sk_net_raw(const struct sock *sk)
 	return ns_capable(sock_net(sk)->user_ns, CAP_NET_RAW);
 }
 
-void rusttcp_helper_sk_incoming_cpu_update(struct sock *sk);
-void rusttcp_helper_sk_incoming_cpu_update(struct sock *sk)
+/* @skb came for the socket, on this CPU and by a queue of a device that can be polled (or not). */
+void rusttcp_helper_sk_note_arrival(struct sock *sk, const struct sk_buff *skb);
+void rusttcp_helper_sk_note_arrival(struct sock *sk, const struct sk_buff *skb)
 {
 	sk_incoming_cpu_update(sk);
+	sk_mark_napi_id(sk, skb);
+}
+
+bool rusttcp_helper_sk_can_busy_loop(struct sock *sk);
+bool rusttcp_helper_sk_can_busy_loop(struct sock *sk)
+{
+	return sk_can_busy_loop(sk);
+}
+
+bool rusttcp_helper_sk_busy_loop_timeout(struct sock *sk, unsigned long start);
+bool rusttcp_helper_sk_busy_loop_timeout(struct sock *sk, unsigned long start)
+{
+	return sk_busy_loop_timeout(sk, start);
+}
+
+/* As sk_busy_loop(), which looks at a queue that is always empty here; until @end, or once. */
+void rusttcp_helper_sk_busy_poll(struct sock *sk, bool once,
+				 bool (*end)(void *sk, unsigned long start));
+void rusttcp_helper_sk_busy_poll(struct sock *sk, bool once,
+				 bool (*end)(void *sk, unsigned long start))
+{
+#ifdef CONFIG_NET_RX_BUSY_POLL
+	unsigned int id = READ_ONCE(sk->sk_napi_id);
+
+	if (napi_id_valid(id))
+		napi_busy_loop(id, once ? NULL : end, sk, READ_ONCE(sk->sk_prefer_busy_poll),
+			       READ_ONCE(sk->sk_busy_poll_budget) ?: BUSY_POLL_BUDGET);
+#endif
 }
 
 bool rusttcp_helper_msg_wants_inq(const struct msghdr *msg);

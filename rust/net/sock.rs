@@ -67,6 +67,8 @@ pub(crate) trait Protocol: Sized + 'static {
     fn on_keepalive(sk: &mut Locked<'_, Self>, on: bool);
     /// The socket's timer expired. Context: softirq, or the end of an ownership.
     fn on_timer(sk: &mut Locked<'_, Self>);
+    /// Whether a read would not block. Context: any.
+    fn is_readable(sk: &Sock<Self>) -> bool;
     /// Writes the attributes of SOF_TIMESTAMPING_OPT_STATS into `to`: how many bytes, and how many of
     /// them, at the end, only the news of an acknowledgment has. Context: any.
     fn write_stats(sk: &Sock<Self>, to: &mut [u8]) -> (usize, usize);

@@ -401,11 +401,12 @@ impl<P: Protocol> Sock<P> {
         unsafe { (*self.as_ptr()).sk_max_ack_backlog }
     }
 
-    /// The socket is served on this CPU (SO_INCOMING_CPU).
+    /// The socket is served on this CPU (SO_INCOMING_CPU), and by that queue of a device
+    /// (SO_INCOMING_NAPI_ID).
     #[inline]
-    pub(crate) fn note_cpu(&self) {
-        // SAFETY: Valid.
-        unsafe { bindings::sk_incoming_cpu_update(self.as_ptr()) };
+    pub(crate) fn note_arrival(&self, skb: &SkBuff) {
+        // SAFETY: Both are valid.
+        unsafe { bindings::sk_note_arrival(self.as_ptr(), skb.as_ptr()) };
     }
 
     /// Whether the socket's user does not want this packet, whose data starts at a TCP header of

@@ -40,6 +40,9 @@ pub(super) fn recvmsg(
     if flags & abi::MSG_ERRQUEUE != 0 {
         return sk.recv_error(msg, len);
     }
+    if sk.state() == abi::TCP_ESTABLISHED {
+        sk.busy_poll(flags & abi::MSG_DONTWAIT != 0);
+    }
     let mut guard = sk.lock();
     if guard.peek().phase == Phase::Listening {
         return Err(ENOTCONN);

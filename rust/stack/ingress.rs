@@ -786,7 +786,7 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         joined: skb.segments(payload_len),
     };
     sock::sync_buffers(sk);
-    sk.sk().note_cpu();
+    sk.sk().note_arrival(&skb);
     if let Some(stats) = sk.sk().shared().stats.get() {
         stats.note_hops(skb.hops());
     }

@@ -265,6 +265,10 @@ impl Protocol for RustTcp {
         configure(sk, |config| config.keepalive = on);
     }
 
+    fn is_readable(sk: &TcpSock) -> bool {
+        sk.shared().readable.load(Relaxed) > 0 || sk.shared().end_unread.load(Relaxed)
+    }
+
     fn write_stats(sk: &TcpSock, to: &mut [u8]) -> (usize, usize) {
         sk.shared()
             .stats

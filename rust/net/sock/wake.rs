@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who waits is told; and what the messages of the error queue about times carry with them.
+//! Who waits is told, or looks at the device himself; and what the messages of the error queue about times carry with them.
 
 use super::{
     Locked,
@@ -45,6 +45,28 @@ impl<P: Protocol> Sock<P> {
         };
         // SAFETY: Valid.
         unsafe { bindings::sk_wake_async(self.as_ptr(), how as c_int, band) };
+    }
+
+    /// Waits for packets at the device that the last one came by, as long as SO_BUSY_POLL says, or
+    /// looks `once`. Context: process, socket not locked.
+    pub(crate) fn busy_poll(&self, once: bool) {
+        let sk = self.as_ptr();
+        // SAFETY: Valid.
+        if unsafe { bindings::sk_can_busy_loop(sk) } && !P::is_readable(self) {
+            // SAFETY: Valid; the callback is for sockets of `P`.
+            unsafe { bindings::sk_busy_poll(sk, once, Some(Self::busy_end)) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C alone, with what the place it is registered in promises.
+    unsafe extern "C" fn busy_end(sk: *mut c_void, start: c_ulong) -> bool {
+        let sk: *mut bindings::sock = sk.cast();
+        // SAFETY: The socket that `busy_poll` was called on.
+        P::is_readable(unsafe { Self::from_raw(sk) })
+            // SAFETY: As above.
+            || unsafe { bindings::sk_busy_loop_timeout(sk, start) }
     }
 
     /// Whether the user wants to know how the connection stands with each time that it is told

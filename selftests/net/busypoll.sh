@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# SO_BUSY_POLL: who reads looks at the device himself; SO_INCOMING_NAPI_ID says at which of its queues.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+export PATH=$PWD/tools:$PATH
+ns_pair
+
+# With GRO veth's ends have queues that can be polled.
+in_ns() { ip netns exec "$@"; }
+in_ns "$A" ethtool -K va gro on && in_ns "$B" ethtool -K vb gro on
+ktap $? "veth with GRO"
+
+# shellcheck disable=SC2016
+server='
+import socket
+SO_BUSY_POLL, SO_INCOMING_NAPI_ID = 46, 56
+listener = socket.create_server(("10.0.0.2", 7000))
+print("ready", flush=True)
+conn, _ = listener.accept()
+first = conn.recv(1)
+queue = conn.getsockopt(socket.SOL_SOCKET, SO_INCOMING_NAPI_ID)
+conn.sendall(first)
+conn.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL, 500)
+turns = 0
+while turns < 300 and (data := conn.recv(100)):
+    conn.sendall(data)
+    turns += 1
+conn.settimeout(0.3)
+try:
+    conn.recv(100)
+    late = "data"
+except TimeoutError:
+    late = "timeout"
+conn.sendall(b"!")
+conn.settimeout(None)
+print("result", "queue" if queue > 0 else "no-queue", turns, late, len(conn.recv(100)), flush=True)
+'
+client='
+import socket
+conn = socket.create_connection(("10.0.0.2", 7000))
+for turn in range(301):
+    conn.sendall(b"x")
+    assert conn.recv(1) == b"x"
+assert conn.recv(1) == b"!"
+conn.close()
+'
+for stack in inet rusttcp; do
+	run=
+	[ $stack = inet ] || run=rusttcp-run
+	work=$(mktemp)
+	in_ns "$B" $run python3 -c "$server" >"$work" 2>&1 &
+	wait_for 30 grep -q ready "$work"
+	in_ns "$A" $run timeout 60 python3 -c "$client"
+	wait_for 10 grep -q result "$work"
+	read -r _ queue turns late end < <(grep result "$work")
+	[ "$queue" = queue ]
+	ktap $? "$stack: the queue that packets come by"
+	[ "$turns" = 300 ]
+	ktap $? "$stack: data comes ($turns of 300)"
+	[ "$late" = timeout ] && [ "$end" = 0 ]
+	ktap $? "$stack: so does its absence, and the end"
+	[ "$queue" = queue ] || cat "$work"
+	rm -f "$work"
+done
+ktap_end
