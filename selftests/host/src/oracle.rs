@@ -690,8 +690,10 @@ fn rfc9293_3_8_6_2_2_updates_tell_of_reads() {
         ..SACK
     };
     let mut raw = Raw::established_with(scaled);
-    raw.with(|conn, _| conn.set_quickack(false));
-    raw.with(|conn, _| conn.set_buffers(1 << 20, 1 << 20, (true, true)));
+    raw.with(|conn, _| {
+        conn.set_quickack(false);
+        conn.set_buffers(1 << 20, 1 << 20, (true, true));
+    });
     assert_eq!(raw.feed(PSH_ACK, 1, 1, 500), []);
     assert_eq!(raw.read(500).1, []);
     // A shut window opens.
