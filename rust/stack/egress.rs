@@ -43,7 +43,10 @@ use crate::tcp::{
     context::Cx,
     mib::Mib,
     pacing::Pacer,
-    platform::MibSink,
+    platform::{
+        MibSink,
+        SegFlags, //
+    },
     time::Instant,
     time_wait::TimeWait,
     urgent::Byte,
@@ -98,12 +101,21 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         let (gso_size, departure) = (transmit.gso_size, transmit.departure.as_nanos());
         let ecn = (transmit.codepoint.bits(), transmit.ace);
         let has_data = transmit.payload.is_some();
+        let fresh = transmit.payload.as_ref().map_or(0, |buf| {
+            let again = buf.cb().meta.flags.has(SegFlags::EVER_RETRANS);
+            if again {
+                0
+            } else {
+                buf.cb().len
+            }
+        });
         let packet = wire.packet(transmit.payload.map(|p| &*p));
         let header = len.and_then(|len| bytes.get(..len));
         if let (Some(packet), Some(header)) = (packet, header) {
             if let Some(stats) = stats.filter(|_| packet.has_stamps()) {
                 note(stats, wire.sk(), &data.conn, &cx);
                 stats.note_departure(departure);
+                stats.note_leaving(fresh);
             }
             let left = wire.transmit(packet, header, gso_size, departure, ecn);
             if has_data && !left {

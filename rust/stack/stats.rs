@@ -130,6 +130,14 @@ impl Stats {
         self.set(nla::EDT, ns);
     }
 
+    /// So many bytes leave for the first time with the packet whose time is taken next. As in Linux they
+    /// count as sent, and as not sent yet.
+    pub(crate) fn note_leaving(&self, bytes: u32) {
+        if let Some(place) = self.0.get(nla::BYTES_NOTSENT) {
+            place.fetch_add(bytes.into(), Relaxed);
+        }
+    }
+
     /// The packet that came last had this TTL or hop limit.
     pub(crate) fn note_hops(&self, hops: u8) {
         self.set(nla::TTL, hops);
