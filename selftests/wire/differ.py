@@ -366,6 +366,11 @@ def play(wire, script):
             player.before = before
         said = [what(player) for player in players]
         collect(wire, players, wait)
+        # What is not there yet in a guest that has just begun, or is busy: each begins with a SYN.
+        for _ in range(50):
+            if all(player.iss is not None for player in players):
+                break
+            collect(wire, players, wait)
         for player, trace, before, answer in zip(players, traces, befores, said):
             player.advance(before)
             trace.append((tuple(player.came[before:]), answer))
