@@ -152,6 +152,7 @@ fn jain(got: &[u64]) -> f64 {
 }
 
 /// 20 seconds, slow start included: at least 90 % of the link, and no time-out.
+/// RFC 9293, MAY-18: congestion control of other kinds.
 #[test]
 fn every_algorithm_fills_the_link() {
     for gso in [false, true] {

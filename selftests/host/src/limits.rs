@@ -153,6 +153,42 @@ fn rfc7323_3_2_a_syn_ack_has_to_echo_our_time() {
     assert_eq!(raw.state(), Established);
 }
 
+/// RFC 7323, 5.4: timestamps count milliseconds, from an offset that each connection has of its own; an
+/// echo of them is taken for what it is.
+#[test]
+fn rfc7323_5_4_each_connection_has_its_own_offset() {
+    let stamps = |ts_offset: u32| {
+        let peer = Peer {
+            ts: Some(5),
+            ..WIDE
+        };
+        let mut raw = Raw::closed(peer, SocketConfig::default());
+        let params = OpenParams {
+            iss: raw.zeros().0,
+            ts_offset,
+            mss_route: 1460,
+            mss_default: 536,
+            fast: Default::default(),
+        };
+        let val = |raw: &Raw| raw.headers[0].options.timestamps.expect("one").val;
+        raw.with(|conn, cx| conn.open_active(cx, params));
+        let syn = val(&raw);
+        raw.now = raw.now.add(ms(30));
+        let options = raw.syn_options();
+        let _ = raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        assert_eq!(raw.state(), Established);
+        let ack = val(&raw);
+        raw.now = raw.now.add(ms(1_000));
+        raw.write(10);
+        (syn, ack.wrapping_sub(syn), val(&raw).wrapping_sub(ack))
+    };
+    let (first, _, _) = stamps(0);
+    for offset in [0, 1, 1 << 31, u32::MAX] {
+        let (syn, ack, data) = stamps(offset);
+        assert_eq!((syn.wrapping_sub(first), ack, data), (offset, 30, 1_000));
+    }
+}
+
 /// RFC 9293, 3.6.1: both directions shut by the user, and the peer goes on sending.
 /// RFC 9293, SHLD-3.
 #[test]

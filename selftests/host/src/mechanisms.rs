@@ -225,6 +225,32 @@ fn rfc6582_3_2_newreno() {
     assert_eq!(raw.mib.get(Mib::TCPTimeouts), 0);
 }
 
+/// RFC 3042, 2: each of the first two duplicate ACKs lets one new segment out, if there is one that the
+/// peer's window takes, and the congestion window stays what it is.
+#[test]
+fn rfc3042_2_limited_transmit() {
+    let none: &[u32] = &[];
+    for (wnd, bytes, first, second) in [
+        (60_000, 30_000, &[10_001][..], &[11_001][..]),
+        (11_000, 30_000, &[10_001][..], none),
+        (10_000, 30_000, none, none),
+        (60_000, 10_000, none, none),
+    ] {
+        let mut raw = Raw::established_with(Peer {
+            wnd,
+            ..Peer::default()
+        });
+        assert_eq!(raw.write(bytes).len(), 10);
+        let cwnd = raw.conn.cwnd();
+        assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0)), first, "{wnd} {bytes}");
+        assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0)), second, "{wnd} {bytes}");
+        assert_eq!(raw.conn.cwnd(), cwnd, "{wnd} {bytes}");
+        assert_eq!(raw.mib.get(Mib::RetransSegs), 0, "{wnd} {bytes}");
+        // The third is the one that counts (RFC 5681, 3.2).
+        assert_eq!(seqs(&raw.feed(ACK, 1, 1, 0))[0], 1, "{wnd} {bytes}");
+    }
+}
+
 /// RFC 6675, 5: the holes, and nothing but the holes, are sent again.
 #[test]
 fn rfc6675_5_holes_only() {

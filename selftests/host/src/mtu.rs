@@ -262,6 +262,35 @@ fn rfc4821_7_7_a_black_hole_is_found() {
     assert!(outs.iter().all(|out| out.len == 1_460));
 }
 
+/// RFC 9293, 3.7.1 (MUST-16): the route changes to one that takes less, and later to one that takes more.
+/// What is sent follows, and so does what is sent again.
+#[test]
+fn rfc9293_3_7_1_a_route_that_changes() {
+    let peer = Peer {
+        sack: false,
+        ..PEER
+    };
+    let mut raw = open(0, peer);
+    assert_eq!(lens(&raw.write(2_920)), [1_460; 2]);
+    raw.with(|conn, _| conn.set_path(700, 0));
+    raw.feed(ACK, 1, 2_921, 0);
+    assert_eq!(lens(&raw.write(1_400)), [700; 2]);
+    raw.feed(ACK, 1, 4_321, 0);
+    raw.with(|conn, _| conn.set_path(1_460, 0));
+    assert_eq!(lens(&raw.write(2_920)), [1_460; 2]);
+    // What was under way by the old route is lost.
+    let mut raw = open(0, peer);
+    raw.write(2_920);
+    raw.with(|conn, _| conn.set_path(700, 0));
+    let mut outs = raw.pass(ms(230));
+    for ack in [701, 1_401, 2_101, 2_801, 2_921] {
+        outs.extend(raw.feed(ACK, 1, ack, 0));
+    }
+    assert_eq!((outs[0].seq, outs[0].len), (1, 700));
+    assert!(outs.iter().all(|out| out.len <= 700), "{outs:?}");
+    assert_eq!(raw.conn.unacked(), 0);
+}
+
 /// tcp_min_snd_mss bounds what a peer may ask for.
 #[test]
 fn the_least_segment_size_is_the_sysctls() {

@@ -16,7 +16,7 @@ use crate::tcp::{
     log::{Kinds, Record, Recorder},
     mib::Mib,
     pacing::{Pacer, UNLIMITED},
-    platform::{Memory, SegList},
+    platform::{Memory, MibSink, SegList},
     seq::SeqNum,
     state::ConnState,
     time::{Duration, Instant},
@@ -97,6 +97,10 @@ pub(crate) struct End {
     pub(crate) gso_max: u32,
     pub(crate) mss: u16,
     pub(crate) right_edge: Option<SeqNum>,
+    /// The farthest right edge that it ever offered.
+    farthest: Option<SeqNum>,
+    /// One beyond the last byte that it ever sent.
+    sent_to: Option<SeqNum>,
     /// Who paces, and the most bytes a second.
     pub(crate) pacing: (Pacer, u64),
     /// Records that the log of its connection has room for, and their kinds.
@@ -125,6 +129,8 @@ impl End {
             gso_max: 65_000,
             mss: 1460,
             right_edge: None,
+            farthest: None,
+            sent_to: None,
             pacing: (Pacer::None, UNLIMITED),
             log: (0, Kinds::NONE),
             takes_early: false,
@@ -137,6 +143,20 @@ impl End {
             Block::Conn(conn) => Some(conn),
             _ => None,
         }
+    }
+
+    /// Another connection begins: what the last one offered and sent does not count.
+    fn begin(&mut self) {
+        (self.farthest, self.sent_to) = (None, None);
+    }
+
+    /// The host loses its memory: nothing is left of the connection, and the next one numbers from
+    /// elsewhere.
+    pub(crate) fn forget(&mut self) {
+        self.begin();
+        self.block = Block::Gone;
+        (self.tw, self.tw_over, self.right_edge) = (None, false, None);
+        self.iss = self.iss.wrapping_add(1 << 30);
     }
 
     /// What the log of its connection holds.
@@ -259,6 +279,19 @@ pub(crate) enum Fate {
     Dropped,
 }
 
+/// The Internet checksum (RFC 1071), of header and payload alone.
+fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum = 0u64;
+    for pair in bytes.chunks(2) {
+        let low = pair.get(1).map_or(0, |byte| u64::from(*byte));
+        sum += u64::from(pair[0]) << 8 | low;
+    }
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    !(sum as u16)
+}
+
 /// A header without the AccECN option.
 pub(crate) fn without_acc_ecn(bytes: &mut Vec<u8>) {
     meddle_with_acc_ecn(bytes, Fate::Stripped);
@@ -299,6 +332,8 @@ pub(crate) struct Meddling {
     pub(crate) pressure: u64,
     /// What becomes of segments with the AccECN option that either end sends.
     pub(crate) acc_ecn: [Fate; 2],
+    /// How often bits are others when a segment arrives, and a generator that chooses them.
+    pub(crate) noise: Option<(u64, Rng)>,
     /// A generator of its own.
     pub(crate) rng: Option<Rng>,
 }
@@ -321,6 +356,8 @@ pub(crate) struct Pair {
     pub(crate) frozen: Instant,
     /// Without header prediction.
     pub(crate) slowly: bool,
+    /// Neither end's windows are forged: that they are kept is checked.
+    pub(crate) strict: bool,
     /// What the network does on purpose.
     pub(crate) meddling: Meddling,
     /// A hash of all that was ever sent, and when.
@@ -344,6 +381,7 @@ impl Pair {
             icmp: Vec::new(),
             frozen: Instant::default(),
             slowly: false,
+            strict: false,
             meddling: Meddling::default(),
             digest: 0xcbf2_9ce4_8422_2325,
         }
@@ -384,6 +422,7 @@ impl Pair {
     fn open(&mut self, i: usize, fast: FastSyn) {
         let now = self.now;
         let end = &mut self.ends[i];
+        end.begin();
         let mut conn = Connection::new(end.config);
         if end.log.0 > 0 {
             let log = HostLog::new(end.log.1, end.log.0, now);
@@ -405,6 +444,7 @@ impl Pair {
     }
 
     pub(crate) fn listen(&mut self, i: usize) {
+        self.ends[i].begin();
         self.ends[i].block = Block::Listen;
     }
 
@@ -454,6 +494,9 @@ impl Pair {
     fn put(&mut self, i: usize, wire: Wire, leaves: Instant) {
         self.sent += 1;
         let header = Packet::new(&wire.0).expect("own header").header();
+        if self.strict {
+            self.check_window(i, &header, wire.1.len() as u32);
+        }
         let now = self.now.as_nanos().to_le_bytes();
         for byte in now.iter().chain(&wire.0).chain(&wire.1).chain(&[i as u8]) {
             self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
@@ -486,7 +529,7 @@ impl Pair {
             1
         };
         for _ in 0..copies {
-            if self.rng.chance(link.loss) {
+            if self.rng.chance(link.loss) || self.is_spoilt(1 - i, &wire) {
                 continue;
             }
             let mut delay = link.delay_us + self.rng.below(link.jitter_us + 1);
@@ -519,6 +562,57 @@ impl Pair {
             }
             let at = at.add(Duration::from_micros(delay));
             self.wire.insert((at, self.serial), (1 - i, wire));
+        }
+    }
+
+    /// Whether noise on the way to end `to` spoils a segment: some bits in a row, fewer than 16, are
+    /// others, and any such row shows in the checksum. The module looks at the header before that, so
+    /// that has to be harmless.
+    fn is_spoilt(&mut self, to: usize, wire: &Wire) -> bool {
+        let Some((often, rng)) = &mut self.meddling.noise else {
+            return false;
+        };
+        if !rng.chance(*often) {
+            return false;
+        }
+        let mut bytes = [wire.0.as_slice(), wire.1.as_slice()].concat();
+        let sum = checksum(&bytes);
+        let bits = bytes.len() as u64 * 8;
+        let first = rng.below(bits);
+        let end = (first + 1 + rng.below(15)).min(bits);
+        for bit in first..end {
+            bytes[(bit / 8) as usize] ^= 0x80u8 >> (bit % 8);
+        }
+        let _ = Packet::new(&bytes).map(|packet| packet.header());
+        assert_ne!(checksum(&bytes), sum, "bits {first} to {end}");
+        self.ends[to].mib.add(Mib::InCsumErrors, 1);
+        true
+    }
+
+    /// RFC 9293, 3.8.6: what end `i` sends for the first time lies in a window that the other one
+    /// offered.
+    fn check_window(&mut self, i: usize, header: &Header, len: u32) {
+        let end = &mut self.ends[i];
+        if let Block::Conn(conn) = &end.block {
+            if conn.state().is_synchronized() {
+                let edge = conn.numbers().4;
+                end.farthest = Some(end.farthest.map_or(edge, |far| far.latest(edge)));
+            }
+        }
+        let syn = u32::from(header.flags.contains(Flags::SYN));
+        let to = header.seq.add(syn).add(len);
+        if len == 0 || end.sent_to.is_some_and(|sent| to.before_or_eq(sent)) {
+            return;
+        }
+        end.sent_to = Some(to);
+        let peer = &self.ends[1 - i];
+        let (Block::Conn(conn), Some(far)) = (&peer.block, peer.farthest) else {
+            return;
+        };
+        if conn.state().is_synchronized() {
+            let far = far.latest(conn.numbers().4);
+            let beyond = to.saturating_distance_from(far);
+            assert_eq!(beyond, 0, "bytes of end {i} beyond the window");
         }
     }
 

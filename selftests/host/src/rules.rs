@@ -5,7 +5,7 @@
 use crate::raw::*;
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
-    connection::{default_mss, CloseReason, Events},
+    connection::{default_mss, CloseReason, Events, IcmpError},
     handshake::{SynParams, SynRcvd, SynRcvdOn},
     state::ConnState::*,
     time::Duration,
@@ -204,6 +204,27 @@ fn rfc9293_3_4_a_reset_counts_with_a_shut_window() {
     );
 }
 
+/// RFC 9293, MUST-66: our window is shut, and URG counts all the same.
+#[test]
+fn rfc9293_3_4_urg_counts_with_a_shut_window() {
+    let mut raw = Raw::established();
+    loop {
+        let (_, _, _, next, edge) = raw.conn.numbers();
+        let window = edge.distance_from(next);
+        if window == 0 {
+            break;
+        }
+        let at = raw.their_next();
+        raw.feed(ACK, at, 1, window.min(1_000));
+    }
+    let at = raw.their_next();
+    raw.urg = 1;
+    raw.feed(ACK.with(Flags::URG), at, 1, 0);
+    assert!(raw.events.has(Events::URGENT));
+    // Everything before the mark is still to be read.
+    assert_eq!(raw.conn.urgent_distance(), Some(at - 1));
+}
+
 /// RFC 9293, SHLD-2: a RST with data, whatever it says, is a RST.
 #[test]
 fn rfc9293_3_5_3_a_reset_may_carry_data() {
@@ -369,6 +390,75 @@ fn rfc9293_3_8_3_r2_by_default() {
     assert_eq!(times(1, 8), [1, 2, 4, 8, 16, 32, 64, 128, 248, 368]);
 }
 
+/// RFC 9293, MUST-23: a SYN is tried for three minutes if TCP_SYNCNT, or tcp_syn_retries for all, says so.
+/// By default it is not, as in Linux.
+#[test]
+fn rfc9293_3_8_3_r2_of_a_syn() {
+    let tried = |all: u8, own: u8| {
+        let mut raw = Raw::syn_sent(Peer::default());
+        raw.net.syn_retries = all;
+        raw.with(|conn, cx| {
+            let config = SocketConfig {
+                syn_retries: own,
+                ..*conn.config()
+            };
+            conn.configure(cx, config);
+        });
+        let start = raw.now;
+        while raw.state() == SynSent {
+            let at = raw.conn.poll_timeout().expect("a timer");
+            raw.pass(at.since(raw.now));
+        }
+        assert_eq!(raw.error(), Some(CloseReason::TimedOut));
+        raw.now.since(start)
+    };
+    for (all, own) in [(7, 0), (6, 7)] {
+        assert!(tried(all, own) >= Duration::from_secs(180), "{all} {own}");
+    }
+    assert_eq!(tried(NetConfig::default().syn_retries, 0), ms(131_000));
+}
+
+/// RFC 9293, SHLD-10: R1 is three retransmissions. Before that nothing is done about the path; then
+/// smaller segments are tried, if tcp_mtu_probing lets them.
+#[test]
+fn rfc9293_3_8_3_r1_is_three_retransmissions() {
+    assert!(NetConfig::default().retries1 >= 3);
+    let mut raw = Raw::syn_sent(Peer { mss: 1_460, ..WIDE });
+    raw.net.mtu_probing = 1;
+    raw.now = raw.now.add(ms(20));
+    let options = raw.syn_options();
+    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    assert_eq!(lens(&raw.write(1_460)), [1_460]);
+    let again = lens(&raw.pass(Duration::from_secs(10)));
+    assert_eq!(again[..3], [1_460; 3]);
+    assert!(again[3] < 1_460, "{again:?}");
+}
+
+/// RFC 9293, SHLD-9: who asks (TCP_INFO) hears of the trouble from the first time-out on; nobody is told
+/// unasked, as in Linux.
+#[test]
+fn rfc9293_3_8_3_who_asks_hears_of_trouble() {
+    let told = |raw: &mut Raw| {
+        let mut told = (0, 0);
+        raw.with(|conn, cx| {
+            let info = conn.info(cx);
+            told = (info.retransmits, info.backoff);
+        });
+        told
+    };
+    let mut raw = Raw::established();
+    raw.write(100);
+    assert_eq!(told(&mut raw), (0, 0));
+    for row in 1..=4 {
+        let at = raw.conn.poll_timeout().expect("a timer");
+        raw.pass(at.since(raw.now));
+        assert_eq!(told(&mut raw), (row, row));
+        assert_eq!((raw.state(), raw.error()), (Established, None));
+    }
+    raw.feed(ACK, 1, 101, 0);
+    assert_eq!(told(&mut raw), (0, 0));
+}
+
 /// RFC 9293, MUST-25 and MUST-28: no keepalives unless asked for, and then after two hours.
 #[test]
 fn rfc9293_3_8_4_keepalive_is_off_by_default() {
@@ -489,6 +579,87 @@ fn rfc9293_3_8_6_3_full_sized_is_what_the_peer_sends() {
     assert_eq!(now(&mut raw, 1, 7_300), 1);
     assert_eq!([now(&mut raw, 1, 1_460), now(&mut raw, 1, 1_460)], [0, 1]);
     assert_eq!(seen(&mut raw), 1_460);
+}
+
+/// RFC 9293, MUST-47, SHLD-20, SHLD-25: what ICMP calls a soft error (no route to net or host, time
+/// exceeded, a problem with the header) is what the user hears if the connection comes to nothing.
+/// Without IP_RECVERR nothing is said before that, and nothing at all if an answer came after all.
+#[test]
+fn rfc9293_3_9_2_2_soft_errors() {
+    for (error, reason) in [
+        (IcmpError::Net, CloseReason::NetUnreachable),
+        (IcmpError::Host, CloseReason::HostUnreachable),
+        (IcmpError::BadHeader, CloseReason::BadHeader),
+    ] {
+        for (answered, heard) in [(false, reason), (true, CloseReason::TimedOut)] {
+            let mut raw = Raw::established();
+            raw.write(100);
+            let una = raw.conn.numbers().0;
+            raw.conn.handle_icmp(una, error);
+            assert_eq!((raw.state(), raw.error()), (Established, None));
+            assert!(!raw.events.has(Events::ERROR));
+            if answered {
+                raw.feed(ACK, 1, 101, 0);
+                raw.write(100);
+            }
+            raw.pass(Duration::from_secs(3_600));
+            assert_eq!((raw.state(), raw.error()), (Closed, Some(heard)));
+        }
+    }
+}
+
+/// RFC 9293, SHLD-26: what ICMP calls a hard error (no such protocol, no such port) ends a connection that
+/// opens, and one that is open if the user asked for that (IP_RECVERR).
+#[test]
+fn rfc9293_3_9_2_2_hard_errors() {
+    for (error, reason) in [
+        (IcmpError::NoProtocol, CloseReason::NoProtocol),
+        (IcmpError::Refused, CloseReason::ConnectionRefused),
+    ] {
+        let mut raw = Raw::syn_sent(Peer::default());
+        let una = raw.conn.numbers().0;
+        raw.conn.handle_icmp(una, error);
+        assert_eq!((raw.state(), raw.error()), (Closed, Some(reason)));
+        for asked in [true, false] {
+            let mut raw = with_recverr(asked);
+            let una = raw.conn.numbers().0;
+            raw.conn.handle_icmp(una, error);
+            assert_eq!(raw.state() == Closed, asked, "{error:?}");
+            assert_eq!(raw.error(), asked.then_some(reason), "{error:?}");
+        }
+    }
+}
+
+/// A connection with 100 bytes out, to which ICMP's word is law if `asked`.
+fn with_recverr(asked: bool) -> Raw {
+    let mut raw = Raw::established();
+    raw.with(|conn, cx| {
+        let config = SocketConfig {
+            hard_icmp: asked,
+            ..*conn.config()
+        };
+        conn.configure(cx, config);
+    });
+    raw.write(100);
+    raw
+}
+
+/// RFC 5927, 4.1: an ICMP error counts if SND.UNA =< SEG.SEQ < SND.NXT; anybody could send others.
+#[test]
+fn rfc5927_4_1_errors_about_nothing_that_is_out() {
+    for (offset, counts) in [
+        (0, true),
+        (99, true),
+        (100, false),
+        (1 << 20, false),
+        (1 << 31, false),
+        (u32::MAX, false),
+    ] {
+        let mut raw = with_recverr(true);
+        let una = raw.conn.numbers().0;
+        raw.conn.handle_icmp(una.add(offset), IcmpError::Host);
+        assert_eq!(raw.state() == Closed, counts, "{offset}");
+    }
 }
 
 /// RFC 9293, MUST-58 and MUST-59: what came before the next poll is answered by one ACK.

@@ -2,8 +2,9 @@
 
 //! The simulator: a seed decides link, options, buffers and what the users do; invariants hold.
 //!
-//! Every byte arrives once and in order; the right window edge never moves left; memory stays
-//! bounded; the transfer never stalls for good; both ends get to CLOSED or TIME-WAIT.
+//! Every byte arrives once and in order; the right window edge never moves left, and nothing new goes
+//! beyond it; memory stays bounded; the transfer never stalls for good; both ends get to CLOSED or
+//! TIME-WAIT.
 //!
 //! `simulate` is one function since the order in which it draws numbers is what a seed means: what is
 //! added draws from a generator of its own.
@@ -114,6 +115,7 @@ fn simulate(
     };
     let mut pair = Pair::new(seed, link);
     pair.slowly = slowly;
+    pair.strict = true;
     let mut tricks = Rng::new(seed ^ 0x0dd_ba11);
     if tricks.chance(300) {
         pair.meddling.divide = [0, 300][tricks.below(2) as usize];
@@ -138,6 +140,12 @@ fn simulate(
     if boxes.chance(300) {
         let fates = [Fate::Passes, Fate::Stripped, Fate::Cleared, Fate::Dropped];
         pair.meddling.acc_ecn = [0, 1].map(|_| fates[boxes.below(4) as usize]);
+    }
+    // And for noise on the way: what is not as it was sent is dropped for its checksum.
+    let mut noise = Rng::new(seed ^ 0x0040_015e);
+    if noise.chance(200) {
+        let often = 1 + noise.below(30);
+        pair.meddling.noise = Some((often, noise));
     }
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);

@@ -2,13 +2,14 @@
 
 //! The small entries, half-open and TIME-WAIT, fed with single segments.
 
+use crate::pair::Rng;
 use crate::platform::{Counters, Host};
 use crate::raw::{ACK, FIN_ACK, RST, SYN};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     connection::{DropReason, Timestamping},
     context::Cx,
-    handshake::{SynParams, SynRcvd, SynRcvdOn},
+    handshake::{SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
     seq::SeqNum,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
@@ -121,6 +122,123 @@ fn rfc9293_3_10_7_4_time_wait_and_syns() {
                 (ACK, OURS.add(2), THEIRS.add(2))
             ),
             _ => panic!("{flags:?} at {seq}"),
+        }
+    }
+}
+
+/// RFC 1337 (F1): with tcp_rfc1337 no RST ends TIME-WAIT. Without, one with the number that is expected
+/// next does, and no other (RFC 5961, 3.2).
+#[test]
+fn rfc1337_a_reset_does_not_end_time_wait() {
+    for (rfc1337, seq, ends) in [
+        (false, 2, true),
+        (false, 1, false),
+        (false, 3, false),
+        (true, 2, false),
+        (true, 1, false),
+        (true, 3, false),
+    ] {
+        let (net, mib) = (
+            NetConfig {
+                rfc1337,
+                ..NetConfig::default()
+            },
+            Counters::default(),
+        );
+        let cx: Cx<'_, Host> = Cx {
+            now: Instant::from_nanos(2_000_000_000),
+            net: &net,
+            mib: &mib,
+        };
+        match time_wait().handle_segment(&cx, &seg(RST, seq, 0)) {
+            TimeWaitOn::Remove(None) => assert!(ends, "{rfc1337} {seq}"),
+            TimeWaitOn::Drop => assert!(!ends, "{rfc1337} {seq}"),
+            _ => panic!("{rfc1337} {seq}: an answer"),
+        }
+    }
+}
+
+/// RFC 6298, 2.1 and 5.5: a SYN-ACK that nobody answers is sent again after a second, then after twice
+/// the time each, as often as tcp_synack_retries says (5: for 31 seconds, and the entry goes after 63, as
+/// ip-sysctl.rst has it).
+#[test]
+fn rfc6298_5_5_syn_acks_are_sent_again() {
+    let mut entry = half_open();
+    let mut times = Vec::new();
+    loop {
+        let ms = entry.deadline().as_nanos() / 1_000_000;
+        times.push(ms - 1_000);
+        match at(ms, |cx| entry.handle_timeout(cx)) {
+            SynRcvdTimeout::Retransmit(header) => {
+                assert_eq!(
+                    (header.flags, header.seq, header.ack),
+                    (SYN.with(ACK), OURS, THEIRS.add(1))
+                );
+            }
+            SynRcvdTimeout::Wait => unreachable!(),
+            SynRcvdTimeout::Expired => break,
+        }
+    }
+    assert_eq!(times, [1_000, 3_000, 7_000, 15_000, 31_000, 63_000]);
+}
+
+/// Whatever comes to an entry (RFC 9293, 3.10.7.4): only a good ACK makes a connection, only a RST with
+/// the number that is expected next ends an entry, only a lone and later SYN opens anew out of TIME-WAIT,
+/// and no RST is answered by one.
+#[test]
+fn any_segments_at_small_entries() {
+    let mut rng = Rng::new(793);
+    for _ in 0..5_000 {
+        let (mut entry, mut tw) = (half_open(), time_wait());
+        let mut ms = 2_000;
+        for _ in 0..20 {
+            ms += rng.below(700);
+            let mut near = || match rng.below(4) {
+                0 => rng.next() as u32,
+                1 => (rng.below(4) as u32).wrapping_neg(),
+                _ => rng.below(4) as u32,
+            };
+            let (seq, ack) = (near(), near());
+            let flags = Flags::from_bits(rng.next() as u8 & 0x3f);
+            let mut segment = seg(flags, seq, ack);
+            segment.payload_len = [0, 0, 1, 1_000][rng.below(4) as usize];
+            segment.header.wnd = rng.next() as u16;
+            let what = || format!("{flags:?}, {seq}, {ack}, {}", segment.payload_len);
+            let has = |flag: Flags| flags.contains(flag);
+            match at(ms, |cx| entry.handle_segment(cx, &segment)) {
+                SynRcvdOn::Establish => {
+                    assert!(has(ACK) && !has(RST) && !has(SYN), "{}", what());
+                    assert_eq!(ack, 1, "{}", what());
+                    entry = half_open();
+                }
+                SynRcvdOn::Remove => {
+                    assert!(has(RST) && seq == 1, "{}", what());
+                    entry = half_open();
+                }
+                SynRcvdOn::Reply(header, _) | SynRcvdOn::Abort(header) => {
+                    assert!(!has(RST) || header.flags == ACK, "{}", what());
+                }
+                SynRcvdOn::Drop(_) => {}
+            }
+            match at(ms, |cx| tw.handle_segment(cx, &segment)) {
+                TimeWaitOn::Reply(header) => {
+                    assert!(!has(RST) && header.flags == ACK, "{}", what());
+                }
+                TimeWaitOn::Remove(header) => {
+                    assert!(has(RST) && seq == 2 && header.is_none(), "{}", what());
+                    tw = time_wait();
+                }
+                TimeWaitOn::NewConnection(iss) => {
+                    let plain = !flags.intersects(ACK.with(RST).with(Flags::FIN));
+                    assert!(has(SYN) && plain, "{}", what());
+                    assert!(segment.header.seq.after(THEIRS.add(2)), "{}", what());
+                    assert!(iss.after(OURS.add(2)), "{}", what());
+                    tw = time_wait();
+                }
+                TimeWaitOn::Drop => {}
+            }
+            let left = tw.deadline().since(Instant::from_nanos(ms * 1_000_000));
+            assert!(left <= Duration::from_secs(60), "{}: {left:?}", what());
         }
     }
 }

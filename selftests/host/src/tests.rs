@@ -88,6 +88,7 @@ fn the_simulator_meets_every_mechanism() {
         }
     }
     for counter in [
+        Mib::InCsumErrors,
         Mib::RetransSegs,
         Mib::DelayedACKs,
         Mib::PAWSEstab,
@@ -172,6 +173,67 @@ fn rfc9293_3_5_simultaneous_open() {
     assert_eq!(pair.write(0, b"hello"), 5);
     pair.run(Duration::from_secs(1), |_| false);
     assert_eq!(pair.read(1, 100), b"hello");
+}
+
+/// RFC 9293, 3.5, figure 8: an old SYN reaches the listener before the right one. The opener resets what
+/// it is answered by, and then the right one is taken.
+#[test]
+fn rfc9293_3_5_an_old_syn_is_reset() {
+    use crate::tcp::wire::{Codepoint, Header, Packet};
+    let mut pair = Pair::new(6, CLEAN);
+    pair.listen(1);
+    pair.connect(0);
+    let (_, (_, syn)) = pair.wire.pop_first().expect("a SYN");
+    let header = Packet::new(&syn.0).expect("a header").header();
+    let old = Header {
+        seq: header.seq.sub(10_000),
+        ..header
+    };
+    let mut bytes = vec![0; 60];
+    let len = old.emit(1, 2, &mut bytes).expect("room");
+    bytes.truncate(len);
+    pair.deliver(1, (bytes, Vec::new(), Codepoint::NotEct));
+    assert_eq!(pair.ends[1].state(), ConnState::SynReceived);
+    pair.run(Duration::from_millis(100), |p| {
+        p.ends[1].state() == ConnState::Listen
+    });
+    assert_eq!(pair.ends[1].state(), ConnState::Listen);
+    assert_eq!(pair.ends[0].state(), ConnState::SynSent);
+    pair.deliver(1, syn);
+    assert!(pair.run(Duration::from_millis(100), |p| {
+        (0..2).all(|i| p.ends[i].state() == ConnState::Established)
+    }));
+}
+
+/// RFC 9293, 3.5.1, figure 9: one end has lost its memory and opens anew. The other one acknowledges what
+/// it knows (RFC 5961, 4.2), is reset for that, and the SYN that comes again finds a listener.
+#[test]
+fn rfc9293_3_5_1_a_syn_finds_a_half_open_connection() {
+    let mut pair = established();
+    pair.ends[0].forget();
+    pair.connect(0);
+    pair.run(Duration::from_millis(100), |p| {
+        p.ends[1].state() == ConnState::Closed
+    });
+    assert_eq!(pair.ends[1].state(), ConnState::Closed);
+    assert!(pair.ends[1].events.has(Events::ERROR));
+    assert_eq!(pair.ends[0].state(), ConnState::SynSent);
+    pair.ends[1].forget();
+    pair.listen(1);
+    assert!(pair.run(Duration::from_secs(5), |p| {
+        (0..2).all(|i| p.ends[i].state() == ConnState::Established)
+    }));
+}
+
+/// RFC 9293, 3.5.1, figure 10: the one that still knows the connection sends, and is reset.
+#[test]
+fn rfc9293_3_5_1_data_finds_a_half_open_connection() {
+    let mut pair = established();
+    pair.ends[0].forget();
+    assert_eq!(pair.write(1, b"anybody there?"), 14);
+    pair.run(Duration::from_millis(100), |_| false);
+    assert_eq!(pair.ends[1].state(), ConnState::Closed);
+    assert!(pair.ends[1].events.has(Events::ERROR));
 }
 
 /// RFC 9293, figure 12: the closer ends in TIME-WAIT, the other in CLOSED.
@@ -259,6 +321,7 @@ fn rfc9293_3_10_7_1_connect_to_closed_port_is_refused() {
 }
 
 /// RFC 9293, 3.8.6.1: a shut window is probed until it opens.
+/// RFC 9293, MAY-8: half a minute later it is shut still.
 #[test]
 fn rfc9293_3_8_6_1_zero_window_is_probed() {
     let mut pair = established();
@@ -371,7 +434,7 @@ fn rfc5961_3_2_inexact_rst_is_challenged() {
     );
 }
 
-/// RFC 9293, 3.8.4: a dead peer is found by keepalives.
+/// RFC 9293, 3.8.4 (MAY-5): a dead peer is found by keepalives.
 #[test]
 fn rfc9293_3_8_4_keepalive_finds_a_dead_peer() {
     let mut pair = established();
