@@ -213,13 +213,23 @@ int rusttcp_helper_skb_append_user(struct sock *sk, struct sk_buff *skb, struct 
 	unsigned int before = skb->truesize;
 	int n = skb_zerocopy_iter_stream(sk, skb, msg, most, uarg, NULL);
 	int grown = skb->truesize - before;
+	unsigned int kept;
 
 	/* Charged on the spot; here that is done once per call, for all queues (sk_mem_moved()). */
 	sk_wmem_queued_add(sk, -grown);
 	sk_forward_alloc_add(sk, grown);
 	/* What did not fit was taken off again, but for its size. */
-	if (n < 0)
+	if (n < 0) {
 		skb->truesize = before;
+		return n;
+	}
+	/*
+	 * Each piece of an iovec was counted as whole pages, also where it went on in the page of the
+	 * last one: crumbs would use the pool up. Besides its bytes a fragment keeps two pages at most.
+	 */
+	kept = SKB_TRUESIZE(skb_end_offset(skb)) + skb->data_len +
+	       skb_shinfo(skb)->nr_frags * 2 * PAGE_SIZE;
+	skb->truesize = min(skb->truesize, max(before, kept));
 	return n;
 }
 

@@ -81,10 +81,6 @@ pub(crate) use new_bh_spinlock;
 /// A box that is made when somebody first needs it, and stays.
 pub(crate) struct LazyBox<T>(SetOnce<KBox<T>>);
 
-// SAFETY: `SetOnce` lets one thread alone write the value, and gives out shared references to it only
-// afterwards; `T` may be shared.
-unsafe impl<T: Send + Sync> Sync for LazyBox<T> {}
-
 impl<T> LazyBox<T> {
     /// None yet.
     pub(crate) fn new() -> Self {

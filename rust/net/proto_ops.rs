@@ -568,6 +568,7 @@ pub(crate) mod abi {
     pub(crate) const SOF_TIMESTAMPING_OPT_ID: u32 = b::SOF_OPT_ID;
     pub(crate) const SOF_TIMESTAMPING_OPT_ID_TCP: u32 = b::SOF_OPT_ID_TCP;
     pub(crate) const SOF_TIMESTAMPING_TX_ACK: u32 = b::SOF_TX_ACK;
+    pub(crate) const SOF_TIMESTAMPING_TX_RECORD_MASK: u32 = b::SOF_TX_RECORD;
 
     pub(crate) const RUSTTCP_LOG: i32 = b::RUSTTCP_LOG as i32;
 

@@ -74,7 +74,10 @@ pub(super) fn sendmsg(sk: &TcpSock, msg: &mut Message<'_>, len: usize) -> Result
         if flags & abi::MSG_EOR != 0 {
             conn.mark_end();
         }
-        if let Ok(stamps @ 1..) = control {
+        // Other flags say how times are told, not that one is: the key of a buffer that this write was
+        // added to stays that of the write which asked.
+        let records = |stamps: &u32| stamps & abi::SOF_TIMESTAMPING_TX_RECORD_MASK != 0;
+        if let Some(stamps) = control.ok().filter(records) {
             let (wire, data) = guard.parts();
             let acked = stamps & abi::SOF_TIMESTAMPING_TX_ACK != 0;
             if let Some(buf) = data.conn.stamp_last(acked) {

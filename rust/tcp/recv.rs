@@ -215,7 +215,7 @@ impl<P: Platform> Recv<P> {
     }
 
     /// The window to advertise now, before scaling and rounding. RFC 9293, 3.8.6.2.2: the right
-    /// edge moves by at least a segment or half the buffer, and never to the left.
+    /// edge moves by at least a segment or half the buffer, and to the left only if it `shrinks`.
     pub(crate) fn window_available(&self, mss: u32) -> u32 {
         let current = self.wnd();
         // What the field can't say can't be offered either.

@@ -43,7 +43,7 @@ pub(crate) struct TailProbe {
 pub(crate) struct Send<P: Platform> {
     /// SND.UNA.
     pub(crate) una: SeqNum,
-    /// SND.NXT; never moves back.
+    /// SND.NXT; moves back only over what did not leave ([`Self::take_back`]).
     pub(crate) nxt: SeqNum,
     /// One beyond the last byte queued.
     pub(crate) write_seq: SeqNum,

@@ -84,7 +84,7 @@ impl<P: Platform> Connection<P> {
         let most = retries.saturating_add(cx.net.syn_linear_timeouts);
         // From the first time-out on.
         let patience = (1..=retries).fold(Duration::ZERO, |sum, n| {
-            sum.add(INITIAL_RTO.shl(u32::from(n)).min(cx.net.rto_max))
+            sum.add(INITIAL_RTO.shl(u32::from(n)).min(self.rto_max(cx)))
         });
         self.retries >= most || cx.now.since(self.retries_since) >= patience
     }

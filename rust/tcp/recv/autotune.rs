@@ -62,7 +62,8 @@ impl<P: Platform> Recv<P> {
                 self.tuning.rtt = sample;
             }
         }
-        self.tuning.edge = self.adv.latest(self.nxt);
+        // What lies before the farthest edge may be on its way, even if the window shrank since.
+        self.tuning.edge = self.far.latest(self.nxt);
         self.tuning.edge_at = now;
     }
 
