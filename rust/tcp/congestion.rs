@@ -492,9 +492,9 @@ impl Congestion {
         self.window.ssthresh = ssthresh.max(least(mss));
     }
 
-    /// A packet of the handshake was marked, before there was any data: the window begins with one
-    /// segment (RFC 5562, 3.1, for a SYN-ACK; RFC 9768, 3.2.2.2).
-    pub(crate) fn on_handshake_mark(&mut self, mss: u32) {
+    /// A packet of the handshake was marked or lost, before there was any data: the window begins with
+    /// one segment (RFC 5562, 3.1, for a SYN-ACK; RFC 9768, 3.2.2.2; RFC 5681, 3.1).
+    pub(crate) fn on_handshake_congestion(&mut self, mss: u32) {
         if !self.law.rules().owns_window() {
             self.window.cwnd = mss;
         }

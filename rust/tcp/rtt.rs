@@ -11,10 +11,14 @@ pub(crate) struct RttEstimator {
     rttvar: u64,
     min: u64,
     backoff: u8,
+    /// The handshake gave no sample because something of it was sent again.
+    careful: bool,
 }
 
 /// RFC 6298, 2.1, before any sample: one second.
 pub(crate) const INITIAL_RTO: Duration = Duration::from_secs(1);
+/// RFC 6298, 5.7, where that was too short for the handshake.
+const CAREFUL_RTO: Duration = Duration::from_secs(3);
 
 impl RttEstimator {
     /// Takes a sample (RFC 6298, 2.2 and 2.3). The caller keeps Karn's rule.
@@ -46,6 +50,12 @@ impl RttEstimator {
         self.rttvar = self.rttvar.max(r / 2);
     }
 
+    /// RFC 6298, 5.7: the timer of a SYN ran out, and data is about to be sent. Until there is a
+    /// sample the time-out is three seconds.
+    pub(crate) fn after_slow_handshake(&mut self) {
+        self.careful = true;
+    }
+
     /// The smoothed round-trip time, if there was a sample.
     pub(crate) fn srtt(&self) -> Option<Duration> {
         (self.srtt != 0).then_some(Duration::from_nanos(self.srtt))
@@ -65,6 +75,7 @@ impl RttEstimator {
     /// applies to the variation's share, so that RTO >= SRTT + min.
     pub(crate) fn rto(&self, min: Duration, max: Duration) -> Duration {
         let base = match self.srtt() {
+            None if self.careful => CAREFUL_RTO,
             None => INITIAL_RTO,
             Some(srtt) => srtt.add(self.rttvar().shl(2).max(min)),
         };

@@ -228,7 +228,7 @@ impl<P: Platform> Connection<P> {
     }
 
     /// An RTT sample: from what was sent once (Karn), else by timestamp (RFC 7323, 4.2).
-    fn take_rtt(
+    pub(super) fn take_rtt(
         &mut self,
         cx: &Cx<'_, P>,
         seg: &Segment,

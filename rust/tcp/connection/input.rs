@@ -150,7 +150,7 @@ impl<P: Platform> Connection<P> {
                 .ecn
                 .on_third_ack(seg.header.flags, pure, options.acc_ecn)
             {
-                self.cc.on_handshake_mark(self.mss());
+                self.cc.on_handshake_congestion(self.mss());
             }
             if self.fast_open {
                 self.synchronized(cx, seg);

@@ -115,7 +115,27 @@ impl<P: Platform> Connection<P> {
         self.update_mss();
         self.start_congestion(cx);
         if marked {
-            self.cc.on_handshake_mark(self.mss());
+            self.cc.on_handshake_congestion(self.mss());
+        }
+    }
+
+    /// What the handshake's round trip tells: the first sample, and whether the path is bad.
+    fn measure_handshake(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
+        // None if the SYN was sent again: then by timestamp, or not at all (Karn).
+        let sent_at = Some(self.syn_sent_at).filter(|at| *at != Instant::default());
+        let sample = self.take_rtt(cx, seg, sent_at, sent_at.is_none());
+        if self.retries == 0 {
+            return;
+        }
+        if sample.is_none() {
+            self.rtt.after_slow_handshake();
+        }
+        // RFC 5681, 3.1: one segment, if a SYN or its answer was lost. As in Linux not for the first:
+        // a time-out of a second is easily too short (RFC 6298, 2.1), nor if all were too short.
+        let since_first = cx.now.since(self.retries_since);
+        let mistaken = sample.is_some_and(|rtt| rtt > since_first);
+        if self.retries > 1 && !mistaken {
+            self.cc.on_handshake_congestion(self.mss());
         }
     }
 
@@ -125,9 +145,7 @@ impl<P: Platform> Connection<P> {
         self.send.wl1 = seg.header.seq;
         self.send.wl2 = seg.header.ack;
         self.send.wnd_max = self.send.wnd_max.max(self.send.wnd);
-        if self.syn_sent_at != Instant::default() {
-            self.rtt.sample(cx.now.since(self.syn_sent_at));
-        }
+        self.measure_handshake(cx, seg);
         let srtt = self.rtt.srtt().unwrap_or_default();
         self.pacing.set_least(cx.net.min_tso_segs);
         self.pacing.set_rate(self.cc.pacing_rate(srtt));
