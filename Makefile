@@ -15,12 +15,13 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options walkthrough install clean distclean help
+	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options walkthrough install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
 modules: kernel ## the module, against KDIR (default: the project's test kernel)
 	@scripts/module.sh test
+	@mkdir -p build; scripts/check_layers.sh --only object >build/layers.log || { cat build/layers.log; false; }
 
 progs: $(PROGS) $(SAMPLES) $(PRELOAD) build/replay
 
@@ -62,6 +63,9 @@ test-tools: all ## layer rules, tools/vm: that they notice what they are for
 
 test-debug: all module-debug ## the same under KASAN, lockdep, kmemleak
 	@scripts/test.sh debug $(T)
+
+loom: setup ## what contexts share without a lock, in every order
+	@. scripts/env.sh; cargo test --manifest-path selftests/loom/Cargo.toml --locked -q
 
 fuzz: setup ## the core's fuzz targets, TIME=60 seconds each
 	@scripts/fuzz.sh $(or $(TIME),60)

@@ -33,8 +33,9 @@ one() {
 run_host() {
 	local log status ok bad
 	log=$(mktemp)
-	echo "# host tests (about 10 s; a minute when they have to be built)"
-	cargo test --manifest-path selftests/host/Cargo.toml --locked 2>&1 | tee "$log" |
+	echo "# host tests (about 20 s; a minute or two when they have to be built)"
+	{ cargo test --manifest-path selftests/host/Cargo.toml --locked 2>&1 &&
+		cargo test --manifest-path selftests/loom/Cargo.toml --locked 2>&1; } | tee "$log" |
 		grep --line-buffered -vE '^warning|^$|^ *[|=]|-->'
 	status=${PIPESTATUS[0]}
 	ok=$(awk '/^test result/ { n += $4 } END { print n + 0 }' "$log")

@@ -16,6 +16,7 @@ pub(crate) mod hashtable;
 pub(crate) mod ingress;
 pub(crate) mod ip;
 pub(crate) mod iter;
+mod lifo;
 pub(crate) mod lock;
 pub(crate) mod netns;
 pub(crate) mod proc;

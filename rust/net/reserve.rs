@@ -13,52 +13,51 @@ use super::{
         Name, //
     },
     bindings,
+    lifo::{
+        Lifo,
+        Link, //
+    },
     sock::{
         Protocol,
         Sock, //
     },
 };
-use core::{
-    ptr::NonNull,
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
-    },
-};
+use core::ptr::NonNull;
 use kernel::{
     error::to_result,
     prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full,
+        Release, //
+    },
     types::Opaque, //
 };
 
-/// A reserved port. May be dropped in any context.
+/// The kernel socket that holds a port.
 ///
 /// # Invariants
 ///
-/// `socket` is a kernel socket that only this reservation releases.
-struct Reservation {
-    socket: NonNull<bindings::socket>,
-    /// The one that was dropped before this one. Guarded by whoever has taken it off [`GIVEN_UP`];
-    /// of no meaning before it was dropped.
-    next: *mut Reservation,
-}
-
-/// Owns a [`Reservation`] and gives it back by way of a workqueue, because that sleeps.
-pub(crate) struct ReservationBox(Option<KBox<Reservation>>);
+/// Valid, and released by [`ReservationBox::release`] alone.
+struct Holder(NonNull<bindings::socket>);
 
 // SAFETY: A kernel socket may be used and released by any task.
-unsafe impl Send for ReservationBox {}
-// SAFETY: The methods take the kernel socket's own lock.
-unsafe impl Sync for ReservationBox {}
+unsafe impl Send for Holder {}
+// SAFETY: The calls take the kernel socket's own lock.
+unsafe impl Sync for Holder {}
 
-/// Those to be given back, the last first. Each came from [`KBox::into_raw`]; who takes the list by
-/// a swap owns all of it. One work item for all of them, so that many that end at a time cost one
+/// A reserved port, which is given back by way of a workqueue, because that sleeps. May be dropped in
+/// any context.
+pub(crate) struct ReservationBox(Option<KBox<Link<Holder>>>);
+
+/// Those to be given back. One work item for all of them, so that many that end at a time cost one
 /// wake-up.
-static GIVEN_UP: AtomicPtr<Reservation> = AtomicPtr::new(core::ptr::null_mut());
+static GIVEN_UP: Lifo<Holder> = Lifo::new();
 
 /// The workqueue that gives reservations back, and its only work.
 struct Queue {
-    queue: AtomicPtr<bindings::workqueue_struct>,
+    queue: Atomic<*mut bindings::workqueue_struct>,
     work: Opaque<bindings::work_struct>,
 }
 
@@ -67,7 +66,7 @@ struct Queue {
 unsafe impl Sync for Queue {}
 
 static QUEUE: Queue = Queue {
-    queue: AtomicPtr::new(core::ptr::null_mut()),
+    queue: Atomic::new(core::ptr::null_mut()),
     work: Opaque::uninit(),
 };
 
@@ -90,14 +89,14 @@ impl ReserveQueue {
         }
         // SAFETY: A static, which nothing uses before `queue` is set.
         unsafe { bindings::init_work(QUEUE.work.get(), Some(ReservationBox::release)) };
-        QUEUE.queue.store(queue, Ordering::Release);
+        QUEUE.queue.store(queue, Release);
         Ok(Self(()))
     }
 }
 
 impl Drop for ReserveQueue {
     fn drop(&mut self) {
-        let queue = QUEUE.queue.swap(core::ptr::null_mut(), Ordering::AcqRel);
+        let queue = QUEUE.queue.xchg(core::ptr::null_mut(), Full);
         // SAFETY: Made by `new`; nothing queues any more. Waits for what is queued.
         unsafe { bindings::destroy_workqueue(queue) };
     }
@@ -105,7 +104,7 @@ impl Drop for ReserveQueue {
 
 /// Waits until reservations that were dropped are given back. Context: process.
 pub(crate) fn flush() {
-    let queue = QUEUE.queue.load(Ordering::Acquire);
+    let queue = QUEUE.queue.load(Acquire);
     if !queue.is_null() {
         // SAFETY: Alive while the module is.
         unsafe { bindings::flush_workqueue(queue) };
@@ -151,19 +150,12 @@ impl ReservationBox {
             )
         })?;
         let socket = NonNull::new(socket).ok_or(ENOMEM)?;
-        let boxed = KBox::new(
-            Reservation {
-                socket,
-                next: core::ptr::null_mut(),
-            },
-            GFP_KERNEL,
-        );
-        let Ok(boxed) = boxed else {
+        // INVARIANT: The socket is only known to the box.
+        let Ok(boxed) = KBox::new(Link::new(Holder(socket)), GFP_KERNEL) else {
             // SAFETY: Just made.
             unsafe { bindings::sock_release(socket.as_ptr()) };
             return Err(ENOMEM);
         };
-        // INVARIANT: The socket is only known to the box.
         let this = Self(Some(boxed));
         let mut addr = bindings::sockaddr_in6::default();
         let name = Name {
@@ -189,7 +181,7 @@ impl ReservationBox {
         match &self.0 {
             // SAFETY: A valid, bound kernel socket.
             Some(r) => unsafe {
-                let sk = (*r.socket.as_ptr()).sk;
+                let sk = (*r.value().0.as_ptr()).sk;
                 let dev = (*sk).__sk_common.skc_bound_dev_if;
                 (dev, bindings::sk_ipv6only(sk))
             },
@@ -202,7 +194,7 @@ impl ReservationBox {
         match &self.0 {
             // SAFETY: A valid, bound kernel socket.
             Some(r) => unsafe {
-                (*(*r.socket.as_ptr()).sk)
+                (*(*r.value().0.as_ptr()).sk)
                     .__sk_common
                     .__bindgen_anon_3
                     .__bindgen_anon_1
@@ -216,7 +208,7 @@ impl ReservationBox {
     pub(crate) fn listen(&self) -> Result {
         match &self.0 {
             // SAFETY: A valid, bound kernel socket.
-            Some(r) => to_result(unsafe { bindings::kernel_listen(r.socket.as_ptr(), 1) }),
+            Some(r) => to_result(unsafe { bindings::kernel_listen(r.value().0.as_ptr(), 1) }),
             None => Err(EINVAL),
         }
     }
@@ -228,7 +220,7 @@ impl ReservationBox {
             // port having been asked for by number, keeps it.
             unsafe {
                 bindings::kernel_sock_shutdown(
-                    r.socket.as_ptr(),
+                    r.value().0.as_ptr(),
                     bindings::sock_shutdown_cmd_SHUT_RDWR,
                 );
             }
@@ -239,14 +231,9 @@ impl ReservationBox {
     ///
     /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn release(_work: *mut bindings::work_struct) {
-        let mut first = GIVEN_UP.swap(core::ptr::null_mut(), Ordering::Acquire);
-        while !first.is_null() {
-            // SAFETY: All on the list came from `drop`, by way of `into_raw`; the swap made them
-            // ours, and nobody else has known of them since.
-            let reservation = unsafe { KBox::from_raw(first) };
-            first = reservation.next;
-            // SAFETY: By the type invariants, nobody else releases it.
-            unsafe { bindings::sock_release(reservation.socket.as_ptr()) };
+        for given_up in GIVEN_UP.take() {
+            // SAFETY: By the type invariants it is valid; it was dropped, so nobody else knows it.
+            unsafe { bindings::sock_release(given_up.value().0.as_ptr()) };
         }
     }
 }
@@ -256,17 +243,8 @@ impl Drop for ReservationBox {
         let Some(boxed) = self.0.take() else {
             return;
         };
-        let raw = KBox::into_raw(boxed);
-        let mut first = GIVEN_UP.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: Ours until the exchange succeeds.
-            unsafe { (*raw).next = first };
-            match GIVEN_UP.compare_exchange_weak(first, raw, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => first = now,
-            }
-        }
-        let queue = QUEUE.queue.load(Ordering::Acquire);
+        GIVEN_UP.push(boxed);
+        let queue = QUEUE.queue.load(Acquire);
         // SAFETY: The queue outlives every socket, and the work is initialised once it is set. If
         // the work is pending already, it has yet to take the list, and finds this one on it:
         // queue_work() and the start of a work item are full barriers to each other.

@@ -7,7 +7,8 @@ use super::{
         max_orphans,
         NetState, //
     },
-    sock::LockedTcp,
+    quota::Quota,
+    sock::LockedTcp, //
 };
 use crate::net::netns::Net;
 use crate::tcp::connection::Crowd;
@@ -22,29 +23,25 @@ static ORPHANS: Atomic<u32> = Atomic::new(0);
 /// The counts of a namespace.
 pub(super) struct Census {
     orphans: Atomic<u32>,
-    time_waits: Atomic<u32>,
+    time_waits: Quota,
 }
 
 impl Census {
     pub(super) fn new() -> Self {
         Self {
             orphans: Atomic::new(0),
-            time_waits: Atomic::new(0),
+            time_waits: Quota::new(),
         }
     }
 
     /// Counts an entry in TIME-WAIT (or FIN-WAIT-2 without a user) if there are fewer than `most`.
     pub(super) fn time_wait_begins(&self, most: u32) -> bool {
-        if self.time_waits.fetch_add(1, Relaxed) < most {
-            return true;
-        }
-        self.time_wait_done();
-        false
+        self.time_waits.take(most)
     }
 
     /// Such an entry is no more.
     pub(super) fn time_wait_done(&self) {
-        self.time_waits.fetch_sub(1, Relaxed);
+        self.time_waits.give_back();
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) mod kernel;
 pub(crate) mod log;
 pub(crate) mod netns;
 pub(crate) mod ports;
+pub(crate) mod quota;
 pub(crate) mod settings;
 pub(crate) mod sock;
 pub(crate) mod stats;

@@ -15,7 +15,8 @@ use super::{
         net_config,
         NetState, //
     },
-    stats::Stats,
+    quota::Quota,
+    stats::Stats, //
 };
 use crate::net::{
     clock,
@@ -136,7 +137,7 @@ pub(crate) struct TcpShared {
     #[pin]
     pub(crate) accept: BhSpinLock<AcceptQueue>,
     /// Half-open connections of a listener.
-    half_open: Atomic<u32>,
+    half_open: Quota,
     /// When the last SYN was answered with a cookie, in seconds, or zero.
     cookies_at: Atomic<u32>,
     /// Connections of a listener by Fast Open that are not confirmed yet.
@@ -181,16 +182,12 @@ impl Drop for Unconfirmed {
 impl TcpShared {
     /// Counts a half-open connection if there are less than `limit`.
     pub(crate) fn half_open_begins(&self, limit: u32) -> bool {
-        if self.half_open.load(Relaxed) >= limit {
-            return false;
-        }
-        self.half_open.fetch_add(1, Relaxed);
-        true
+        self.half_open.take(limit)
     }
 
     /// A half-open connection is no more.
     pub(crate) fn half_open_done(&self) {
-        self.half_open.fetch_sub(1, Relaxed);
+        self.half_open.give_back();
     }
 
     /// A SYN is answered with a cookie.
@@ -212,7 +209,7 @@ impl TcpShared {
 
     /// How many half-open connections there are.
     pub(crate) fn half_open(&self) -> u32 {
-        self.half_open.load(Relaxed)
+        self.half_open.used()
     }
 }
 
@@ -223,7 +220,7 @@ impl Protocol for RustTcp {
     fn new_shared() -> impl PinInit<TcpShared> {
         pin_init!(TcpShared {
             accept <- new_bh_spinlock!(AcceptQueue::default(), "TcpShared::accept"),
-            half_open: Atomic::new(0),
+            half_open: Quota::new(),
             cookies_at: Atomic::new(0),
             fast_open: Atomic::new(0),
             early: Atomic::new(false),

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Every order in which CPUs may see what the module shares without a lock (loom runs each model in all
+//! of them). `lifo` and `quota` are the module's own files; `wake` is a transcription, since what it
+//! models is the kernel's wait queues and two helpers in C.
+
+#![cfg(test)]
+
+#[path = "../../../rust/net/lifo.rs"]
+mod lifo;
+#[path = "../../../rust/stack/quota.rs"]
+mod quota;
+mod wake;
+
+use lifo::{Lifo, Link};
+use loom::sync::Arc;
+use loom::thread;
+use quota::Quota;
+
+/// Reservations that are given up on two CPUs while a third gives back what there is: each is given
+/// back once, with what was written to it, and nothing stays behind (loom looks for leaks).
+#[test]
+fn everything_that_was_pushed_is_taken_once() {
+    loom::model(|| {
+        let list = Arc::new(Lifo::new());
+        let push = |n: u32| {
+            let list = list.clone();
+            thread::spawn(move || list.push(Box::new(Link::new(loom::alloc::Track::new(n)))))
+        };
+        let pushers = [push(1), push(2)];
+        let mut got: Vec<u32> = list.take().map(|link| *link.value().get_ref()).collect();
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
+        got.extend(list.take().map(|link| *link.value().get_ref()));
+        got.sort_unstable();
+        assert_eq!(got, [1, 2]);
+        assert_eq!(list.take().count(), 0);
+    });
+}
+
+/// What was taken and not looked at is freed, and so is what is left on a list.
+#[test]
+fn what_nobody_takes_is_freed() {
+    loom::model(|| {
+        let list = Arc::new(Lifo::new());
+        for n in 0..3 {
+            list.push(Box::new(Link::new(loom::alloc::Track::new(n))));
+        }
+        let other = list.clone();
+        let taker = thread::spawn(move || drop(other.take()));
+        list.push(Box::new(Link::new(loom::alloc::Track::new(3))));
+        taker.join().unwrap();
+    });
+}
+
+/// Two CPUs and a last place: one gets it. Nobody is refused while there is room.
+#[test]
+fn a_quota_is_kept_and_used() {
+    loom::model(|| {
+        let quota = Arc::new(Quota::new());
+        assert!(quota.take(2));
+        let other = quota.clone();
+        let second = thread::spawn(move || other.take(2));
+        let first = quota.take(2);
+        let second = second.join().unwrap();
+        assert!(first != second, "one of two got the last place");
+        assert_eq!(quota.used(), 2);
+        quota.give_back();
+        assert!(quota.take(2));
+    });
+}
+
+/// What is given back while another asks is not lost, and never makes room for two.
+#[test]
+fn a_quota_takes_back() {
+    loom::model(|| {
+        let quota = Arc::new(Quota::new());
+        assert!(quota.take(1));
+        let other = quota.clone();
+        let asker = thread::spawn(move || other.take(1));
+        quota.give_back();
+        let got = asker.join().unwrap();
+        assert_eq!(quota.used(), u32::from(got));
+        assert_eq!(quota.take(1), !got);
+    });
+}
