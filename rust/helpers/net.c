@@ -98,6 +98,41 @@ void rusttcp_helper_ip_rt_put(struct rtable *rt)
 	ip_rt_put(rt);
 }
 
+/* Where packets to @dst go first: a source route (IP_OPTIONS) names a gateway. @sk is locked. */
+__be32 rusttcp_helper_sk_first_hop(struct sock *sk, __be32 dst);
+__be32 rusttcp_helper_sk_first_hop(struct sock *sk, __be32 dst)
+{
+	const struct ip_options_rcu *opt;
+
+	rcu_read_lock();
+	opt = rcu_dereference(inet_sk(sk)->inet_opt);
+	if (opt && opt->opt.srr)
+		dst = opt->opt.faddr;
+	rcu_read_unlock();
+	return dst;
+}
+
+/* Bytes of each packet that the user's IP options take, or (@v6) extension headers. */
+unsigned int rusttcp_helper_sk_ip_extra(struct sock *sk, bool v6);
+unsigned int rusttcp_helper_sk_ip_extra(struct sock *sk, bool v6)
+{
+	const struct ipv6_txoptions *opt6 = NULL;
+	const struct ip_options_rcu *opt4 = NULL;
+	unsigned int extra = 0;
+
+	rcu_read_lock();
+	if (v6)
+		opt6 = rcu_dereference(inet6_sk(sk)->opt);
+	else
+		opt4 = rcu_dereference(inet_sk(sk)->inet_opt);
+	if (opt6)
+		extra = opt6->opt_flen + opt6->opt_nflen;
+	else if (opt4)
+		extra = opt4->opt.optlen;
+	rcu_read_unlock();
+	return extra;
+}
+
 bool rusttcp_helper_is_err(const void *ptr);
 bool rusttcp_helper_is_err(const void *ptr)
 {

@@ -108,7 +108,7 @@ impl<P: Protocol> Locked<'_, P> {
             let fl = &raw mut (*sk.inet()).cork.fl.u.ip4;
             let rt = to_result(bindings::ip_route_connect(
                 fl,
-                addr_to_be(remote.addr),
+                bindings::sk_first_hop(sk.as_ptr(), addr_to_be(remote.addr)),
                 addr_to_be(source),
                 sk.bound_dev_if(),
                 IPPROTO_TCP,
@@ -146,7 +146,7 @@ impl<P: Protocol> Locked<'_, P> {
             let fl = &raw mut (*sk.inet()).cork.fl.u.ip4;
             let rt = to_result(bindings::ip_route_connect(
                 fl,
-                addr_to_be(remote.addr),
+                bindings::sk_first_hop(sk.as_ptr(), addr_to_be(remote.addr)),
                 addr_to_be(local.addr),
                 sk.bound_dev_if(),
                 IPPROTO_TCP,
@@ -208,7 +208,9 @@ impl<P: Protocol> Locked<'_, P> {
             }
             // What the device can't cut, the stack cuts in front of it: one walk through IP for
             // many segments either way.
-            let mss = mss_of(bindings::dst_mtu(dst), v6);
+            // RFC 9293, 3.7.1 (MUST-16): the user's IP options are in each packet as well.
+            let extra = bindings::sk_ip_extra(sk, v6);
+            let mss = mss_of(bindings::dst_mtu(dst).saturating_sub(extra), v6);
             let gso_max = if bindings::sk_can_gso(sk) {
                 // The device may also bound how many (`ip link set gso_max_segs`).
                 let most = u32::from((*sk).sk_gso_max_segs).saturating_mul(u32::from(mss));

@@ -465,6 +465,9 @@ impl<P: Platform> Connection<P> {
         } else {
             Instant::default()
         };
+        if !entry.waits_for_data() {
+            conn.retries = entry.retries;
+        }
         conn.last_recv = cx.now;
         conn.begin_mtu_search(cx);
         conn.update_mss();

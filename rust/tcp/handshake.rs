@@ -239,6 +239,12 @@ impl SynRcvd {
         }
     }
 
+    /// Whether the handshake is complete but for data (TCP_DEFER_ACCEPT): `retries` counts the wait, not
+    /// what was lost.
+    pub(crate) fn waits_for_data(&self) -> bool {
+        self.acked
+    }
+
     /// When the timer is due.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline

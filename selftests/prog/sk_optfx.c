@@ -562,9 +562,40 @@ static void test_syn_ack(void)
 	close(sniffer);
 }
 
+/* What each packet has besides is not there for data (RFC 9293, 3.7.1). */
+static void test_ip_options(void)
+{
+	/* Eight bytes of nothing: NOP, and a PadN of four. */
+	const unsigned char v4_options[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	const unsigned char v6_options[8] = { 0, 0, 1, 4 };
+	int listener, fds[2], mss[2], s;
+	struct endpoint sin;
+	static char bytes[30000];
+
+	listener = new_listener(2, &sin);
+	for (int i = 0; i < 2; i++) {
+		fds[i] = new_socket();
+		must(!i || (v6 ? setsockopt(fds[i], IPPROTO_IPV6, IPV6_DSTOPTS, v6_options, 8) :
+				 setsockopt(fds[i], IPPROTO_IP, IP_OPTIONS, v4_options, 8)) == 0);
+		must(connect(fds[i], SA(sin), sizeof(sin)) == 0);
+		mss[i] = info_of(fds[i]).tcpi_snd_mss;
+	}
+	ktap(within(mss[0] - mss[1], 7, 8, "bytes less"), "options of IP: segments are shorter");
+	close(accept(listener, NULL, NULL));
+	s = accept(listener, NULL, NULL);
+	must(s >= 0 && write(fds[1], bytes, sizeof(bytes)) == sizeof(bytes));
+	ktap(recv(s, bytes, sizeof(bytes), MSG_WAITALL) == sizeof(bytes) &&
+	     !info_of(fds[1]).tcpi_total_retrans, "options of IP: they arrive");
+	close(s);
+	close(fds[0]);
+	close(fds[1]);
+	close(listener);
+}
+
 int main(void)
 {
 	ktap_begin();
+	test_ip_options();
 	test_info();
 	test_limits_in_info();
 	test_inq();
