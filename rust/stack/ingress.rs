@@ -239,7 +239,7 @@ fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
         IcmpKind::BadHeader => IcmpError::BadHeader,
         IcmpKind::Other => return,
     };
-    with_cx(locked, |conn, _| conn.handle_icmp(seq, error));
+    with_cx(locked, |conn, cx| conn.handle_icmp(cx, seq, error));
     egress::flush(locked);
 }
 

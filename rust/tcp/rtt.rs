@@ -87,6 +87,11 @@ impl RttEstimator {
         self.backoff = self.backoff.saturating_add(1).min(20);
     }
 
+    /// Takes the last doubling back (RFC 6069, 4.2, step 4).
+    pub(crate) fn ease(&mut self) {
+        self.backoff = self.backoff.saturating_sub(1);
+    }
+
     /// New data was acknowledged: no backoff any more.
     pub(crate) fn reset_backoff(&mut self) {
         self.backoff = 0;

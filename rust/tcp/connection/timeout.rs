@@ -11,8 +11,9 @@ use crate::tcp::{
     recv::AckOwed,
     rtt::INITIAL_RTO,
     send::Recovery,
+    seq::SeqNum,
     state::ConnState,
-    time::Duration,
+    time::{Duration, Instant},
     timers::Timer,
 };
 
@@ -99,7 +100,25 @@ impl<P: Platform> Connection<P> {
         }
     }
 
-    /// RFC 6298, 5.4 to 5.7.
+    /// RFC 6069, 4.2: ICMP says that what was sent again after a time-out, the first segment that is
+    /// out, found no way. So it was not congestion that took it, and the doubling for it is taken back.
+    pub(super) fn ease_backoff(&mut self, cx: &Cx<'_, P>, seq: SeqNum) {
+        let repairs = matches!(self.send.recovery, Recovery::Loss(_)) && self.rtt.backoff() > 0;
+        if !repairs || seq != self.send.una {
+            return;
+        }
+        let Some(at) = self.timers.get(Timer::Retransmit) else {
+            return;
+        };
+        let before = self.rto(cx);
+        self.rtt.ease();
+        let sooner = before.as_nanos().saturating_sub(self.rto(cx).as_nanos());
+        let at = Instant::from_nanos(at.as_nanos().saturating_sub(sooner));
+        // If that has passed it is now.
+        self.timers.set(Timer::Retransmit, at.max(cx.now));
+    }
+
+    /// RFC 6298, 5.4 to 5.6; for 5.7 see the handshake's end.
     fn on_retransmit_timeout(&mut self, cx: &Cx<'_, P>) {
         if self.send.in_flight() == 0 && !self.is_fast_open() {
             return;
@@ -128,7 +147,7 @@ impl<P: Platform> Connection<P> {
             if self.state == ConnState::SynReceived {
                 self.ecn.on_syn_ack_timeout();
             }
-            self.syn_sent_at = crate::tcp::time::Instant::default();
+            self.syn_sent_at = Instant::default();
         } else {
             let first = self.rtt.backoff() == 0;
             let in_flight = self.send.pipe();

@@ -496,10 +496,18 @@ impl<P: Platform> Connection<P> {
     }
 
     /// An ICMP error came for a segment with sequence number `seq` (RFC 5927, section 4).
-    pub(crate) fn handle_icmp(&mut self, seq: crate::tcp::seq::SeqNum, error: super::IcmpError) {
-        self.input(Kind::InIcmp, &[seq.raw(), error as u32]);
+    pub(crate) fn handle_icmp(
+        &mut self,
+        cx: &Cx<'_, P>,
+        seq: crate::tcp::seq::SeqNum,
+        error: super::IcmpError,
+    ) {
+        self.input_at(cx, Kind::InIcmp, &[seq.raw(), error as u32]);
         if !self.concerns(seq) {
             return;
+        }
+        if matches!(error, super::IcmpError::Host | super::IcmpError::Net) {
+            self.ease_backoff(cx, seq);
         }
         let fast = self.is_fast_open();
         let reason = match error {

@@ -341,7 +341,7 @@ fn rfc7413_4_1_3_1_no_answer_is_remembered() {
     assert_eq!(raw.mib.get(Mib::TCPFastOpenActiveFail), 1);
     let mut raw = sent(Peer::default(), 100);
     let iss = raw.zeros().0;
-    raw.with(|conn, _| conn.handle_icmp(iss, IcmpError::Prohibited));
+    raw.icmp(iss, IcmpError::Prohibited);
     assert!(news(&mut raw).answer.unwrap().lost);
     let mut raw = sent(Peer::default(), 100);
     raw.feed(RST_ACK, 0, 101, 0);

@@ -409,7 +409,7 @@ fn rare_calls_are_replayed() {
     });
     let (ours, _) = raw.zeros();
     raw.with(|conn: &mut Connection<_>, cx: &Cx<'_, _>| {
-        conn.handle_icmp(ours.add(1), IcmpError::Net);
+        conn.handle_icmp(cx, ours.add(1), IcmpError::Net);
         conn.handle_mtu(cx, ours.add(1), 700);
         conn.shutdown_recv();
     });

@@ -515,8 +515,8 @@ fn rfc9293_3_9_2_2_icmp() {
     let number = |raw: &Raw| raw.conn.numbers().0;
     let mut raw = Raw::syn_sent(Peer::default());
     let una = number(&raw);
-    raw.conn.handle_icmp(una.sub(1), IcmpError::Host);
-    raw.conn.handle_icmp(una.add(1), IcmpError::Host);
+    raw.icmp(una.sub(1), IcmpError::Host);
+    raw.icmp(una.add(1), IcmpError::Host);
     assert_eq!(raw.state(), SynSent, "about nothing that is out");
     for (error, reason) in [
         (IcmpError::Host, CloseReason::HostUnreachable),
@@ -525,15 +525,16 @@ fn rfc9293_3_9_2_2_icmp() {
         (IcmpError::BadHeader, CloseReason::BadHeader),
     ] {
         let mut raw = Raw::syn_sent(Peer::default());
-        raw.conn.handle_icmp(number(&raw), error);
+        let at = number(&raw);
+        raw.icmp(at, error);
         assert_eq!((raw.state(), raw.error()), (Closed, Some(reason)));
     }
     let mut raw = Raw::established();
     raw.write(100);
     let una = number(&raw);
-    raw.conn.handle_icmp(una, IcmpError::Refused);
+    raw.icmp(una, IcmpError::Refused);
     assert_eq!(raw.state(), Established);
-    raw.conn.handle_icmp(una, IcmpError::Net);
+    raw.icmp(una, IcmpError::Net);
     raw.pass(Duration::from_secs(3_600));
     assert_eq!(
         (raw.state(), raw.error()),
@@ -934,5 +935,88 @@ fn any_segments_are_survived() {
                 assert_eq!(raw.conn.poll_timeout(), None);
             }
         }
+    }
+}
+
+/// A connection whose SYN was answered after `lost` time-outs of a second; `echo` is what the answer
+/// echoes: the timestamp of the SYN with that number, if there are timestamps.
+fn opened_late(mut peer: Peer, lost: usize, echo: Option<usize>) -> Raw {
+    peer.wnd = 60_000;
+    peer.ts = echo.map(|_| 1);
+    let mut raw = Raw::syn_sent(peer);
+    let val = |raw: &Raw| raw.headers[0].options.timestamps.map_or(0, |ts| ts.val);
+    let mut sent = vec![val(&raw)];
+    for _ in 0..lost {
+        assert_eq!(raw.pass(ms(1_000)), [out(SYN, 0, 0, 0)]);
+        sent.push(val(&raw));
+    }
+    raw.now = raw.now.add(ms(100));
+    raw.echo = echo.map_or(0, |n| sent[n]);
+    let options = raw.syn_options();
+    assert_eq!(raw.feed_with(SYN_ACK, 0, 1, 0, options), [out(ACK, 1, 1, 0)]);
+    raw
+}
+
+/// RFC 6298, 5.7 (MUST): after a time-out of the SYN the first time-out of data is three seconds, unless
+/// a timestamp told the round trip (RFC 7323, 4.2): 100 ms, so 300 ms (2.2), and SRTT + 200 ms at least.
+#[test]
+fn rfc6298_5_7_three_seconds_after_a_lost_syn() {
+    for (lost, echo, rto) in [(0, None, 300), (1, None, 3_000), (3, None, 3_000), (1, Some(1), 300)] {
+        let mut raw = opened_late(Peer::default(), lost, echo);
+        assert_eq!(raw.write(500).len(), 1);
+        assert_eq!(raw.pass(ms(rto - 2)), [], "{lost} lost");
+        assert_eq!(raw.pass(ms(4)).len(), 1, "{lost} lost");
+        // Its acknowledgment is no sample, but the time-out doubles from there.
+        assert_eq!(raw.pass(ms(2 * rto - 10)), []);
+        assert_eq!(raw.pass(ms(20)).len(), 1);
+    }
+}
+
+/// RFC 5681, 3.1 (MUST): the window begins with one segment if a SYN was lost; as in Linux, if more than
+/// one was, and not if the answer is to the first, so that none was.
+#[test]
+fn rfc5681_3_1_one_segment_after_lost_syns() {
+    let first = |lost, echo| opened_late(Peer::default(), lost, echo).write(30_000).len();
+    assert_eq!(first(0, None), 10);
+    assert_eq!(first(1, None), 10);
+    assert_eq!(first(2, None), 1);
+    assert_eq!(first(2, Some(2)), 1);
+    assert_eq!(first(2, Some(0)), 10);
+}
+
+/// RFC 6069, 4.2: a retransmission that found no way, as ICMP says of the very segment, was not lost to
+/// congestion: its time-out is not doubled. SRTT is 20 ms, so the time-out 220 ms.
+#[test]
+fn rfc6069_4_2_no_way_is_no_congestion() {
+    let timed_out = || {
+        let mut raw = Raw::established_with(Peer::default());
+        assert_eq!(raw.write(2_000).len(), 2);
+        assert_eq!(raw.pass(ms(219)), []);
+        assert_eq!(raw.pass(ms(2)), [out(Flags::ACK, 1, 1, 1_000)]);
+        let una = raw.conn.numbers().0;
+        (raw, una)
+    };
+    // The next one comes after 440 ms.
+    let (mut raw, _) = timed_out();
+    assert_eq!(raw.pass(ms(436)), []);
+    assert_eq!(raw.pass(ms(4)).len(), 1);
+    for error in [IcmpError::Host, IcmpError::Net] {
+        let (mut raw, una) = timed_out();
+        assert_eq!(raw.pass(ms(100)), []);
+        assert_eq!(raw.icmp(una, error), []);
+        assert_eq!(raw.pass(ms(116)), []);
+        assert_eq!(raw.pass(ms(4)).len(), 1);
+        // As often as it is said, but a time-out without it doubles.
+        assert_eq!(raw.pass(ms(216)), []);
+        assert_eq!(raw.pass(ms(200)), []);
+        assert_eq!(raw.icmp(una, error), []);
+        assert_eq!(raw.pass(ms(1)).len(), 1, "it is late already");
+    }
+    // Not by what is about another segment, or no matter of the way.
+    for (offset, error) in [(1_000, IcmpError::Host), (0, IcmpError::Refused)] {
+        let (mut raw, una) = timed_out();
+        assert_eq!(raw.icmp(una.add(offset), error), []);
+        assert_eq!(raw.pass(ms(436)), []);
+        assert_eq!(raw.pass(ms(4)).len(), 1);
     }
 }

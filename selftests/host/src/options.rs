@@ -235,7 +235,7 @@ fn rfc9293_3_9_2_2_icmp_is_hard_only_on_request() {
         let mut raw = configured(|c| c.hard_icmp = hard);
         let _ = raw.write(100);
         let una = raw.conn.numbers().0;
-        let _ = raw.with(|conn, _| conn.handle_icmp(una, IcmpError::Host));
+        raw.icmp(una, IcmpError::Host);
         let error = raw.error();
         assert_eq!(error, hard.then_some(CloseReason::HostUnreachable));
     }

@@ -99,7 +99,7 @@ fn who_is_in_trouble_counts_double() {
         if icmp {
             raw.close();
             let (ours, _) = raw.zeros();
-            raw.with(|conn, _| conn.handle_icmp(ours.add(1), IcmpError::Host));
+            raw.icmp(ours.add(1), IcmpError::Host);
         } else {
             raw.peer.wnd = 0;
             raw.feed(ACK, 1, 101, 0);

@@ -8,7 +8,7 @@ use crate::platform::{Buf, Counters, Host};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{default_mss, CloseReason, Connection, Disposition, Events, FastSyn, OpenParams},
+    connection::{default_mss, CloseReason, Connection, Disposition, Events, FastSyn, IcmpError, OpenParams},
     context::Cx,
     ecn::Policy,
     platform::SegList,
@@ -381,6 +381,11 @@ impl Raw {
             "what a read owes is an ACK: {outs:?}"
         );
         (data, outs)
+    }
+
+    /// ICMP about what was sent as `seq`.
+    pub(crate) fn icmp(&mut self, seq: SeqNum, error: IcmpError) -> Vec<Out> {
+        self.with(|conn, cx| conn.handle_icmp(cx, seq, error))
     }
 
     pub(crate) fn close(&mut self) -> Vec<Out> {

@@ -495,7 +495,7 @@ impl Player<'_> {
                     IcmpError::BadHeader,
                 ];
                 let error = errors.get(b as usize).ok_or("no such error")?;
-                conn.handle_icmp(SeqNum::new(a), *error);
+                conn.handle_icmp(&cx, SeqNum::new(a), *error);
             }
             Kind::InMtu => conn.handle_mtu(&cx, SeqNum::new(a), b as u16),
             Kind::InQueue => conn.queue(Blank {

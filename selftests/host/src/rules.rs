@@ -595,7 +595,7 @@ fn rfc9293_3_9_2_2_soft_errors() {
             let mut raw = Raw::established();
             raw.write(100);
             let una = raw.conn.numbers().0;
-            raw.conn.handle_icmp(una, error);
+            raw.icmp(una, error);
             assert_eq!((raw.state(), raw.error()), (Established, None));
             assert!(!raw.events.has(Events::ERROR));
             if answered {
@@ -618,12 +618,12 @@ fn rfc9293_3_9_2_2_hard_errors() {
     ] {
         let mut raw = Raw::syn_sent(Peer::default());
         let una = raw.conn.numbers().0;
-        raw.conn.handle_icmp(una, error);
+        raw.icmp(una, error);
         assert_eq!((raw.state(), raw.error()), (Closed, Some(reason)));
         for asked in [true, false] {
             let mut raw = with_recverr(asked);
             let una = raw.conn.numbers().0;
-            raw.conn.handle_icmp(una, error);
+            raw.icmp(una, error);
             assert_eq!(raw.state() == Closed, asked, "{error:?}");
             assert_eq!(raw.error(), asked.then_some(reason), "{error:?}");
         }
@@ -657,7 +657,7 @@ fn rfc5927_4_1_errors_about_nothing_that_is_out() {
     ] {
         let mut raw = with_recverr(true);
         let una = raw.conn.numbers().0;
-        raw.conn.handle_icmp(una.add(offset), IcmpError::Host);
+        raw.icmp(una.add(offset), IcmpError::Host);
         assert_eq!(raw.state() == Closed, counts, "{offset}");
     }
 }

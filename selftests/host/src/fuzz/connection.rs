@@ -342,7 +342,7 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, story: &mut Story) -> Option<()> 
                     if mss & 1 == 0 {
                         conn.handle_mtu(cx, seq, mss);
                     } else {
-                        conn.handle_icmp(seq, error);
+                        conn.handle_icmp(cx, seq, error);
                     }
                 })
             }
