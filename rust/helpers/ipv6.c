@@ -205,6 +205,18 @@ bool rusttcp_helper_tcp6_checksum_ok(struct sk_buff *skb)
 	return !skb_checksum_validate(skb, IPPROTO_TCP, ip6_compute_pseudo);
 }
 
+/*
+ * Whether a packet on its way in was sent to an address of this host's own: no broadcast, no
+ * multicast, and as the kernel's TCP has it no anycast of IPv6. The route that it came by is in place.
+ */
+bool rusttcp_helper_skb_is_to_own(const struct sk_buff *skb);
+bool rusttcp_helper_skb_is_to_own(const struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return ipv6_unicast_destination(skb);
+	return !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
+}
+
 /* The interface that a packet came by, or, sent by this host to itself, would have gone by. */
 int rusttcp_helper_inet6_iif(const struct sk_buff *skb);
 int rusttcp_helper_inet6_iif(const struct sk_buff *skb)

@@ -380,6 +380,11 @@ impl Route {
             );
             let rt = bindings::ip_route_output_flow(net.as_ptr(), &mut fl, core::ptr::null());
             let rt = to_result(rt)?;
+            // RFC 1122, 3.2.1.3: nobody is at an address of many.
+            if (*rt.as_ptr()).rt_flags & (bindings::RTCF_MULTICAST | bindings::RTCF_BROADCAST) != 0 {
+                bindings::ip_rt_put(rt.as_ptr());
+                return Err(ENETUNREACH);
+            }
             NonNull::new(&raw mut (*rt.as_ptr()).dst).ok_or(EHOSTUNREACH)
         }
     }

@@ -170,6 +170,13 @@ impl<C: ControlBlock> SkBuff<C> {
         unsafe { bindings::skb_rx_hops(self.as_ptr()) }
     }
 
+    /// Whether it was sent to an address that is this host's alone. For packets on their way in only.
+    pub(crate) fn is_to_own(&self) -> bool {
+        // SAFETY: Valid by the type invariants. The receive path set the route, which stays until the
+        // packet is queued.
+        unsafe { bindings::skb_is_to_own(self.as_ptr()) }
+    }
+
     /// Drops the first `n` bytes, which must be linear (see [`Self::pull_head`]).
     pub(crate) fn advance(&mut self, n: u32) {
         // SAFETY: Valid by the type invariants.

@@ -528,6 +528,13 @@ impl Rx<'_> {
 
     /// A segment for a listener. `iss`: where to number from, if TIME-WAIT decided that.
     fn to_listener(&self, listener: &TcpSock, skb: SkBuff, iss: Option<SeqNum>) {
+        // RFC 9293, 3.9.2.3 (MUST-57, MUST-63). Other senders that nobody can be IP drops,
+        // or there is no route to them.
+        if !skb.is_to_own() || self.remote.addr.is_unspecified() {
+            self.state.mib.add(Mib::ListenDrops, 1);
+            skb.drop_with(SkbDrop::Protocol);
+            return;
+        }
         let seg = self.segment(&skb);
         // Of several listeners with SO_REUSEPORT, one; a SYN and its cookie find the same.
         let listener = if listener.reuse_port() {
