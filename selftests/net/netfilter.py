@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What connect() and send() say of packets that a firewall drops or rejects, on loopback. Run by
+netfilter.sh in a network namespace of its own, for each stack: prints lines "case|what is said"."""
+import errno
+import socket
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, "selftests/wire")
+from peer import PATIENCE, V6, new_socket  # noqa: E402
+
+ADDRESS, PORT = "::1" if V6 else "127.0.0.1", 7000
+ACTIONS = ["drop", "reject with tcp reset", "reject with icmpx type port-unreachable",
+           "reject with icmpx type admin-prohibited"]
+
+
+def nft(script):
+    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
+
+
+def rule(hook, port, action):
+    """From now on what passes `hook` to or from the port meets with `action`."""
+    nft(f"table inet t {{ chain c {{ type filter hook {hook} priority 0; tcp {port} {PORT} {action}; }}; }}")
+
+
+def no_rule():
+    nft("delete table inet t")
+
+
+def said(call):
+    try:
+        call()
+        return "ok"
+    except OSError as e:
+        return errno.errorcode[e.errno]
+
+
+def listener():
+    sock = new_socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((ADDRESS, PORT))
+    sock.listen()
+    return sock
+
+
+def patient(option, seconds):
+    """A socket whose calls give up after so long."""
+    sock = new_socket()
+    limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, option, limit)
+    return sock
+
+
+def connecting(hook, port, action):
+    """What connect() says, and once the way is free again."""
+    server = listener()
+    rule(hook, port, action)
+    # A message by ICMP is missed while connect() owns the socket; there is one more for the second SYN.
+    sock = patient(socket.SO_SNDTIMEO, 0.4 if action == "drop" else PATIENCE)
+    first = said(lambda: sock.connect((ADDRESS, PORT)))
+    no_rule()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
+    then = said(lambda: sock.connect((ADDRESS, PORT)))
+    sock.close()
+    server.close()
+    return f"connect() {first}, then {then}"
+
+
+def sending(hook, port, action):
+    """What send() says on a connection, what error there is, and what arrives once the way is free."""
+    server = listener()
+    sock = patient(socket.SO_RCVTIMEO, 0.3)
+    sock.connect((ADDRESS, PORT))
+    child, _ = server.accept()
+    rule(hook, port, action)
+    calls = [said(lambda: sock.send(b"one"))]
+    calls.append(said(lambda: sock.recv(1)))
+    calls.append(said(lambda: sock.send(b"two")))
+    no_rule()
+    child.settimeout(PATIENCE)
+    got = b""
+    try:
+        while len(got) < 6 and calls[-1] == "ok":
+            data = child.recv(6)
+            if not data:
+                break
+            got += data
+    except OSError as e:
+        got += repr(e).encode()
+    for one in sock, child, server:
+        one.close()
+    return f"send() {calls[0]}, recv() {calls[1]}, send() {calls[2]}, arrives {got.decode() or 'nothing'}"
+
+
+def main():
+    cases = [(hook, "dport", action) for hook in ("input", "output") for action in ACTIONS]
+    # The answers.
+    cases += [("input", "sport", "drop"), ("output", "sport", "drop")]
+    for hook, port, action in cases:
+        for do in connecting, sending:
+            print(f"{do.__name__}, {hook}, {port}, {action}|{do(hook, port, action)}", flush=True)
+
+
+main()
