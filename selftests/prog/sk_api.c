@@ -133,6 +133,7 @@ static void test_listen_accept(void)
 	close(fd);
 }
 
+/* connect() to one that listens, to nobody, and to addresses that it may not take (RFC 9293, MUST-46). */
 static void test_connect(void)
 {
 	struct endpoint sin = at("127.0.0.1", 1), me;
@@ -154,6 +155,15 @@ static void test_connect(void)
 	expect(recv(fd, &l, 1, 0), -1, ENOTCONN, "recv: not connected");
 	expect(shutdown(fd, SHUT_RDWR), -1, ENOTCONN, "shutdown: not connected");
 	expect(shutdown(fd, 7), -1, EINVAL, "shutdown: bad argument");
+	if (!v6) {
+		static const char *const many[] = { "224.0.0.1", "255.255.255.255", "127.255.255.255" };
+
+		for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+			bad = at(many[i], ntohs(me.sin_port));
+			expect(connect(fd, SA(bad), sizeof(bad)), -1, ENETUNREACH, "connect: multicast or broadcast");
+		}
+		expect(connect(fd, SA(me), sizeof(me)), 0, 0, "connect: after those");
+	}
 	close(fd);
 
 	fd = new_socket();

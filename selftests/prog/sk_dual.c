@@ -235,6 +235,7 @@ static void test_mapped(void)
 	close(c);
 }
 
+/* What is an address and what is not; no multicast (RFC 9293, MUST-46). */
 static void test_addresses(void)
 {
 	struct endpoint sin, any = at("::", 0), got;
@@ -317,7 +318,7 @@ static void test_link_local(const char *device)
 	close(l);
 }
 
-/* What the peer sees of a client's options, from its SYN. */
+/* What the peer sees of a client's options, from its SYN (RFC 9293, MUST-48, MUST-49, SHLD-22). */
 static void test_header(void)
 {
 	struct endpoint sin, got;
@@ -357,7 +358,7 @@ static void test_header(void)
 	close(l);
 }
 
-/* A peer of the kernel's whose segments have extension headers before TCP's. */
+/* A peer of the kernel's whose segments have extension headers before TCP's (RFC 9293, MUST-50). */
 static void test_extension_headers(void)
 {
 	static const unsigned char padding[8] = { 0, 0, 1, 4 };

@@ -542,6 +542,7 @@ static bool syn_ack(int sniffer, int port, int *tos, int *ttl)
 	return false;
 }
 
+/* What a SYN-ACK has of its listener's options (RFC 9293, MUST-48, MUST-49, SHLD-22). */
 static void test_syn_ack(void)
 {
 	int protocols[2] = { 0x0800, 0x86dd }, tos = 0, ttl = 0, fd, listener, sniffer;
@@ -562,7 +563,7 @@ static void test_syn_ack(void)
 	close(sniffer);
 }
 
-/* What each packet has besides is not there for data (RFC 9293, 3.7.1). */
+/* What each packet has besides is not there for data (RFC 9293, 3.7.1, MUST-16). */
 static void test_ip_options(void)
 {
 	/* Eight bytes of nothing: NOP, and a PadN of four. */

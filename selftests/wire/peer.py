@@ -84,7 +84,13 @@ def tcp_checksum(addresses, tcp):
 
 class Segment:
     def __init__(self, packet):
-        tcp = packet[IP_LEN:]
+        tcp = packet[IP_LEN if V6 else (packet[0] & 15) * 4:]
+        ends = packet[ADDRESSES]
+        self.packet = packet
+        self.host, self.peer = (socket.inet_ntop(AF, end) for end in
+                                (ends[:len(ends) // 2], ends[len(ends) // 2:]))
+        self.tos = (packet[0] << 4 | packet[1] >> 4) & 0xff if V6 else packet[1]
+        self.ttl = packet[7] if V6 else packet[8]
         self.sport, self.dport, self.seq, self.ack, off, self.flags, self.win = \
             struct.unpack("!HHIIBBH", tcp[:16])
         self.options = tcp[20:(off >> 4) * 4]
@@ -96,29 +102,48 @@ class Segment:
         return f"[{names} seq {self.seq} ack {self.ack} len {len(self.data)} win {self.win}]"
 
 
+def shell(command):
+    subprocess.run(command.split(), check=True)
+
+
 class Wire:
-    def __init__(self):
+    def __init__(self, name="wire0", host=HOST):
         self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         # IFF_TUN | IFF_NO_PI
-        fcntl.ioctl(self.fd, 0x400454ca, struct.pack("16sH", b"wire0", 0x1001))
-        address = f"{HOST}/64 nodad" if V6 else f"{HOST}/24"
-        for command in (f"ip addr add {address} dev wire0", "ip link set wire0 up",
-                        "sysctl -qw net.ipv4.tcp_invalid_ratelimit=0"):
-            subprocess.run(command.split(), check=True)
+        fcntl.ioctl(self.fd, 0x400454ca, struct.pack("16sH", name.encode(), 0x1001))
+        if host:
+            self.add_address(name, host)
+        shell(f"ip link set {name} up")
+        shell("sysctl -qw net.ipv4.tcp_invalid_ratelimit=0")
         self.port = 20000
+
+    @staticmethod
+    def add_address(name, host):
+        shell(f"ip addr add {host}/64 nodad dev {name}" if V6 else f"ip addr add {host}/24 dev {name}")
 
     def next_port(self):
         self.port += 1
         return self.port
 
-    def write(self, tcp, source=PEER):
-        addresses = socket.inet_pton(AF, source) + socket.inet_pton(AF, HOST)
+    def write(self, payload, source=PEER, host=HOST, options=b"", protocol=6):
+        """Options are IPv4's, or those of a header of destination options."""
+        addresses = socket.inet_pton(AF, source) + socket.inet_pton(AF, host)
         if V6:
-            head = struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + addresses
+            if options:
+                payload = bytes([protocol, (len(options) + 2) // 8 - 1]) + options + payload
+                protocol = 60
+            head = struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + addresses
         else:
-            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + addresses
+            length = 20 + len(options)
+            head = struct.pack("!BBHHHBBH", 0x40 + length // 4, 0, length + len(payload), 0, 0x4000, 64,
+                               protocol, 0) + addresses + options
             head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        os.write(self.fd, head + tcp)
+        os.write(self.fd, head + payload)
+
+    def icmp(self, kind, code, about):
+        """An ICMP error of IPv4 about a segment of the host's."""
+        message = struct.pack("!BBHI", kind, code, 0, 0) + about.packet[:IP_LEN + 8]
+        self.write(message[:2] + struct.pack("!H", checksum(message)) + message[4:], protocol=1)
 
     def read(self, deadline):
         """The next TCP segment of the host, or None when the time is up."""
@@ -137,9 +162,10 @@ class Wire:
 class End:
     """One connection of the peer's: its ports and sequence numbers."""
 
-    def __init__(self, wire, host_port, seq=1000):
+    def __init__(self, wire, host_port, seq=1000, host=HOST, peer=PEER):
         self.wire, self.host_port, self.port = wire, host_port, wire.next_port()
         self.seq, self.ack, self.seen = seq, 0, []
+        self.host, self.peer, self.ip_options = host, peer, b""
 
     def build(self, flags, data=b"", seq=None, ack=None, win=65535, options=b"", offset=None,
               wrong_sum=0, urg=0):
@@ -149,13 +175,13 @@ class End:
         ack = ((self.ack if ack is None else ack) & 0xffffffff) if flags & ACK else 0
         tcp = struct.pack("!HHIIBBHHH", self.port, self.host_port, seq, ack, words << 4, flags, win,
                           0, urg) + options + data
-        addresses = socket.inet_pton(AF, PEER) + socket.inet_pton(AF, HOST)
+        addresses = socket.inet_pton(AF, self.peer) + socket.inet_pton(AF, self.host)
         total = tcp_checksum(addresses, tcp) ^ wrong_sum
         return tcp[:16] + struct.pack("!H", total) + tcp[18:]
 
     def send(self, flags, data=b"", **fields):
         """Sends, and moves our sequence number on unless the test chose one itself."""
-        self.wire.write(self.build(flags, data, **fields))
+        self.wire.write(self.build(flags, data, **fields), self.peer, self.host, self.ip_options)
         if "seq" not in fields:
             self.seq = (self.seq + len(data) + bool(flags & SYN) + bool(flags & FIN)) & 0xffffffff
 
@@ -235,9 +261,11 @@ class End:
             time.sleep(0.005)
 
 
-def listener(backlog=8, port=0):
+def listener(backlog=8, port=0, host=HOST, prepare=None):
     sock = new_socket()
-    sock.bind((HOST, port))
+    if prepare:
+        prepare(sock)
+    sock.bind((host, port))
     sock.listen(backlog)
     sock.settimeout(PATIENCE)
     return sock
@@ -258,17 +286,19 @@ def passive(wire, port=0):
     return server, sock, end
 
 
-def active(wire, port=0):
-    """A socket in SYN-SENT and the peer's End, its SYN read."""
+def active(wire, port=0, host=HOST, peer=PEER, prepare=None):
+    """A socket in SYN-SENT and the peer's End, its SYN read. `host` "": bound to no address."""
     sock = new_socket()
-    sock.bind((HOST, port))
+    if prepare:
+        prepare(sock)
+    sock.bind((host, port))
     sock.setblocking(False)
-    end = End(wire, sock.getsockname()[1])
+    end = End(wire, sock.getsockname()[1], host=host or HOST, peer=peer)
     try:
-        sock.connect((PEER, end.port))
+        sock.connect((peer, end.port))
     except BlockingIOError:
         pass
-    end.expect(SYN)
+    end.syn = end.expect(SYN)
     return sock, end
 
 
@@ -278,11 +308,11 @@ def run(cases):
     wire = Wire()
     for case in cases:
         tests += 1
-        name = f"{FAMILY}: {case.__doc__}"
+        name = f"{FAMILY}: {' '.join(case.__doc__.split())}"
         try:
             case(wire)
             print(f"ok {tests} - {name}", flush=True)
-        except (Wrong, OSError, AssertionError) as e:
+        except (Wrong, OSError, AssertionError, subprocess.CalledProcessError) as e:
             failures += 1
             line = e.__traceback__.tb_next.tb_lineno
             print(f"# line {line}: {type(e).__name__}: {e}\nnot ok {tests} - {name}", flush=True)

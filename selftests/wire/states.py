@@ -332,7 +332,8 @@ def options_answered(wire):
 
 
 def unguessable(wire):
-    """whoever sees their own connections can't tell the numbers and ports of others (RFC 6528, RFC 6056)"""
+    """whoever sees their own connections can't tell the numbers and ports of others (RFC 9293,
+    MUST-9, SHLD-1; RFC 6528, RFC 6056)"""
     server = listener()
     answers, calls, ports, socks = [], [], [], []
     for _ in range(8):

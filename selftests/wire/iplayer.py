@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What TCP has to do with IP: addresses that connections have and those that none may have, the header's
+fields, options, ICMP, routes that change; and ports and queues that several share."""
+import errno
+import os
+import socket
+import struct
+import time
+
+from peer import ACK, FIN, HOST, KERNELS, MSS, PATIENCE, RST, SYN, V6, End, Wire, active, listener, run, shell
+
+# A second address of the host's, and a network behind the peers.
+OTHER, FAR, FAR_NET = ("fd09::3", "fd08::2", "fd08::/64") if V6 else ("10.9.0.3", "10.8.0.2", "10.8.0.0/24")
+IP = "ip -6" if V6 else "ip"
+
+
+def set_header(sock, tos, ttl):
+    if V6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+
+
+def reuse(option):
+    return lambda sock: sock.setsockopt(socket.SOL_SOCKET, option, 1)
+
+
+def error_of(sock):
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def connected(sock, end):
+    """The peer's answer to a SYN, and what comes of it."""
+    end.send(SYN | ACK, options=MSS)
+    end.expect(ACK, ack=end.seq)
+    end.is_in("ESTABLISHED")
+    sock.settimeout(PATIENCE)
+
+
+def works(sock, end, **fields):
+    """Data both ways, with these fields in what the host sends."""
+    sock.send(b"there")
+    end.expect(ACK, data=b"there", **fields)
+    end.send(ACK, b"and back")
+    end.expect(ACK, ack=end.seq, **fields)
+    assert sock.recv(100) == b"and back"
+
+
+def header_fields(wire):
+    """DiffServ field and TTL are the user's, unchanged, and may change (RFC 9293, MUST-48, MUST-49,
+    SHLD-21, SHLD-22)"""
+    sock, end = active(wire, prepare=lambda sock: set_header(sock, 0x48, 33))
+    assert (end.syn.tos, end.syn.ttl) == (0x48, 33), (end.syn.tos, end.syn.ttl)
+    end.send(SYN | ACK, options=MSS)
+    end.expect(ACK, ack=end.seq, tos=0x48, ttl=33)
+    sock.settimeout(PATIENCE)
+    works(sock, end, tos=0x48, ttl=33)
+    set_header(sock, 0x88, 44)
+    works(sock, end, tos=0x88, ttl=44)
+    sock.close()
+    end.expect(FIN | ACK, tos=0x88, ttl=44)
+    end.send(RST)
+
+
+def local_address(wire):
+    """a connection has the address that it was opened with or to, or that IP chose before the SYN, in all
+    its segments (RFC 9293, MUST-43, MUST-44, MUST-45)"""
+    wire.add_address("wire0", OTHER)
+    shell(f"{IP} route replace {FAR_NET} dev wire0 src {HOST}")
+    server = listener(host="")
+    accepted = End(wire, server.getsockname()[1], host=OTHER, peer=FAR)
+    accepted.send(SYN, options=MSS)
+    accepted.expect(SYN | ACK, ack=accepted.seq, host=OTHER)
+    accepted.send(ACK)
+    child, _ = server.accept()
+    child.settimeout(PATIENCE)
+    bound_sock, bound = active(wire, host=OTHER, peer=FAR)
+    free_sock, free = active(wire, host="", peer=FAR)
+    for sock, end, host in (bound_sock, bound, OTHER), (free_sock, free, HOST):
+        assert end.syn.host == host, end.syn.host
+        connected(sock, end)
+    ends = (child, accepted, OTHER), (bound_sock, bound, OTHER), (free_sock, free, HOST)
+    for source in HOST, OTHER:
+        # From now on IP would choose this one.
+        shell(f"{IP} route replace {FAR_NET} dev wire0 src {source}")
+        for sock, end, host in ends:
+            assert sock.getsockname()[0] == host, sock.getsockname()
+            works(sock, end, host=host)
+    # What an entry in TIME-WAIT sends, and a reset.
+    bound_sock.close()
+    bound.expect(FIN | ACK, host=OTHER)
+    bound.send(FIN | ACK)
+    bound.expect(ACK, ack=bound.seq, host=OTHER)
+    bound.is_in("TIME-WAIT")
+    bound.seen.clear()
+    bound.send(FIN | ACK, seq=bound.seq - 1)
+    bound.expect(ACK, ack=bound.seq, host=OTHER)
+    accepted.send(ACK, b"unread")
+    accepted.expect(ACK, ack=accepted.seq)
+    child.close()
+    accepted.expect(RST | ACK, host=OTHER)
+    free_sock.close()
+    free.send(RST)
+    server.close()
+    shell(f"{IP} route del {FAR_NET}")
+
+
+def ip_options(wire):
+    """options of IP that are not known are ignored (RFC 9293, MUST-50)"""
+    # Experiments (RFC 4727), with and without "copied"; RFC 8200, 4.2: to be skipped by who does not know it.
+    options = b"\x1e\x04abcd" if V6 else b"\x5e\x04ab\x9e\x03c\x01"
+    server = listener()
+    end = End(wire, server.getsockname()[1])
+    end.ip_options = options
+    end.send(SYN, options=MSS)
+    end.expect(SYN | ACK, ack=end.seq)
+    end.send(ACK)
+    sock, _ = server.accept()
+    sock.settimeout(PATIENCE)
+    works(sock, end)
+    end.send(FIN | ACK)
+    end.expect(ACK, ack=end.seq)
+    assert sock.recv(1) == b""
+    sock.close()
+    end.expect(FIN | ACK)
+    end.send(ACK)
+    end.is_in(None)
+    server.close()
+
+
+def source_quench(wire):
+    """source quench is ignored (RFC 9293, MUST-55)"""
+    # The window shall be as it is for no other reason.
+    shell("sysctl -qw net.ipv4.tcp_rto_min_us=5000000")
+    # That such messages are heard at all.
+    sock, end = active(wire)
+    wire.icmp(3, 1, end.syn)
+    end.is_in(None)
+    assert error_of(sock) == errno.EHOSTUNREACH
+    sock.close()
+    sock, end = active(wire)
+    wire.icmp(4, 0, end.syn)
+    end.silence()
+    end.is_in("SYN-SENT")
+    connected(sock, end)
+    sock.send(b"data")
+    seg = end.expect(ACK, data=b"data")
+
+    def windows():
+        """tcpi_snd_ssthresh and tcpi_snd_cwnd"""
+        return struct.unpack("II", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 88)[76:84])
+
+    before = windows()
+    for code in 0, 1:
+        wire.icmp(4, code, seg)
+    end.silence()
+    assert windows() == before, (windows(), before)
+    assert error_of(sock) == 0
+    end.send(ACK)
+    works(sock, end)
+    sock.close()
+    end.send(RST)
+    shell("sysctl -qw net.ipv4.tcp_rto_min_us=200000")
+
+
+def refused(end, server):
+    """Nothing answers a SYN of this end's, and nothing is remembered of it."""
+    end.send(SYN, options=MSS)
+    end.silence()
+    end.is_in(None)
+    server.setblocking(False)
+    try:
+        server.accept()
+        raise AssertionError("accepted")
+    except BlockingIOError:
+        pass
+
+
+def answered(wire, server):
+    """The listener is well."""
+    end = End(wire, server.getsockname()[1])
+    end.send(SYN, options=MSS)
+    end.expect(SYN | ACK, ack=end.seq)
+    end.send(RST)
+    end.is_in(None)
+
+
+def to_many(wire):
+    """a SYN to a broadcast or multicast address is dropped in silence (RFC 9293, MUST-57)"""
+    server = listener(host="")
+    many = ["ff02::1", "ff01::1"] if V6 else ["10.9.0.255", "255.255.255.255", "224.0.0.1"]
+    for host in many:
+        refused(End(wire, server.getsockname()[1], host=host), server)
+    answered(wire, server)
+    server.close()
+
+
+def from_nobody(wire):
+    """a SYN from an address that nobody can have is dropped in silence (RFC 9293, MUST-63)"""
+    # No source is too far away to be answered.
+    shell(f"{IP} route replace default dev wire0")
+    server = listener(host="")
+    nobody = ["ff02::1", "::1", "::ffff:10.9.0.2"] if V6 else \
+        ["255.255.255.255", "224.0.0.1", "127.0.0.1", "0.0.0.0", HOST]
+    for peer in nobody:
+        refused(End(wire, server.getsockname()[1], peer=peer), server)
+    answered(wire, server)
+    server.close()
+    shell(f"{IP} route del default")
+
+
+def from_nobody_either(wire):
+    """and so is one from :: or a subnet's broadcast address, which the kernel's TCP answers (RFC 9293,
+    MUST-63)"""
+    shell(f"{IP} route replace default dev wire0")
+    server = listener(host="")
+    refused(End(wire, server.getsockname()[1], peer="::" if V6 else "10.9.0.255"), server)
+    answered(wire, server)
+    server.close()
+    shell(f"{IP} route del default")
+
+
+def second_listener(wire):
+    """a passive OPEN leaves the connections of its port alone, open or half open (RFC 9293, MUST-41)"""
+    share = reuse(socket.SO_REUSEPORT)
+    server = listener(prepare=share)
+    port = server.getsockname()[1]
+    end, late = End(wire, port), End(wire, port)
+    for one in end, late:
+        one.send(SYN, options=MSS)
+        one.expect(SYN | ACK, ack=one.seq)
+    end.send(ACK)
+    sock, _ = server.accept()
+    sock.settimeout(PATIENCE)
+    second = listener(port=port, prepare=share)
+    end.silence()
+    late.silence()
+    end.is_in("ESTABLISHED")
+    late.is_in("SYN-RECEIVED")
+    works(sock, end)
+    late.send(ACK)
+    child, who = server.accept()
+    assert who[1] == late.port, who
+    child.settimeout(PATIENCE)
+    works(child, late)
+    # Nor is anything theirs when it goes.
+    second.close()
+    for one, user in (end, sock), (late, child):
+        works(user, one)
+        one.send(RST)
+        user.close()
+    server.close()
+
+
+def listen_beside(wire):
+    """a port can listen while a connection of it is in SYN-SENT or SYN-RECEIVED (RFC 9293, MUST-42)"""
+    share = reuse(socket.SO_REUSEADDR)
+    sock, end = active(wire, prepare=share)
+    server = listener(port=end.host_port, prepare=share)
+    end.is_in("SYN-SENT")
+    half = End(wire, end.host_port)
+    half.send(SYN, options=MSS)
+    half.expect(SYN | ACK, ack=half.seq)
+    end.is_in("SYN-SENT")
+    half.is_in("SYN-RECEIVED")
+    # Through SYN-RECEIVED as well: a simultaneous open.
+    end.send(SYN, options=MSS)
+    end.expect(SYN | ACK, ack=end.seq)
+    end.is_in("SYN-RECEIVED")
+    end.send(SYN | ACK, seq=end.seq - 1, options=MSS)
+    end.is_in("ESTABLISHED")
+    half.send(ACK)
+    child, _ = server.accept()
+    sock.settimeout(PATIENCE)
+    child.settimeout(PATIENCE)
+    works(child, half)
+    works(sock, end)
+    for one in half, end:
+        one.send(RST)
+    for one in sock, child, server:
+        one.close()
+
+
+def overflow(wire):
+    """with tcp_abort_on_overflow who finds the accept queue full is reset, without it waits"""
+    for abort in 0, 1:
+        shell(f"sysctl -qw net.ipv4.tcp_abort_on_overflow={abort}")
+        server = listener(backlog=2)
+        ends = [End(wire, server.getsockname()[1]) for _ in range(4)]
+        # Three fit in the queue, and as many may be half open. The fourth came before it was full.
+        for end in ends[:3]:
+            end.send(SYN, options=MSS)
+            end.expect(SYN | ACK, ack=end.seq)
+        ends[0].send(ACK)
+        ends[0].is_in("ESTABLISHED")
+        # (With us who was half open counts as such until a grace period of RCU is over.)
+        time.sleep(0.3)
+        last = ends[3]
+        last.send(SYN, options=MSS)
+        last.expect(SYN | ACK, ack=last.seq)
+        for end in ends[1:3]:
+            end.send(ACK)
+            end.is_in("ESTABLISHED")
+        last.send(ACK)
+        if abort:
+            last.expect(RST, seq=last.ack)
+            last.is_in(None)
+        else:
+            last.silence()
+            last.is_in("SYN-RECEIVED")
+            server.accept()[0].close()
+            last.send(ACK, b"patience")
+            last.is_in("ESTABLISHED")
+            for end in ends[1:]:
+                sock, who = server.accept()
+                assert who[1] == end.port, who
+            sock.settimeout(PATIENCE)
+            assert sock.recv(100) == b"patience"
+            sock.close()
+        server.close()
+        for end in ends:
+            end.send(RST)
+    shell("sysctl -qw net.ipv4.tcp_abort_on_overflow=0")
+
+
+def lengths(sock, end, total=6000):
+    """Of the segments that so much data comes in."""
+    sock.send(os.urandom(total))
+    sent = []
+    while sum(sent) < total:
+        sent.append(len(end.expect(ACK).data))
+        end.send(ACK)
+    return sent
+
+
+def route_mtu(wire):
+    """a route that takes less, or more again, is heeded"""
+    full = 1440 if V6 else 1460
+    shell(f"{IP} route replace {FAR_NET} dev wire0 src {HOST}")
+    sock, end = active(wire, host="", peer=FAR)
+    connected(sock, end)
+    for mtu in 1500, 1300, 1500, 1400:
+        shell(f"{IP} route replace {FAR_NET} dev wire0 src {HOST} mtu {mtu}")
+        # (The kernel's TCP looks at the route when it has cut its segments.)
+        works(sock, end)
+        sent = lengths(sock, end)
+        assert max(sent) == full - 1500 + mtu, (mtu, sent)
+    sock.close()
+    end.send(RST)
+    shell(f"{IP} route del {FAR_NET}")
+
+
+def route_device(wire):
+    """a route that leads elsewhere takes the connection along, and one that is gone holds it up"""
+    detour = Wire("wire1", None)
+    shell(f"{IP} route replace {FAR_NET} dev wire0 src {HOST}")
+    sock, end = active(wire, host="", peer=FAR)
+    connected(sock, end)
+    works(sock, end, host=HOST)
+    for way, name in (detour, "wire1"), (wire, "wire0"):
+        shell(f"{IP} route replace {FAR_NET} dev {name} src {HOST}")
+        end.wire = way
+        works(sock, end, host=HOST)
+    for gone in f"route replace unreachable {FAR_NET}", f"route del {FAR_NET}":
+        shell(f"{IP} {gone}")
+        assert sock.send(b"delayed") == 7
+        time.sleep(0.1)
+        print(f"# {gone}: {os.strerror(error_of(sock))}")
+        shell(f"{IP} route replace {FAR_NET} dev wire0 src {HOST}")
+        end.expect(ACK, data=b"delayed", host=HOST)
+        end.send(ACK)
+        works(sock, end, host=HOST)
+    sock.close()
+    end.send(RST)
+    shell(f"{IP} route del {FAR_NET}")
+    os.close(detour.fd)
+
+
+CASES = [header_fields, local_address, ip_options, to_many, from_nobody, second_listener, listen_beside, overflow,
+         route_mtu, route_device]
+run(CASES + ([] if V6 else [source_quench]) + ([] if KERNELS else [from_nobody_either]))
