@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/icmp.h>
+#include <linux/jhash.h>
 #include <net/icmp.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -181,10 +182,61 @@ u32 rusttcp_helper_dst_mtu(const struct dst_entry *dst)
 	return dst_mtu(dst);
 }
 
-u32 rusttcp_helper_dst_metric_advmss(const struct dst_entry *dst);
-u32 rusttcp_helper_dst_metric_advmss(const struct dst_entry *dst)
+/*
+ * What a route says of TCP, in the order of RouteMetrics in ../net/route.rs; 0: nothing. Two of them
+ * count only with "lock".
+ */
+void rusttcp_helper_dst_tcp_metrics(const struct dst_entry *dst, u32 *to);
+void rusttcp_helper_dst_tcp_metrics(const struct dst_entry *dst, u32 *to)
 {
-	return dst_metric_advmss(dst);
+	to[0] = dst_metric(dst, RTAX_INITCWND);
+	to[1] = dst_metric(dst, RTAX_INITRWND);
+	to[2] = dst_metric(dst, RTAX_WINDOW);
+	to[3] = dst_metric_locked(dst, RTAX_CWND) ? dst_metric(dst, RTAX_CWND) : 0;
+	to[4] = dst_metric(dst, RTAX_SSTHRESH);
+	to[5] = dst_metric_locked(dst, RTAX_RTO_MIN) ? dst_metric(dst, RTAX_RTO_MIN) : 0;
+	to[6] = dst_metric(dst, RTAX_REORDERING);
+	/* What dst_metric_advmss() would fill in follows from the MTU. */
+	to[7] = dst_metric_raw(dst, RTAX_ADVMSS);
+	to[8] = dst_metric(dst, RTAX_QUICKACK);
+	to[9] = dst_feature(dst, RTAX_FEATURE_ECN);
+	to[10] = dst_metric(dst, RTAX_CC_ALGO);
+	to[11] = dst_metric_locked(dst, RTAX_CC_ALGO);
+}
+
+/* The same of the route that @sk, which is locked, keeps. False: it keeps none. */
+bool rusttcp_helper_sk_tcp_metrics(struct sock *sk, u32 *to);
+bool rusttcp_helper_sk_tcp_metrics(struct sock *sk, u32 *to)
+{
+	const struct dst_entry *dst;
+
+	rcu_read_lock();
+	dst = __sk_dst_get(sk);
+	if (dst)
+		rusttcp_helper_dst_tcp_metrics(dst, to);
+	rcu_read_unlock();
+	return dst;
+}
+
+/*
+ * By what number a route's "congctl" names the algorithm called @name, @len bytes without an end. The
+ * kernel's table of them is not exported; this is how it numbers what registers.
+ */
+u32 rusttcp_helper_tcp_ca_key(const u8 *name, size_t len);
+u32 rusttcp_helper_tcp_ca_key(const u8 *name, size_t len)
+{
+	char padded[TCP_CA_NAME_MAX] = {};
+
+	len = min(len, sizeof(padded) - 1);
+	memcpy(padded, name, len);
+	return jhash(padded, sizeof(padded), len);
+}
+
+/* The route of @sk, which is locked, may be dead: IP drops it from the socket if it is a passing one. */
+void rusttcp_helper_dst_negative_advice(struct sock *sk);
+void rusttcp_helper_dst_negative_advice(struct sock *sk)
+{
+	__dst_negative_advice(sk);
 }
 
 void rusttcp_helper_dst_release(struct dst_entry *dst);

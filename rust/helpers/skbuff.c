@@ -153,6 +153,13 @@ void rusttcp_helper_skb_set_departure(struct sk_buff *skb, u64 ns)
 	skb_set_delivery_time(skb, ns_to_ktime(ns), SKB_CLOCK_MONOTONIC);
 }
 
+/* Who takes @skb to its neighbour shall note that the neighbour is there. */
+void rusttcp_helper_skb_set_dst_pending_confirm(struct sk_buff *skb);
+void rusttcp_helper_skb_set_dst_pending_confirm(struct sk_buff *skb)
+{
+	skb_set_dst_pending_confirm(skb, 1);
+}
+
 /* An IPv4 header for a packet that no socket sends. */
 void rusttcp_helper_skb_push_ip4(struct sk_buff *skb, __be32 saddr, __be32 daddr,
 				 u8 tos, u8 ttl);

@@ -56,6 +56,8 @@ pub(crate) struct Path {
     pub(crate) mss: u16,
     /// Most bytes in one buffer that the device (or software in front of it) cuts; 0: none.
     pub(crate) gso_max: u32,
+    /// The route was looked up just now.
+    pub(crate) fresh: bool,
 }
 
 /// The largest TCP payload in a packet of `mtu` bytes, TCP options not subtracted.
@@ -198,7 +200,8 @@ impl<P: Protocol> Locked<'_, P> {
         // SAFETY: The socket is locked, so its cached route stays while we look at it.
         unsafe {
             let mut dst = bindings::__sk_dst_check(sk, cookie);
-            if dst.is_null() {
+            let fresh = dst.is_null();
+            if fresh {
                 self.set_route().ok()?;
                 let cookie = if v6 { self.sk().dst_cookie() } else { 0 };
                 dst = bindings::__sk_dst_check(sk, cookie);
@@ -218,7 +221,11 @@ impl<P: Protocol> Locked<'_, P> {
             } else {
                 SOFT_GSO_MAX
             };
-            Some(Path { mss, gso_max })
+            Some(Path {
+                mss,
+                gso_max,
+                fresh,
+            })
         }
     }
 }
@@ -259,6 +266,9 @@ impl<P: Protocol> Wire<'_, P> {
             }
             bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
             bindings::skb_set_departure(skb.as_ptr(), departure);
+            if self.is_confirming() {
+                bindings::skb_set_dst_pending_confirm(skb.as_ptr());
+            }
             if remote.is_v4() {
                 let inet = sk.inet();
                 let fl = &raw mut (*inet).cork.fl;
@@ -420,6 +430,7 @@ impl Route {
         Path {
             mss: mss_of(mtu, self.v6),
             gso_max: 0,
+            fresh: true,
         }
     }
 
@@ -464,6 +475,11 @@ impl Route {
             bindings::skb_dst_set(skb.as_ptr(), dst);
             bindings::ip_local_out(net.as_ptr(), core::ptr::null_mut(), skb.into_raw());
         }
+    }
+
+    /// The entry, which lives as long as the route.
+    pub(super) fn as_dst(&self) -> *const bindings::dst_entry {
+        self.dst.as_ptr()
     }
 
     /// The route's reference goes with the pointer.

@@ -23,6 +23,7 @@ pub(crate) mod proc;
 pub(crate) mod proto_ops;
 pub(crate) mod reserve;
 pub(crate) mod reuseport;
+pub(crate) mod route;
 pub(crate) mod segcb;
 pub(crate) mod skbuff;
 pub(crate) mod sock;

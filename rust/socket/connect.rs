@@ -26,6 +26,7 @@ use crate::stack::{
     egress, fast_open,
     netns::NetState,
     ports,
+    route,
     sock::{
         now,
         sync_buffers,
@@ -235,6 +236,7 @@ pub(super) fn begin(
         state.mib.add(Mib::TWRecycled, 1);
     }
     let path = sk.path();
+    route::follow(sk);
     sync_buffers(sk);
     let (seq_hash, ts_offset) = state.secret_hashes(local, remote);
     let mss_default = default_mss(!remote.is_v4());

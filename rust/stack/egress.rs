@@ -17,6 +17,7 @@ use super::{
         max_tw_buckets,
         NetState, //
     },
+    route,
     sock::{
         kernel_state,
         now,
@@ -65,6 +66,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     if sk.peek().phase == Phase::Listening {
         return;
     }
+    route::advise(sk);
     // Who has not sent yet keeps a route all the same: IP_MTU and others ask for it.
     if !(sk.peek().conn.is_quiet() && sk.has_route()) {
         look_at_path(sk, state);
@@ -161,6 +163,9 @@ fn look_at_path(sk: &mut LockedTcp<'_>, state: &NetState) {
     if sk.peek().hashed {
         if let Some(path) = sk.path() {
             sk.data().conn.set_path(path.mss, path.gso_max);
+            if path.fresh {
+                route::follow(sk);
+            }
         }
         let (by_qdisc, most) = sk.sk().pacing();
         let pacer = if by_qdisc { Pacer::Qdisc } else { Pacer::None };

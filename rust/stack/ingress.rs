@@ -27,6 +27,7 @@ use super::{
         net_config,
         NetState, //
     },
+    route,
     sock::{
         self,
         now,
@@ -409,6 +410,9 @@ impl Rx<'_> {
                 .and_then(|syn| copy_of(syn, Gfp::ATOMIC)),
         };
         sock::sync_buffers(locked);
+        // The route, and what it says of the window that data begins with.
+        let _ = locked.path();
+        route::follow(locked);
         let hash = self.state.hash(self.local, self.remote);
         let new = Node::new(
             hash,
@@ -616,6 +620,7 @@ impl Rx<'_> {
             mss_default: default_mss(!self.remote.is_v4()),
             rcvbuf: listener.rcvbuf(),
             fixed: listener.buffer_locks().1,
+            metrics: route::metrics(&route.metrics()),
         };
         Some((params, route))
     }

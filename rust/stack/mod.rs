@@ -46,6 +46,7 @@ pub(crate) mod log;
 pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod quota;
+pub(crate) mod route;
 pub(crate) mod settings;
 pub(crate) mod sock;
 pub(crate) mod stats;

@@ -19,6 +19,7 @@ mod validation;
 pub(crate) use rate::{Rate, RateSample, Sent, Stamp, TooMuch};
 
 use super::{
+    metrics::Metrics,
     pacing::rate_of,
     seq::SeqNum,
     time::{Duration, Instant},
@@ -31,7 +32,7 @@ use reno::Reno;
 use validation::Validation;
 
 /// Segments in the initial window (RFC 6928).
-const INITIAL_SEGMENTS: u32 = 10;
+const INITIAL_SEGMENTS: u16 = 10;
 /// No window is larger: what the peer's window can be at most (RFC 7323, 2.3).
 const MAX_WINDOW: u32 = 1 << 30;
 /// The slow-start threshold before the first congestion (RFC 5681, 3.1: arbitrarily high).
@@ -305,7 +306,7 @@ impl Law {
 
 /// The initial window (RFC 6928).
 fn initial(mss: u32) -> u32 {
-    mss.saturating_mul(INITIAL_SEGMENTS)
+    mss.saturating_mul(u32::from(INITIAL_SEGMENTS))
 }
 
 /// Two segments: no threshold is lower (RFC 5681, equation 4).
@@ -325,6 +326,10 @@ pub(crate) struct Congestion {
     prr: Option<Prr>,
     validation: Validation,
     law: Law,
+    /// Segments in the initial window.
+    first: u16,
+    /// The most segments that a window has; 0: any.
+    most: u16,
 }
 
 impl Congestion {
@@ -340,7 +345,50 @@ impl Congestion {
             prr: None,
             validation: Validation::default(),
             law: Law::new(algorithm),
+            first: INITIAL_SEGMENTS,
+            most: 0,
         }
+    }
+
+    /// What the route says, before there is data. A window that something was made of already, and a
+    /// threshold, stay.
+    pub(crate) fn follow_route(&mut self, route: &Metrics, mss: u32) {
+        let is_first = self.window.cwnd == self.initial(mss);
+        self.most = route.most_cwnd;
+        self.first = match route.init_cwnd {
+            0 => INITIAL_SEGMENTS,
+            said => said,
+        };
+        if is_first {
+            self.window.cwnd = self.initial(mss);
+        }
+        self.bound(mss);
+        let knows_none = self.window.ssthresh == NO_THRESHOLD && !self.law.rules().owns_window();
+        if route.ssthresh != 0 && knows_none {
+            let said = mss
+                .saturating_mul(u32::from(route.ssthresh))
+                .min(self.largest(mss));
+            self.window.ssthresh = said.max(least(mss));
+        }
+    }
+
+    /// The initial window (RFC 6928), or what the route says.
+    fn initial(&self, mss: u32) -> u32 {
+        mss.saturating_mul(u32::from(self.first))
+            .min(self.largest(mss))
+    }
+
+    /// No window is larger.
+    fn largest(&self, mss: u32) -> u32 {
+        match self.most {
+            0 => MAX_WINDOW,
+            most => mss.saturating_mul(u32::from(most)).min(MAX_WINDOW),
+        }
+    }
+
+    /// Keeps the window within what the route says.
+    fn bound(&mut self, mss: u32) {
+        self.window.cwnd = self.window.cwnd.min(self.largest(mss));
     }
 
     /// Which algorithm it is.
@@ -389,6 +437,11 @@ impl Congestion {
 
     /// An ACK was worked off.
     pub(crate) fn on_ack(&mut self, ack: &Ack) {
+        self.follow(ack);
+        self.bound(ack.mss.max(1));
+    }
+
+    fn follow(&mut self, ack: &Ack) {
         if ack.acked > 0 {
             self.validation.on_ack(ack);
         }
@@ -432,11 +485,12 @@ impl Congestion {
 
     /// RFC 7661, 4.4.3.
     fn end_non_validated(&mut self, mss: u32) {
+        let initial = self.initial(mss);
         let window = &mut self.window;
         window.ssthresh = window
             .ssthresh
             .max((window.cwnd / 2).saturating_add(window.cwnd / 4));
-        window.cwnd = (window.cwnd / 2).max(initial(mss)).min(window.cwnd);
+        window.cwnd = (window.cwnd / 2).max(initial).min(window.cwnd);
     }
 
     /// An ACK in fast recovery.
@@ -546,11 +600,12 @@ impl Congestion {
         if self.law.rules().owns_window() {
             return;
         }
+        let initial = self.initial(mss);
         let window = &mut self.window;
         window.ssthresh = window
             .ssthresh
             .max((window.cwnd / 2).saturating_add(window.cwnd / 4));
-        window.cwnd = window.cwnd.min(initial(mss));
+        window.cwnd = window.cwnd.min(initial);
     }
 }
 

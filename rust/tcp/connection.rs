@@ -16,6 +16,7 @@ mod mtu;
 mod orphan;
 mod output;
 mod refused;
+mod route;
 mod syn_sent;
 mod timeout;
 mod undo;
@@ -37,6 +38,7 @@ use super::{
     handshake::SynRcvd,
     info::Stats,
     log::{Kind, Why},
+    metrics::{Advice, Metrics},
     mib::Mib,
     mtu_probe::MtuSearch,
     pacing::Pacing,
@@ -293,6 +295,10 @@ pub(crate) struct Connection<P: Platform> {
     /// What ICMP said of the path: the better reason if the connection times out.
     soft_error: Option<CloseReason>,
     config: SocketConfig,
+    /// What the route says.
+    metrics: Metrics,
+    /// What IP should know of it.
+    advice: Option<Advice>,
     pub(super) send: Send<P>,
     pub(super) recv: Recv<P>,
     pub(super) stats: Stats,
@@ -389,6 +395,8 @@ impl<P: Platform> Connection<P> {
             error: None,
             soft_error: None,
             config,
+            metrics: Metrics::NONE,
+            advice: None,
             send: Send::new(),
             recv: Recv::new(),
             stats: Stats::default(),
@@ -646,15 +654,6 @@ impl<P: Platform> Connection<P> {
         self.mss_route
     }
 
-    /// The MSS that the peer was told, less the options that every segment carries, bytes.
-    pub(super) fn advertised_mss(&self) -> u32 {
-        let mss = match self.config.user_mss {
-            0 => self.mss_route,
-            user => self.mss_route.min(user),
-        };
-        u32::from(mss).saturating_sub(if self.ts.enabled { 12 } else { 0 })
-    }
-
     /// When data was last sent.
     pub(super) fn last_sent(&self) -> Instant {
         self.last_sent
@@ -811,19 +810,6 @@ impl<P: Platform> Connection<P> {
     /// Whether our FIN is acknowledged.
     fn fin_acked(&self) -> bool {
         self.send.fin_sent && self.send.una == self.send.nxt
-    }
-
-    /// The retransmission time-out now.
-    pub(super) fn rto(&self, cx: &Cx<'_, P>) -> Duration {
-        self.rtt.rto(
-            nonzero_or(self.config.rto_min, cx.net.rto_min),
-            self.rto_max(cx),
-        )
-    }
-
-    /// The longest delay of an ACK.
-    pub(super) fn delack(&self, cx: &Cx<'_, P>) -> Duration {
-        nonzero_or(self.config.delack_max, cx.net.delack).min(cx.net.delack)
     }
 
     /// (Re)starts the retransmission timer if something is out, stops it otherwise (RFC 6298, 5).

@@ -11,9 +11,11 @@ pub(crate) mod fast_open;
 
 use super::{
     config::SocketConfig,
+    congestion::Algorithm,
     connection::{reset_for, DropReason, Timestamping},
     context::Cx,
     ecn::{Kind, Opening},
+    metrics::Metrics,
     mib::Mib,
     platform::Platform,
     seq::SeqNum,
@@ -66,6 +68,8 @@ pub(crate) struct SynParams {
     pub(crate) rcvbuf: u32,
     /// The user fixed that size.
     pub(crate) fixed: bool,
+    /// What the route says.
+    pub(crate) metrics: Metrics,
 }
 
 /// A half-open connection.
@@ -81,8 +85,8 @@ pub(crate) struct SynRcvd {
     pub(crate) mss_peer: u16,
     /// What the route takes.
     pub(crate) mss_route: u16,
-    /// TCP_MAXSEG of the listener.
-    pub(crate) user_mss: u16,
+    /// What the MSS option says.
+    pub(crate) mss_ours: u16,
     /// Our window scale, if the peer offered one.
     pub(crate) wscale_ours: Option<u8>,
     /// The peer's window scale.
@@ -113,7 +117,7 @@ crate::tcp::log::fields!(SynRcvd {
     wnd,
     mss_peer,
     mss_route,
-    user_mss,
+    mss_ours,
     wscale_ours,
     wscale_peer,
     sack_ok,
@@ -173,18 +177,23 @@ impl SynRcvd {
         } else {
             None
         };
-        let mss = params.mss_route;
-        let (wnd, space) = opening_window(cx, config, params.rcvbuf, params.fixed, mss);
+        let metrics = &params.metrics;
+        let clamp = metrics.window_clamp(config);
+        let (wnd, space) = opening_window(cx, clamp, params.rcvbuf, params.fixed, params.mss_route);
+        let mss_ours = metrics.offered_mss(params.mss_route, config.user_mss);
+        // In segments that carry what was agreed on.
+        let segment = mss_ours.saturating_sub(if timestamps.is_some() { 12 } else { 0 });
+        let first = u16::try_from(metrics.first_window(segment)).unwrap_or(u16::MAX);
         Self {
             iss: params.iss,
             irs: seg.header.seq,
-            wnd,
+            wnd: wnd.min(first),
             mss_peer: match options.mss {
                 None | Some(0) => params.mss_default,
                 Some(mss) => mss,
             },
             mss_route: params.mss_route,
-            user_mss: config.user_mss,
+            mss_ours,
             wscale_ours: scaling.then(|| super::connection::window_scale(space)),
             wscale_peer: if scaling {
                 options.wscale.map(|s| s.min(14))
@@ -193,7 +202,9 @@ impl SynRcvd {
             },
             sack_ok: cx.net.sack && options.sack_permitted,
             ecn: {
-                let accept = cx.net.ecn.accept.max(least_ecn(cx, config));
+                let chosen = metrics.congestion.or(config.congestion);
+                let algorithm = chosen.unwrap_or(cx.net.congestion);
+                let accept = cx.net.ecn.accept.max(least_ecn(algorithm, metrics));
                 Opening::from_syn(accept, cx.net.ecn_option, seg.header.flags, seg.codepoint)
             },
             ts: Timestamping {
@@ -213,11 +224,6 @@ impl SynRcvd {
 
     /// The SYN-ACK. Options only in answer to the same option in the SYN.
     pub(crate) fn syn_ack(&self, now: Instant) -> Header {
-        let mss = if self.user_mss != 0 {
-            self.mss_route.min(self.user_mss)
-        } else {
-            self.mss_route
-        };
         let (ecn, acc_ecn) = self.ecn.syn_ack();
         Header {
             seq: self.iss,
@@ -226,7 +232,7 @@ impl SynRcvd {
             wnd: self.wnd,
             urg: 0,
             options: Options {
-                mss: Some(mss),
+                mss: Some(self.mss_ours),
                 wscale: self.wscale_ours,
                 sack_permitted: self.sack_ok,
                 timestamps: self.ts.enabled.then(|| Timestamps {
@@ -381,15 +387,15 @@ impl SynRcvd {
 
 /// The window of a SYN or SYN-ACK for a buffer of `rcvbuf` bytes of true size, in whole segments,
 /// and what the largest window will be: autotuning's bound, unless the user fixed the size
-/// (`fixed`) or bounds the window.
+/// (`fixed`) or something bounds the window (`clamp`; 0: nothing).
 pub(crate) fn opening_window<P: Platform>(
     cx: &Cx<'_, P>,
-    config: &SocketConfig,
+    clamp: u32,
     rcvbuf: u32,
     fixed: bool,
     mss: u16,
 ) -> (u16, u32) {
-    let clamp = match config.window_clamp {
+    let clamp = match clamp {
         0 => u32::MAX,
         clamp => clamp,
     };
@@ -410,9 +416,9 @@ pub(crate) fn opening_window<P: Platform>(
     (u16::try_from(wnd).unwrap_or(u16::MAX), most.min(clamp))
 }
 
-/// The kind of ECN that a connection's congestion control can't do without.
-pub(crate) fn least_ecn<P: Platform>(cx: &Cx<'_, P>, config: &SocketConfig) -> Kind {
-    if config.congestion.unwrap_or(cx.net.congestion).needs_ecn() {
+/// The kind of ECN that a connection's congestion control can't do without, or its route wants.
+pub(crate) fn least_ecn(algorithm: Algorithm, metrics: &Metrics) -> Kind {
+    if algorithm.needs_ecn() || metrics.ecn {
         Kind::Classic
     } else {
         Kind::None

@@ -385,7 +385,9 @@ impl<P: Platform> Connection<P> {
             fast_child: self.is_fast_child(),
             fast_fail: self.fast_fail(),
             reordering_seen: send.rack.has_seen_reordering(),
-            reordering: segments(send.rack.distance(), mss).saturating_add(1).max(3),
+            reordering: segments(send.rack.distance(), mss)
+                .saturating_add(1)
+                .max(send.rack.threshold()),
             out_of_order: stats.out_of_order,
             snd_wnd: send.wnd,
             rcv_wnd: self.recv.wnd(),

@@ -151,6 +151,8 @@ codes! {
         InRefused = 104,
         /// Input: the user wants to know when the last byte is acknowledged, or only when it leaves.
         InStamp = 105,
+        /// Input: what the route says.
+        InMetrics = 106,
         /// A buffer was split, or could not be: true sizes of both parts.
         Split = 96,
         /// Two buffers were joined, or not: true size of the first.

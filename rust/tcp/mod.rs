@@ -34,6 +34,7 @@ pub(crate) mod handshake;
 pub(crate) mod info;
 pub(crate) mod isn;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod mib;
 pub(crate) mod mtu_probe;
 pub(crate) mod pacing;

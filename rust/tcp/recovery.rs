@@ -32,6 +32,8 @@ pub(crate) struct Rack {
     distance: u32,
     /// Recoveries left for which the window stays stretched.
     persist: u8,
+    /// What the route says of reordering, segments; 0: nothing.
+    usual: u16,
     /// Where the round ends in which a D-SACK has been answered already.
     dsack_round: Option<SeqNum>,
 }
@@ -62,6 +64,17 @@ impl Rack {
         self.sent_at = sent_at;
         self.end = end;
         self.rtt = rtt;
+    }
+
+    /// What the route says of reordering, segments; 0: nothing.
+    pub(crate) fn set_threshold(&mut self, segments: u16) {
+        self.usual = segments;
+    }
+
+    /// DupThresh: how many duplicates tell of a loss at once, as long as nothing was ever seen out of
+    /// order. RFC 8985, 6.2, step 4, has it three; a route may say that it takes more.
+    pub(crate) fn threshold(&self) -> u32 {
+        u32::from(self.usual).max(3)
     }
 
     /// By how many bytes something was overtaken, at most.

@@ -106,6 +106,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) rcvbuf: u32,
     /// The largest window to offer, bytes; 0: no bound.
     pub(crate) clamp: u32,
+    /// What is offered at first, bytes; `u32::MAX`: as much as there is room for.
+    pub(crate) first: u32,
     /// Where the peer's stream ends, if its FIN was seen.
     pub(crate) fin: Option<SeqNum>,
     /// The FIN is in order: RCV.NXT is beyond it.
@@ -150,6 +152,7 @@ impl<P: Platform> Recv<P> {
             memory: Memory::Plenty,
             rcvbuf: 131_072,
             clamp: 0,
+            first: u32::MAX,
             fin: None,
             fin_reached: false,
             ratio: 128,
@@ -208,6 +211,13 @@ impl<P: Platform> Recv<P> {
         self.clamped(u32::from(u16::MAX) << self.wscale.min(14))
     }
 
+    /// A small first window (`initrwnd`) opens by twice what comes: it bounds the sender's first flight,
+    /// and a sender in slow start, which doubles what it sends, is not held back from then on.
+    fn opening_bound(&self) -> u32 {
+        let came = u32::try_from(self.received).unwrap_or(u32::MAX);
+        self.first.saturating_add(came.saturating_mul(2))
+    }
+
     /// Payload that `space` bytes of memory are expected to hold.
     fn payload_of(&self, space: u32) -> u32 {
         u32::try_from(u64::from(space).saturating_mul(u64::from(self.ratio)) / 256)
@@ -219,7 +229,7 @@ impl<P: Platform> Recv<P> {
     pub(crate) fn window_available(&self, mss: u32) -> u32 {
         let current = self.wnd();
         // What the field can't say can't be offered either.
-        let most = self.window_bound();
+        let most = self.window_bound().min(self.opening_bound());
         let full = self.payload_of(self.rcvbuf).min(most);
         let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
         // A window that follows the memory down to the last byte would get silly at the end.

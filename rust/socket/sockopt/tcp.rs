@@ -298,16 +298,21 @@ fn set_window_clamp(sk: &mut LockedTcp<'_>, value: i32) -> Result {
 }
 
 /// TCP_CONGESTION: ENOENT for one that is not there, EPERM for one that only an administrator may
-/// choose.
+/// choose, and if the route does not let the user choose at all.
 fn set_congestion(sk: &TcpSock, value: &OptIn) -> Result {
     let mut name = [0; NAME_MAX - 1];
-    let algorithm = Algorithm::parse(value.name(&mut name)?).ok_or(ENOENT)?;
-    // Who may not administer the network gets what is fair to the others.
-    let allowed = matches!(algorithm, Algorithm::Reno | Algorithm::Cubic);
-    if !allowed && !sk.is_net_admin() {
+    let name = value.name(&mut name)?;
+    let mut sk = sk.lock();
+    if sk.peek().conn.congestion_is_locked() {
         return Err(EPERM);
     }
-    configure(&mut sk.lock(), |c| c.congestion = Some(algorithm));
+    let algorithm = Algorithm::parse(name).ok_or(ENOENT)?;
+    // Who may not administer the network gets what is fair to the others.
+    let allowed = matches!(algorithm, Algorithm::Reno | Algorithm::Cubic);
+    if !allowed && !sk.sk().is_net_admin() {
+        return Err(EPERM);
+    }
+    configure(&mut sk, |c| c.congestion = Some(algorithm));
     Ok(())
 }
 

@@ -3,13 +3,14 @@
 //! What an acknowledgment changes: windows, scoreboard, round-trip time, loss recovery, congestion
 //! control and timers.
 
-use super::{nonzero_or, Connection, Events};
+use super::{Connection, Events};
 use crate::tcp::{
     congestion::{Ack, Cause, Phase},
     context::Cx,
     ecn::Feedback,
     info::segments,
     log::LossBy,
+    metrics::Advice,
     mib::Mib,
     platform::{Memory, MibSink, Platform},
     send::{Moment, Recovery, LOOKS_IN_VAIN},
@@ -150,6 +151,7 @@ impl<P: Platform> Connection<P> {
         self.stats.acked(bytes, cx.now);
         prior.rtt = self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
         self.retries = 0;
+        self.advice = Some(Advice::Arrives);
         self.soft_error = None;
         self.rtt.reset_backoff();
         self.send.dupacks = 0;
@@ -376,13 +378,15 @@ impl<P: Platform> Connection<P> {
         let mss = self.mss();
         // Each one means that a segment left the network.
         let most = self.send.in_flight().saturating_sub(mss);
+        let threshold = self.send.rack.threshold();
         match self.send.recovery {
-            Recovery::Open if self.send.dupacks < 3 => {
-                // RFC 3042: the first two let new data out, without touching the window.
+            Recovery::Open if self.send.dupacks < threshold => {
+                // RFC 3042: the first (two, as a rule) let new data out, without touching the window.
                 self.send.sacked = self.send.sacked.saturating_add(mss).min(most);
             }
             Recovery::Open => {
-                self.send.sacked = mss.saturating_mul(3).min(self.send.in_flight());
+                let left = mss.saturating_mul(threshold);
+                self.send.sacked = left.min(self.send.in_flight());
                 self.send.mark_first_lost(mss);
                 self.log_loss(cx, LossBy::Duplicates, mss);
                 cx.count(Mib::TCPRenoRecovery);
@@ -485,7 +489,7 @@ impl<P: Platform> Connection<P> {
         };
         // A lone segment's ACK may be delayed.
         let delay = if self.send.in_flight() <= self.mss() {
-            nonzero_or(self.config.rto_min, cx.net.rto_min)
+            self.rto_min(cx)
         } else {
             Duration::from_millis(2)
         };

@@ -456,7 +456,8 @@ impl<P: Platform> Connection<P> {
         // and would be followed by another that tells of more.
         let alone = self.recv.nxt.distance_from(self.recv.last_ack_sent) <= len;
         let waits = alone && self.recv.is_half_full();
-        let full = self.recv.quick > 0 || self.recv.owes_full_segments(offered);
+        let quick = self.recv.quick > 0 || self.metrics.quick_ack;
+        let full = quick || self.recv.owes_full_segments(offered);
         let owed = if now || (full && !waits) {
             AckOwed::Now
         } else {

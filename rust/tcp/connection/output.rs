@@ -173,17 +173,15 @@ impl<P: Platform> Connection<P> {
         } else {
             self.syn_sent_at = cx.now;
         }
-        let mut mss = self.mss_route;
-        if self.config.user_mss != 0 {
-            mss = mss.min(self.config.user_mss);
-        }
+        let mss = self.offered_mss();
         // Before the SYN is answered our side of each option is an offer.
         let scale = !passive && cx.net.window_scaling || passive && self.scaling;
         let first = !passive && !again;
         let (ecn, acc_ecn) = if passive {
             self.ecn.syn_ack()
         } else {
-            let ask = cx.net.ecn.ask.max(least_ecn(cx, &self.config));
+            let least = least_ecn(self.congestion(cx.net), &self.metrics);
+            let ask = cx.net.ecn.ask.max(least);
             self.ecn.set_policy(cx.net.ecn_option);
             (self.ecn.syn_flags(ask, self.retries), None)
         };
@@ -200,7 +198,9 @@ impl<P: Platform> Connection<P> {
             ..Options::default()
         };
         let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);
-        let wnd = u32::from(opening_window(cx, &self.config, rcvbuf, fixed, mss).0);
+        let clamp = self.metrics.window_clamp(&self.config);
+        let wnd = u32::from(opening_window(cx, clamp, rcvbuf, fixed, mss).0);
+        let wnd = wnd.min(self.recv.first);
         // A SYN sent again takes back nothing that was promised (RFC 9293, 3.8.6, SHLD-14),
         // whatever happened to the buffer, and although its window can't be scaled.
         let promised = if passive || self.retries > 0 {

@@ -5,6 +5,7 @@
 use super::{CloseReason, Connection, Disposition, DropReason, Events};
 use crate::tcp::{
     context::Cx,
+    metrics::Advice,
     mib::Mib,
     platform::Platform,
     recv::AckOwed,
@@ -146,6 +147,7 @@ impl<P: Platform> Connection<P> {
         self.send.wl2 = seg.header.ack;
         self.send.wnd_max = self.send.wnd_max.max(self.send.wnd);
         self.measure_handshake(cx, seg);
+        self.advice = Some(Advice::Arrives);
         let srtt = self.rtt.srtt().unwrap_or_default();
         self.pacing.set_least(cx.net.min_tso_segs);
         self.pacing.set_rate(self.cc.pacing_rate(srtt));

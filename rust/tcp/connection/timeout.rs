@@ -137,6 +137,7 @@ impl<P: Platform> Connection<P> {
         }
         cx.count(Mib::TCPTimeouts);
         self.stats.timed_out(cx.now);
+        self.doubt_route(cx, self.retries);
         if self.state.is_synchronized() {
             self.look_for_black_hole(cx, self.retries);
         }

@@ -40,9 +40,11 @@ impl<P: Platform> Connection<P> {
         self.mss_route = params.mss_route;
         self.mss_peer = params.mss_default;
         self.sack_ok = cx.net.sack;
+        self.bound_windows();
         self.recv.wscale = if cx.net.window_scaling {
             let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);
-            window_scale(opening_window(cx, &self.config, rcvbuf, fixed, params.mss_route).1)
+            let clamp = self.metrics.window_clamp(&self.config);
+            window_scale(opening_window(cx, clamp, rcvbuf, fixed, params.mss_route).1)
         } else {
             0
         };
@@ -366,7 +368,7 @@ impl<P: Platform> Connection<P> {
         self.exchange_congestion(algorithm);
     }
 
-    fn exchange_congestion(&mut self, algorithm: Algorithm) {
+    pub(super) fn exchange_congestion(&mut self, algorithm: Algorithm) {
         self.config.congestion = Some(algorithm);
         self.cc.switch(algorithm);
         self.adopt(algorithm);
@@ -407,7 +409,7 @@ impl<P: Platform> Connection<P> {
         if (old.cork && !config.cork) || (!old.nodelay && config.nodelay) {
             self.let_go();
         }
-        self.recv.clamp = config.window_clamp;
+        self.recv.clamp = self.metrics.window_clamp(&config);
         if old.notsent_lowat != config.notsent_lowat {
             self.events.set(Events::WRITABLE);
         }
@@ -576,6 +578,7 @@ impl<P: Platform> Connection<P> {
         let algorithm = self.congestion(cx.net);
         self.cc = Congestion::new(algorithm, self.mss());
         self.adopt(algorithm);
+        self.bound_windows();
     }
 }
 

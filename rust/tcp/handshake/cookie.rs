@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use crate::platform::{Counters, Host};
     use crate::tcp::config::NetConfig;
+    use crate::tcp::metrics::Metrics;
     use crate::tcp::wire::Timestamps;
 
     /// Not a good hash, but one that depends on everything.
@@ -167,6 +168,7 @@ mod tests {
         mss_default: 536,
         rcvbuf: 131_072,
         fixed: false,
+        metrics: Metrics::NONE,
     };
 
     fn at<R>(ms: u64, f: impl FnOnce(&Cx<'_, Host>) -> R) -> R {

@@ -189,7 +189,8 @@ impl<P: Platform> Send<P> {
         }
         self.scanned_at = at.now;
         self.trim_rtx();
-        let many = self.dupacks >= 3 || self.sacked >= at.mss.saturating_mul(3);
+        let threshold = self.rack.threshold();
+        let many = self.dupacks >= threshold || self.sacked >= at.mss.saturating_mul(threshold);
         let window = self
             .rack
             .window(many || self.recovery != Recovery::Open, at.least, at.srtt);

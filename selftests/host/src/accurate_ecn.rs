@@ -14,6 +14,7 @@ use crate::tcp::{
     ecn::{Bytes, OptionPolicy, Policy, Seen},
     handshake::{cookie, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
     log::{header_of, header_words},
+    metrics::Metrics,
     seq::{SeqNum, SeqRange},
     state::ConnState,
     time::{Duration, Instant},
@@ -575,6 +576,7 @@ impl Server {
             mss_default: 536,
             rcvbuf: 131_072,
             fixed: false,
+            metrics: Metrics::NONE,
         };
         let entry = SynRcvd::new(&cx, &SocketConfig::default(), &syn, params);
         Self {
@@ -769,6 +771,7 @@ fn rfc9768_5_1_syn_cookies() {
             mss_default: 536,
             rcvbuf: 131_072,
             fixed: false,
+            metrics: Metrics::NONE,
         };
         let mut syn = segment(SYN.with_ace(ace), 0, 0, None);
         syn.header.options.timestamps = Some(Timestamps { val: 5, ecr: 0 });

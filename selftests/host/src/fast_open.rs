@@ -15,6 +15,7 @@ use crate::tcp::{
         SynParams, SynRcvd,
     },
     log::Kinds,
+    metrics::Metrics,
     mib::Mib,
     state::ConnState,
     time::{Duration, Instant},
@@ -139,6 +140,7 @@ fn accepted(len: u32) -> (Raw, Vec<Out>) {
         mss_default: 536,
         rcvbuf: 131_072,
         fixed: false,
+        metrics: Metrics::NONE,
     };
     let config = SocketConfig {
         nodelay: true,

@@ -42,6 +42,8 @@ mod log;
 #[cfg(test)]
 mod mechanisms;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mtu;
 #[cfg(test)]
 mod rightsize;

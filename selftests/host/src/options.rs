@@ -9,6 +9,7 @@ use crate::tcp::{
     connection::{CloseReason, Events, IcmpError},
     context::Cx,
     handshake::{SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
+    metrics::Metrics,
     seq::SeqNum,
     state::ConnState,
     time::{Duration, Instant},
@@ -306,6 +307,7 @@ fn deferring(timeouts: u8) -> SynRcvd {
         mss_default: 536,
         rcvbuf: 65_536,
         fixed: false,
+        metrics: Metrics::NONE,
     };
     at(1_000, |cx| {
         SynRcvd::new(cx, &config, &seg(SYN, 0, 0, 0), params)

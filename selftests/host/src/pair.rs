@@ -14,6 +14,7 @@ use crate::tcp::{
         on_listen_segment, OnListen, SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout,
     },
     log::{Kinds, Record, Recorder},
+    metrics::Metrics,
     mib::Mib,
     pacing::{Pacer, UNLIMITED},
     platform::{Memory, MibSink, SegList},
@@ -109,6 +110,8 @@ pub(crate) struct End {
     pub(crate) takes_early: bool,
     /// The largest segment of the peer's that a SYN with data goes by; 0: not known.
     pub(crate) known_mss: u16,
+    /// What its route says.
+    pub(crate) metrics: Metrics,
 }
 
 /// The cookie of all ends.
@@ -135,6 +138,7 @@ impl End {
             log: (0, Kinds::NONE),
             takes_early: false,
             known_mss: 0,
+            metrics: Metrics::NONE,
         }
     }
 
@@ -431,6 +435,7 @@ impl Pair {
         conn.set_buffers(262_144, end.rcvbuf, (false, false));
         conn.set_path(end.mss, end.gso_max);
         conn.set_pacing(end.pacing.0, end.pacing.1);
+        conn.set_metrics(&Self::cx(end, now), end.metrics);
         let params = OpenParams {
             iss: SeqNum::new(end.iss),
             ts_offset: end.iss ^ 0x5555,
@@ -764,6 +769,7 @@ impl Pair {
                         mss_default: 536,
                         rcvbuf: end.rcvbuf,
                         fixed: false,
+                        metrics: end.metrics,
                     };
                     let entry = SynRcvd::new(&cx, &end.config, &seg, params);
                     let early = end.takes_early
@@ -777,6 +783,7 @@ impl Pair {
                         conn.set_buffers(262_144, end.rcvbuf, (false, false));
                         conn.set_path(end.mss, end.gso_max);
                         conn.set_pacing(end.pacing.0, end.pacing.1);
+                        conn.set_metrics(&cx, end.metrics);
                         next = Some(Block::Conn(Box::new(conn)));
                         again = true;
                     } else {
@@ -797,6 +804,7 @@ impl Pair {
                     conn.set_buffers(262_144, end.rcvbuf, (false, false));
                     conn.set_path(end.mss, end.gso_max);
                     conn.set_pacing(end.pacing.0, end.pacing.1);
+                    conn.set_metrics(&cx, end.metrics);
                     next = Some(Block::Conn(Box::new(conn)));
                     again = true;
                 }

@@ -421,6 +421,13 @@ impl Player<'_> {
                 conn.set_ecn_option(policy);
                 return Ok(());
             }
+            Kind::InMetrics => {
+                let metrics = self.blob(record)?;
+                let (net, mib) = (&self.net, &self.mib);
+                let conn = self.conn.as_mut().ok_or("no connection yet")?;
+                conn.set_metrics(&Cx { now, net, mib }, metrics);
+                return Ok(());
+            }
             Kind::InAlgorithm => {
                 let algorithm: Algorithm = self.blob(record)?;
                 let conn = self.conn.as_mut().ok_or("no connection yet")?;

@@ -7,6 +7,7 @@ use crate::tcp::{
     config::{NetConfig, SocketConfig},
     connection::{default_mss, CloseReason, Events, IcmpError},
     handshake::{SynParams, SynRcvd, SynRcvdOn},
+    metrics::Metrics,
     state::ConnState::*,
     time::Duration,
     time_wait::TimeWaitOn,
@@ -152,6 +153,7 @@ fn rfc9293_3_7_1_the_default_mss_of_a_half_open_connection() {
                 mss_default: default_mss(v6),
                 rcvbuf: 65_536,
                 fixed: false,
+                metrics: Metrics::NONE,
             };
             let entry = SynRcvd::new(cx, &SocketConfig::default(), &syn, params);
             assert_eq!(entry.mss_peer, expected);
@@ -259,6 +261,7 @@ fn rfc9293_3_5_syn_received_knows_where_it_came_from() {
             mss_default: 536,
             rcvbuf: 65_536,
             fixed: false,
+            metrics: Metrics::NONE,
         };
         let mut entry = SynRcvd::new(cx, &SocketConfig::default(), &header(SYN, 0), params);
         let on = entry.handle_segment(cx, &header(RST, 1));

@@ -17,6 +17,7 @@ use crate::tcp::{
     context::Cx,
     ecn::{OptionPolicy, Policy},
     log::{Kinds, Record},
+    metrics::Metrics,
     mib::Mib,
     pacing::Pacer,
     state::ConnState,
@@ -34,6 +35,34 @@ struct User {
     eof: bool,
     next_read: Instant,
     slow: bool,
+}
+
+/// What a route says: mostly nothing.
+fn route(rng: &mut Rng) -> Metrics {
+    if !rng.chance(200) {
+        return Metrics::NONE;
+    }
+    let mut some = |least: u64, span: u64| match rng.below(3) {
+        0 => (least + rng.below(span)) as u16,
+        _ => 0,
+    };
+    Metrics {
+        init_cwnd: some(1, 30),
+        init_rwnd: some(1, 30),
+        window: u32::from(some(2_000, 60_000)),
+        most_cwnd: some(4, 40),
+        ssthresh: some(1, 40),
+        rto_min_ms: some(20, 500),
+        reordering: some(1, 20),
+        adv_mss: some(400, 130),
+        quick_ack: some(1, 1) != 0,
+        ecn: some(1, 1) != 0,
+        congestion: match some(1, 4) {
+            0 => None,
+            n => Algorithm::ALL.get(n as usize - 1).copied(),
+        },
+        congestion_locked: false,
+    }
 }
 
 fn stream(rng: &mut Rng, len: usize) -> Vec<u8> {
@@ -147,6 +176,8 @@ fn simulate(
         let often = 1 + noise.below(30);
         pair.meddling.noise = Some((often, noise));
     }
+    // And for what routes say.
+    let mut routes = Rng::new(seed ^ 0x0004_073e);
     if rng.chance(200) {
         make_memory_scarce(2 + rng.below(10) as u32);
     }
@@ -180,6 +211,7 @@ fn simulate(
         end.rcvbuf = [4_096, 16_384, 131_072, 1 << 20][rng.below(4) as usize];
         end.gso_max = if rng.chance(700) { 65_000 } else { 0 };
         end.mss = [536, 1460, 8960][rng.below(3) as usize];
+        end.metrics = route(&mut routes);
         if rng.chance(200) {
             // Numbers wrap during the transfer.
             end.iss = u32::MAX - rng.below(50_000) as u32;

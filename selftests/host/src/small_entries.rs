@@ -10,6 +10,7 @@ use crate::tcp::{
     connection::{DropReason, Timestamping},
     context::Cx,
     handshake::{SynParams, SynRcvd, SynRcvdOn, SynRcvdTimeout},
+    metrics::Metrics,
     seq::SeqNum,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
@@ -52,6 +53,7 @@ fn half_open() -> SynRcvd {
         mss_default: 536,
         rcvbuf: 65_536,
         fixed: false,
+        metrics: Metrics::NONE,
     };
     at(1_000, |cx| {
         SynRcvd::new(cx, &SocketConfig::default(), &seg(SYN, 0, 0), params)
