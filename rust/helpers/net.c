@@ -183,8 +183,8 @@ u32 rusttcp_helper_dst_mtu(const struct dst_entry *dst)
 }
 
 /*
- * What a route says of TCP, in the order of RouteMetrics in ../net/route.rs; 0: nothing. Two of them
- * count only with "lock".
+ * What a route says of TCP, in the order of RouteMetrics in ../net/route.rs; 0: nothing.
+ * Two of them count only with "lock".
  */
 void rusttcp_helper_dst_tcp_metrics(const struct dst_entry *dst, u32 *to);
 void rusttcp_helper_dst_tcp_metrics(const struct dst_entry *dst, u32 *to)
@@ -219,8 +219,8 @@ bool rusttcp_helper_sk_tcp_metrics(struct sock *sk, u32 *to)
 }
 
 /*
- * By what number a route's "congctl" names the algorithm called @name, @len bytes without an end. The
- * kernel's table of them is not exported; this is how it numbers what registers.
+ * By what number a route's "congctl" names the algorithm called @name, @len bytes without an
+ * end. The kernel's table of them is not exported; this is how it numbers what registers.
  */
 u32 rusttcp_helper_tcp_ca_key(const u8 *name, size_t len);
 u32 rusttcp_helper_tcp_ca_key(const u8 *name, size_t len)
@@ -232,7 +232,7 @@ u32 rusttcp_helper_tcp_ca_key(const u8 *name, size_t len)
 	return jhash(padded, sizeof(padded), len);
 }
 
-/* The route of @sk, which is locked, may be dead: IP drops it from the socket if it is a passing one. */
+/* The route of @sk, which is locked, may be dead: IP lets go of it if it is a passing one. */
 void rusttcp_helper_dst_negative_advice(struct sock *sk);
 void rusttcp_helper_dst_negative_advice(struct sock *sk)
 {
