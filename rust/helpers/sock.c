@@ -314,6 +314,24 @@ bool rusttcp_helper_sk_errqueue_empty(const struct sock *sk)
 	return skb_queue_empty_lockless(&sk->sk_error_queue);
 }
 
+/* net.ipv4.ip_local_reserved_ports: nobody's ephemeral port. */
+bool rusttcp_helper_is_reserved_port(const struct net *net, u16 port);
+bool rusttcp_helper_is_reserved_port(const struct net *net, u16 port)
+{
+	return inet_is_local_reserved_port(net, port);
+}
+
+/* Whether a security module keeps something of its own with the socket. */
+bool rusttcp_helper_sk_is_labelled(const struct sock *sk);
+bool rusttcp_helper_sk_is_labelled(const struct sock *sk)
+{
+#ifdef CONFIG_SECURITY
+	return sk->sk_security;
+#else
+	return false;
+#endif
+}
+
 u32 rusttcp_helper_somaxconn(const struct net *net);
 u32 rusttcp_helper_somaxconn(const struct net *net)
 {
@@ -614,7 +632,7 @@ bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk)
 /*
  * Whether the socket's owner does not want this packet, whose data starts at a TCP header
  * of @header bytes: SO_ATTACH_FILTER, which may also cut payload off, IP_MINTTL and
- * IPV6_MINHOPCOUNT.
+ * IPV6_MINHOPCOUNT. Or a security module does not (socket_sock_rcv_skb), filter or not.
  */
 bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header);
 bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header)
@@ -624,5 +642,5 @@ bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned in
 	if (skb->protocol == htons(ETH_P_IPV6) &&
 	    ipv6_hdr(skb)->hop_limit < READ_ONCE(inet6_sk(sk)->min_hopcount))
 		return true;
-	return rcu_access_pointer(sk->sk_filter) && sk_filter_trim_cap(sk, skb, header);
+	return sk_filter_trim_cap(sk, skb, header);
 }

@@ -57,6 +57,12 @@ impl Net {
         unsafe { bindings::somaxconn(self.as_ptr()) }
     }
 
+    /// `net.ipv4.ip_local_reserved_ports`: whether `port` is on it.
+    pub(crate) fn is_reserved_port(self, port: u16) -> bool {
+        // SAFETY: Alive by the type invariants.
+        unsafe { bindings::is_reserved_port(self.as_ptr(), port) }
+    }
+
     /// The state that [`PerNet::init`] made for this namespace.
     pub(crate) fn state<P: PerNet>(self) -> Option<&'static P> {
         // SAFETY: The namespace is alive and the registration of `P` wrote a valid pointer or

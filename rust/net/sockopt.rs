@@ -424,6 +424,13 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::sk_send_sigurg(self.as_ptr()) };
     }
 
+    /// Whether a security module (SELinux, AppArmor, Smack) keeps something of its own with the
+    /// socket, and so may have rules about whom it connects to.
+    pub(crate) fn is_labelled(&self) -> bool {
+        // SAFETY: A single word of a valid socket, set when it is made.
+        unsafe { bindings::sk_is_labelled(self.as_ptr()) }
+    }
+
     /// Whether the caller may send packets of any kind in the socket's namespace.
     pub(crate) fn is_net_raw(&self) -> bool {
         // SAFETY: Valid; asks about `current`.

@@ -66,6 +66,7 @@ pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
             if nonblock && is_connecting(&sk) {
                 return Err(EALREADY);
             }
+            return finish(&mut sk, nonblock, EALREADY);
         }
         Phase::Idle => {
             begin(&mut sk, remote, fast_syn)?;
@@ -77,7 +78,7 @@ pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
             }
         }
     }
-    finish(&mut sk, nonblock)
+    finish(&mut sk, nonblock, EINPROGRESS)
 }
 
 /// What the SYN of connect() gets: with TCP_FASTOPEN_CONNECT it waits for data if it may have any.
@@ -91,12 +92,12 @@ fn fast_syn(sk: &mut LockedTcp<'_>, state: &NetState) -> FastSyn {
     }
 }
 
-/// Waits for the end of the handshake.
-pub(super) fn finish(sk: &mut SockGuard<'_, RustTcp>, nonblock: bool) -> Result {
+/// Waits for the end of the handshake; `late` is what to say if it does not come in time.
+pub(super) fn finish(sk: &mut SockGuard<'_, RustTcp>, nonblock: bool, late: Error) -> Result {
     let mut timeout = sk.sk().sndtimeo(nonblock);
     match sk.wait(&mut timeout, false, |sk| !is_connecting(sk)) {
         WaitEnd::Ready => {}
-        WaitEnd::TimedOut => return Err(EINPROGRESS),
+        WaitEnd::TimedOut => return Err(late),
         WaitEnd::Interrupted(error) => return Err(error),
     }
     if sk.sk().state() != abi::TCP_CLOSE {

@@ -47,6 +47,11 @@ pub(super) fn first_write(
     if !fast_open::is_allowed(sk) || matches!(name, Ok(None)) {
         return Err(EOPNOTSUPP);
     }
+    // A security module has not been asked, and modules can't ask it: who may connect has to say so
+    // by connect() (with TCP_FASTOPEN_CONNECT).
+    if sk.sk().is_labelled() && sk.peek().phase == Phase::Idle {
+        return Err(EOPNOTSUPP);
+    }
     let nonblock = flags & abi::MSG_DONTWAIT != 0;
     match sk.peek().phase {
         Phase::Idle => {
@@ -55,7 +60,7 @@ pub(super) fn first_write(
         }
         Phase::Connecting if sk.peek().conn.is_held() => {}
         Phase::Connecting if nonblock && connect::is_connecting(sk) => return Err(EALREADY),
-        Phase::Connecting => return connect::finish(sk, nonblock),
+        Phase::Connecting => return connect::finish(sk, nonblock, EALREADY),
         Phase::Connected | Phase::Listening => return Err(EISCONN),
     }
     let state = NetState::of(sk.sk().net()).ok_or(ENETDOWN)?;
@@ -77,7 +82,7 @@ pub(super) fn first_write(
     if nonblock && connect::is_connecting(sk) {
         return Err(EINPROGRESS);
     }
-    let result = connect::finish(sk, nonblock);
+    let result = connect::finish(sk, nonblock, EINPROGRESS);
     if result.is_err() && sk.sk().state() == abi::TCP_CLOSE {
         *sent = 0;
     }

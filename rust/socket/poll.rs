@@ -36,7 +36,9 @@ pub(super) fn poll(sk: &TcpSock) -> u32 {
         if sk.shared().urgent.load(Relaxed) {
             events |= abi::EPOLLPRI;
         }
-        if sk.shared().readable.load(Relaxed) >= sk.rcvlowat() {
+        let readable = sk.shared().readable.load(Relaxed);
+        // Who waits for more than the buffer takes would wait for ever.
+        if readable >= sk.rcvlowat() || (readable > 0 && sk.shared().full.load(Relaxed)) {
             events |= abi::EPOLLIN | abi::EPOLLRDNORM;
         }
         if shutdown & abi::SEND_SHUTDOWN != 0 || sk.shared().writable.load(Relaxed) || {
@@ -66,7 +68,12 @@ pub(super) fn ioctl(sk: &TcpSock, cmd: u32) -> Result<i32> {
     }
     let sk = sk.lock();
     if sk.peek().phase == Phase::Listening {
-        return Err(EINVAL);
+        // A listener is at no mark.
+        return if cmd == abi::SIOCATMARK {
+            Ok(0)
+        } else {
+            Err(EINVAL)
+        };
     }
     let conn = &sk.peek().conn;
     let mark = conn.urgent_distance();

@@ -208,6 +208,7 @@ fn publish(sk: &mut LockedTcp<'_>) {
     let apart = conn.urgent_distance() == Some(0) && !conn.config().oob_inline;
     let readable = conn.recv_len().saturating_sub(u32::from(apart));
     shared.readable.store(readable, Relaxed);
+    shared.full.store(conn.is_recv_full(), Relaxed);
     shared
         .urgent
         .store(matches!(urgent, Some(Byte::Here(_))), Relaxed);

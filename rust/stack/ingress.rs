@@ -295,6 +295,9 @@ impl Rx<'_> {
     }
 
     fn to_half_open(&self, node: &Node<Conn>, listener: &TcpSock, skb: SkBuff) {
+        let Some(skb) = self.wanted(listener, skb) else {
+            return;
+        };
         let seg = self.segment(&skb);
         let net = net_config(self.flow.net);
         let cx: Cx<'_, Kernel> = Cx {
@@ -539,7 +542,6 @@ impl Rx<'_> {
             skb.drop_with(SkbDrop::Protocol);
             return;
         }
-        let seg = self.segment(&skb);
         // Of several listeners with SO_REUSEPORT, one; a SYN and its cookie find the same.
         let listener = if listener.reuse_port() {
             let hash = self.state.hash(self.local, self.remote);
@@ -547,6 +549,10 @@ impl Rx<'_> {
         } else {
             listener
         };
+        let Some(skb) = self.wanted(listener, skb) else {
+            return;
+        };
+        let seg = self.segment(&skb);
         match on_listen_segment(&seg) {
             OnListen::Syn => {
                 let grant = match self.fast_open(listener, &seg) {

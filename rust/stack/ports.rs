@@ -158,6 +158,9 @@ fn try_ephemeral(
         .port_step
         .fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
     for port in candidates(low, high, hash.wrapping_add(step)) {
+        if this.net().is_reserved_port(port) {
+            continue;
+        }
         let wanted = local.with_port(port);
         let Ok(iss) = may_connect(sk, wanted, remote, false) else {
             continue;

@@ -146,6 +146,9 @@ pub(crate) struct TcpShared {
     pub(crate) early: Atomic<bool>,
     /// Unread bytes, for poll() and /proc; written by the lock's holder.
     pub(crate) readable: Atomic<u32>,
+    /// No more will come before something is read, however little it is; for poll(), written by
+    /// the lock's holder.
+    pub(crate) full: Atomic<bool>,
     /// The end of the stream came and was not read, for /proc; written by the lock's holder.
     pub(crate) end_unread: Atomic<bool>,
     /// What is not acknowledged, SYN and FIN too, for /proc; written by the lock's holder.
@@ -226,6 +229,7 @@ impl Protocol for RustTcp {
             early: Atomic::new(false),
             readable: Atomic::new(0),
             end_unread: Atomic::new(false),
+            full: Atomic::new(false),
             unacked: Atomic::new(0),
             urgent: Atomic::new(false),
             writable: Atomic::new(true),

@@ -233,6 +233,11 @@ impl<P: Platform> Connection<P> {
         self.recv.unread
     }
 
+    /// Whether the peer can't send a full segment before something is read.
+    pub(crate) fn is_recv_full(&self) -> bool {
+        self.recv.unread > 0 && self.recv.wnd() < self.recv.peer_mss(self.mss())
+    }
+
     /// Whether the peer's FIN is in order (unread data may be left).
     pub(crate) fn peer_closed(&self) -> bool {
         self.recv.fin_reached
