@@ -2,11 +2,18 @@
 /*
  * A listener for each worker on the same port (SO_REUSEPORT): every one has an accept queue of its
  * own, and a connection goes to one of them by a hash of its addresses. Workers share nothing, so
- * none waits for another's lock. On SIGTERM each says how many connections it had.
+ * none waits for another's lock, and none is woken for another's connection. On SIGTERM each says how
+ * many connections it had, and how often it was woken for them.
  *
- *   bucket_server [PORT [WORKERS]]
+ *   bucket_server [PORT [WORKERS [lone]]]
+ *
+ * lone: one listener for all, to compare. Every connection wakes all workers then, and one gets it.
  */
+#define _GNU_SOURCE /* ppoll */
+#include <poll.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include "sample.h"
 
@@ -18,23 +25,39 @@ static void stop(int sig)
 	over = 1;
 }
 
+/* How often this process has gone to sleep so far. */
+static long sleeps(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
 static void work(int number, int listener)
 {
-	/* Without SA_RESTART: accept() has to come back. */
-	struct sigaction action = { .sa_handler = stop };
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	long woken = 0, before;
+	sigset_t none;
 	int count = 0;
 
-	sigaction(SIGTERM, &action, NULL);
+	sigemptyset(&none);
 	while (!over) {
-		int fd = accept(listener, NULL, NULL);
+		int fd, n;
 
+		before = sleeps();
+		/* SIGTERM comes here and nowhere else. */
+		n = ppoll(&p, 1, NULL, &none);
+		woken += sleeps() - before;
+		/* The listener is non-blocking: another worker may have been faster. */
+		fd = n > 0 ? accept(listener, NULL, NULL) : -1;
 		if (fd < 0)
 			continue;
 		echo(fd);
 		close(fd);
 		count++;
 	}
-	printf("worker %d: %d connections\n", number, count);
+	printf("worker %d: %d connections, woken %ld times\n", number, count, woken);
 	exit(0);
 }
 
@@ -42,25 +65,32 @@ int main(int argc, char **argv)
 {
 	int port = argc > 1 ? atoi(argv[1]) : 7017;
 	int workers = argc > 2 ? atoi(argv[2]) : 4;
+	int lone = argc > 3 && !strcmp(argv[3], "lone");
 	struct sigaction action = { .sa_handler = stop };
+	sigset_t term, before;
+	int listener = -1;
 	pid_t pids[64];
 
 	if (workers < 1 || workers > 64)
 		return 2;
+	sigaction(SIGTERM, &action, NULL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &before);
 	for (int i = 0; i < workers; i++) {
 		/* Its own, made before the fork so that it is there when this loop is over. */
-		int listener = listen_on(port, 0, SO_REUSEPORT);
-
+		if (!lone || !i)
+			listener = listen_on(port, SOCK_NONBLOCK, SO_REUSEPORT);
 		pids[i] = fork();
 		if (pids[i] < 0)
 			die("fork");
 		if (pids[i] == 0)
 			work(i, listener);
-		close(listener);
+		if (!lone)
+			close(listener);
 	}
-	sigaction(SIGTERM, &action, NULL);
 	while (!over)
-		pause();
+		sigsuspend(&before);
 	for (int i = 0; i < workers; i++)
 		kill(pids[i], SIGTERM);
 	while (wait(NULL) > 0)

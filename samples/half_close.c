@@ -6,10 +6,13 @@
  *   SHUT_RD	"I will not read": nothing on the wire; reading gives 0 from now on.
  *   SHUT_RDWR	both; what is not closed is still a descriptor.
  *
+ * And what close() is besides: the end of one descriptor, of which another process may have a copy.
+ *
  *   half_close
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 #include "sample.h"
 
 static int failed;
@@ -44,10 +47,41 @@ static ssize_t say(int fd, const char *text)
 	return send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
 
+/* A process that has a copy of all that is open, until the descriptor it is given is closed. */
+static pid_t share(int *hold)
+{
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(fds))
+		die("pipe");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		close(fds[1]);
+		_exit(read(fds[0], &c, 1) != 0);
+	}
+	close(fds[0]);
+	*hold = fds[1];
+	return pid;
+}
+
+/* What is there to read, or the errno. */
+static ssize_t look(int fd)
+{
+	char buf[64];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
 int main(void)
 {
 	char buf[64];
-	int end[2];
+	int end[2], hold;
+	pid_t other;
 
 	puts("SHUT_WR: a request with an end, and its answer");
 	connect_pair(end);
@@ -80,5 +114,26 @@ int main(void)
 	expect("B reads the end", read(end[1], buf, sizeof(buf)), 0);
 	close(end[1]);
 	close(end[0]);
+
+	puts("close(), while another process has a copy of the descriptor");
+	connect_pair(end);
+	other = share(&hold);
+	expect("A closes its own", close(end[0]), 0);
+	usleep(50000);
+	expect("B was told nothing (EAGAIN)", look(end[1]), -EAGAIN);
+	close(hold);
+	waitpid(other, NULL, 0);
+	expect("B reads the end when the other process has gone", read(end[1], buf, sizeof(buf)), 0);
+	close(end[1]);
+
+	puts("shutdown(), while another process has a copy");
+	connect_pair(end);
+	other = share(&hold);
+	expect("A ends the connection, not a descriptor", shutdown(end[0], SHUT_WR), 0);
+	expect("B reads the end at once", read(end[1], buf, sizeof(buf)), 0);
+	close(hold);
+	waitpid(other, NULL, 0);
+	close(end[0]);
+	close(end[1]);
 	return failed;
 }
