@@ -113,9 +113,12 @@ fmt: setup ## format the Rust sources as the kernel does
 doc: setup ## rustdoc of the core
 	@. scripts/env.sh; cargo doc --manifest-path selftests/host/Cargo.toml --no-deps --document-private-items
 
-packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL=program): Documentation/packetdrill.rst
-	@. scripts/env.sh; export LINUX_SRC; selftests/packetdrill/run.py --out build/packetdrill.json; status=$$?; \
-		selftests/packetdrill/run.py --table build/packetdrill.json && exit $$status
+packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL=program MODES=...): Documentation/packetdrill.rst
+	@. scripts/env.sh; export LINUX_SRC; status=0; files=; \
+		for mode in $(or $(MODES),ipv4 ipv6 ipv4-mapped-ipv6); do \
+			files="$$files build/packetdrill-$$mode.json"; \
+			selftests/packetdrill/run.py --modes $$mode --out build/packetdrill-$$mode.json || status=1; \
+		done; selftests/packetdrill/run.py --table $$files && exit $$status
 
 differ: all ## scripts from seeds on both stacks (COUNT=300 FIRST=1 FAMILIES="inet inet6"): Documentation/differences.rst
 	@rm -f build/differ.json; tools/vm --virtual-time --timeout 1800 -- \

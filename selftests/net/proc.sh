@@ -18,6 +18,8 @@ ip netns exec "$A" perf rr rusttcp 10.0.0.2 7100 1000 >/dev/null &
 first=$!
 wait_for 10 ss_has "$B" ESTAB
 ktap $? "ss lists an established connection"
+our_ss "$A" -tinH | grep -Eq '^ESTAB .* rto:0\.[0-9]+ .*cwnd:[1-9][0-9]'
+ktap $? "ss -i: time-out and congestion window"
 ip netns exec "$A" perf rr inet 10.0.0.2 7100 0 >/dev/null &
 second=$!
 wait_for 10 ss_has "$B" '^LISTEN +1 '

@@ -49,7 +49,8 @@ sys.exit(got != data)
 }
 
 port=7020
-for server in echo_server "prefork_server 4" thread_server select_server poll_server \
+for server in echo_server "prefork_server 4" thread_server "worker_server 4 worker" \
+	"worker_server 4 event" select_server poll_server \
 	"epoll_server level" "epoll_server edge" sigio_server uring_server; do
 	read -r program argument <<<"$server"
 	port=$((port + 1))
@@ -72,25 +73,42 @@ for server in echo_server "prefork_server 4" thread_server select_server poll_se
 done
 
 counts=$(mktemp)
-bucket_server 7040 4 >"$counts" &
-pid=$!
-# shellcheck disable=SC2016
-wait_for 10 sh -c '[ "$(grep -c ":1B80 00000000:0000 0A" /proc/net/rusttcp)" = 4 ]'
-ktap $? "bucket_server: four listeners on one port"
-for i in $(seq 120); do
-	echo_client 127.0.0.1 7040 "$i" >/dev/null || echo failed
-done | grep -q failed
-[ $? = 1 ]
-ktap $? "bucket_server: 120 connections"
-sleep 0.5
-kill $pid
-wait $pid
-sed 's/^/# /' "$counts"
+# buckets HOW LISTENERS: 120 connections one after the other; what the workers say is in $counts.
+buckets() {
+	bucket_server 7040 4 "$1" >"$counts" &
+	pid=$!
+	# shellcheck disable=SC2016
+	wait_for 10 sh -c '[ "$(grep -c ":1B80 00000000:0000 0A" /proc/net/rusttcp)" = '"$2"' ]'
+	ktap $? "bucket_server $1: listeners on one port: $2"
+	for i in $(seq 120); do
+		echo_client 127.0.0.1 7040 "$i" >/dev/null || echo failed
+	done | grep -q failed
+	[ $? = 1 ]
+	ktap $? "bucket_server $1: 120 connections"
+	sleep 0.5
+	kill $pid
+	wait $pid
+	sed 's/^/# /' "$counts"
+}
+
+woken() {
+	awk '{ sum += $6 } END { print sum }' "$counts"
+}
+
+buckets "" 4
 awk '$3 >= 12 { some++ } { sum += $3 } END { exit !(some == 4 && sum == 120) }' "$counts"
 ktap $? "bucket_server: each listener had its share"
+apart=$(woken)
+buckets lone 1
+awk '{ sum += $3 } END { exit !(NR == 4 && sum == 120) }' "$counts"
+ktap $? "bucket_server lone: the workers had all of them"
+together=$(woken)
+# One worker is woken for a connection of its own bucket, and all four for one of a lone listener.
+[ "$apart" -lt 240 ] && [ "$together" -gt $((apart * 2)) ]
+ktap $? "nobody is woken for another's connection: $apart times, with a lone listener $together"
 rm -f "$counts"
 
 half_close | sed 's/^/# /'
 [ "${PIPESTATUS[0]}" = 0 ]
-ktap $? "half_close: all three forms of shutdown() are as it says"
+ktap $? "half_close: shutdown() in all three forms, and close(), are as it says"
 ktap_end

@@ -323,6 +323,61 @@ static void test_rcvlowat(void)
 	close(fds[1]);
 }
 
+/* Who waits for more than the buffer takes is woken when it is full. */
+static void test_rcvlowat_of_a_full_buffer(void)
+{
+	static char data[10];
+	struct endpoint sin = at("127.0.0.1", 0);
+	int listener = new_socket(), c = new_socket(), s;
+
+	must(set_int(listener, SOL_SOCKET, SO_RCVBUF, 6000) == 0);
+	must(bind(listener, SA(sin), sizeof(sin)) == 0 && listen(listener, 1) == 0);
+	sin = local_of(listener);
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	s = accept(listener, NULL, NULL);
+	must(s >= 0 && set_int(s, SOL_SOCKET, SO_RCVLOWAT, 1000000) == 0);
+	expect(get_int(s, SOL_SOCKET, SO_RCVLOWAT), 6000, 0, "SO_RCVLOWAT: half the buffer at most");
+	must(set_int(c, IPPROTO_TCP, TCP_NODELAY, 1) == 0);
+	for (int i = 0; i < 3000 && send(c, data, sizeof(data), MSG_DONTWAIT) > 0; i++)
+		;
+	expect(poll_for(s, POLLIN, 3000), POLLIN, 0, "SO_RCVLOWAT: the buffer is full before");
+	close(s);
+	close(c);
+	close(listener);
+}
+
+static int ask_queue(int fd, unsigned long what)
+{
+	int n = -1;
+
+	return ioctl(fd, what, &n) ? -errno : n;
+}
+
+static void test_queues(void)
+{
+	struct endpoint sin;
+	int fds[2], listener = new_listener(1, &sin), lone = new_socket();
+
+	new_pair(fds);
+	must(set_int(fds[0], IPPROTO_TCP, TCP_CORK, 1) == 0);
+	must(write(fds[0], "0123456789", 10) == 10);
+	expect(ask_queue(fds[0], SIOCOUTQNSD), 10, 0, "SIOCOUTQNSD: what is held back");
+	expect(ask_queue(fds[0], SIOCOUTQ), 10, 0, "SIOCOUTQ: that too");
+	must(set_int(fds[0], IPPROTO_TCP, TCP_CORK, 0) == 0);
+	expect(ask_queue(fds[0], SIOCOUTQNSD), 0, 0, "SIOCOUTQNSD: it is sent");
+	ktap(until(ask_queue(fds[0], SIOCOUTQ) == 0), "SIOCOUTQ: and acknowledged");
+	expect(ask_queue(fds[1], SIOCINQ), 10, 0, "SIOCINQ: and there");
+	expect(ask_queue(listener, SIOCINQ), -EINVAL, 0, "SIOCINQ: of a listener");
+	expect(ask_queue(listener, SIOCOUTQ), -EINVAL, 0, "SIOCOUTQ: of a listener");
+	expect(ask_queue(listener, SIOCOUTQNSD), -EINVAL, 0, "SIOCOUTQNSD: of a listener");
+	expect(ask_queue(listener, SIOCATMARK), 0, 0, "SIOCATMARK: of a listener");
+	expect(ask_queue(lone, SIOCOUTQNSD), 0, 0, "SIOCOUTQNSD: of a fresh socket");
+	close(lone);
+	close(listener);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void test_window_clamp(void)
 {
 	int listener, c, s;
@@ -457,6 +512,39 @@ static void test_filter_and_min_ttl(void)
 	expect(poll_for(fds[1], POLLIN, 5000), POLLIN, 0, "IP_MINTTL: near enough");
 	close(fds[0]);
 	close(fds[1]);
+}
+
+/* A listener refuses SYNs as a connection refuses segments. */
+static void test_listener_refuses(void)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &nothing };
+	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? 73 /* IPV6_MINHOPCOUNT */ : IP_MINTTL;
+	struct endpoint sin;
+	int listener, c, none = 0;
+
+	for (int kind = 0; kind < 2; kind++) {
+		listener = new_listener(2, &sin);
+		if (kind)
+			must(set_int(listener, level, name, 65) == 0);
+		else
+			must(setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+					sizeof(program)) == 0);
+		c = new_socket();
+		fcntl(c, F_SETFL, O_NONBLOCK);
+		must(connect(c, SA(sin), sizeof(sin)) == -1 && errno == EINPROGRESS);
+		expect(poll_for(c, POLLOUT, 300), 0, 0, kind ? "IP_MINTTL: a listener's, a SYN from too far away" :
+		       "SO_ATTACH_FILTER: a listener's drops a SYN");
+		if (kind)
+			must(set_int(listener, level, name, 64) == 0);
+		else
+			must(setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) == 0);
+		/* When the SYN is sent again. */
+		expect(poll_for(c, POLLOUT, 5000), POLLOUT, 0, kind ? "IP_MINTTL: a listener's, near enough" :
+		       "SO_DETACH_FILTER: a listener's, and it is connected");
+		close(c);
+		close(listener);
+	}
 }
 
 static void test_ioctls(void)
@@ -606,6 +694,8 @@ int main(void)
 	test_notsent_lowat();
 	test_peek_off();
 	test_rcvlowat();
+	test_rcvlowat_of_a_full_buffer();
+	test_queues();
 	test_window_clamp();
 	test_quickack();
 	test_user_timeout_and_cork();
@@ -614,6 +704,7 @@ int main(void)
 	test_cc_info();
 	test_syn_ack();
 	test_filter_and_min_ttl();
+	test_listener_refuses();
 	test_ioctls();
 	return ktap_end();
 }

@@ -150,6 +150,26 @@ static void test_ports(void)
 	}
 	ktap(ok, "IP_LOCAL_PORT_RANGE: connect() and a reset, 20 times, on one port");
 
+	/* What is kept for somebody else is nobody's ephemeral port. */
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "w");
+
+	must(f && fputs("51301-51307,51309-51320", f) >= 0 && fclose(f) == 0);
+	c = new_socket();
+	must(set_int(c, IPPROTO_IP, IP_LOCAL_PORT_RANGE_, 51320u << 16 | 51301) == 0);
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	expect(ntohs(local_of(c).sin_port), 51308, 0, "ip_local_reserved_ports: connect() keeps off them");
+	fd = new_socket();
+	must(set_int(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE_, 51320u << 16 | 51301) == 0);
+	expect(bind(fd, SA(any), sizeof(any)), -1, EADDRINUSE, "ip_local_reserved_ports: bind() does too");
+	close(fd);
+	fd = new_socket();
+	must(set_int(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE_, 51320u << 16 | 51301) == 0);
+	expect(connect(fd, SA(sin), sizeof(sin)), -1, EADDRNOTAVAIL, "ip_local_reserved_ports: no other is left");
+	close(fd);
+	close(c);
+	f = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "w");
+	must(f && fputs("\n", f) >= 0 && fclose(f) == 0);
+
 	fd = new_socket();
 	must(set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0);
 	must(bind(fd, SA(any), sizeof(any)) == 0);

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Signals and calls that block, as signal(7) has it: each call alone is interrupted, goes on with
+ * SA_RESTART, is interrupted all the same if it has a time limit, and poll() and its kin always are.
+ * And close() in one thread while another blocks in a call. On either stack.
+ */
+#include "common.h"
+#include <pthread.h>
+#include <sys/select.h>
+
+static char block[65536];
+
+/* The end that a call blocks on, and what lets it go on. */
+struct ends {
+	int fd, other;
+};
+
+static volatile sig_atomic_t signals;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	signals++;
+}
+
+/* A signal every 50 ms, so that one comes when the call sleeps; none with @on false. */
+static void alarms(bool on, int flags)
+{
+	struct timeval tv = { 0, on ? 50000 : 0 };
+	struct itimerval it = { tv, tv };
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = flags };
+
+	must(sigaction(SIGALRM, &sa, NULL) == 0 && setitimer(ITIMER_REAL, &it, NULL) == 0);
+}
+
+/* --- what blocks ------------------------------------------------------------------------------ */
+
+static void idle(struct ends *e)
+{
+	int fds[2];
+
+	new_pair(fds);
+	*e = (struct ends){ fds[0], fds[1] };
+}
+
+static void full(struct ends *e)
+{
+	idle(e);
+	while (send(e->fd, block, sizeof(block), MSG_DONTWAIT) > 0 || poll_for(e->fd, POLLOUT, 300) > 0)
+		;
+}
+
+static void listening(struct ends *e)
+{
+	struct endpoint sin;
+
+	*e = (struct ends){ new_listener(4, &sin), -1 };
+}
+
+/* On a path that takes its time. */
+static void fresh(struct ends *e)
+{
+	struct endpoint sin;
+
+	e->other = new_listener(4, &sin);
+	e->fd = new_socket();
+}
+
+/* --- what lets it go on ----------------------------------------------------------------------- */
+
+static void data(struct ends *e)
+{
+	must(send(e->other, "x", 1, 0) == 1);
+}
+
+static void room(struct ends *e)
+{
+	while (poll_for(e->other, POLLIN, 300) > 0)
+		must(recv(e->other, block, sizeof(block), 0) > 0);
+}
+
+static void caller(struct ends *e)
+{
+	struct endpoint to = local_of(e->fd);
+	int fd = new_socket();
+
+	must(connect(fd, SA(to), sizeof(to)) == 0);
+}
+
+/* --- the calls -------------------------------------------------------------------------------- */
+
+static long do_read(struct ends *e)
+{
+	return read(e->fd, block, 1);
+}
+
+static long do_readv(struct ends *e)
+{
+	struct iovec iov = { block, 1 };
+
+	return readv(e->fd, &iov, 1);
+}
+
+static long do_recv(struct ends *e)
+{
+	return recv(e->fd, block, 1, 0);
+}
+
+static long do_peek(struct ends *e)
+{
+	return recv(e->fd, block, 1, MSG_PEEK);
+}
+
+static long do_recvmsg(struct ends *e)
+{
+	struct iovec iov = { block, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return recvmsg(e->fd, &msg, 0);
+}
+
+static long do_recvmmsg(struct ends *e)
+{
+	struct iovec iov = { block, 1 };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+
+	return recvmmsg(e->fd, &msg, 1, 0, NULL);
+}
+
+static long do_write(struct ends *e)
+{
+	return write(e->fd, "x", 1);
+}
+
+static long do_writev(struct ends *e)
+{
+	struct iovec iov = { "x", 1 };
+
+	return writev(e->fd, &iov, 1);
+}
+
+static long do_send(struct ends *e)
+{
+	return send(e->fd, "x", 1, 0);
+}
+
+static long do_sendmsg(struct ends *e)
+{
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return sendmsg(e->fd, &msg, 0);
+}
+
+static long do_accept(struct ends *e)
+{
+	int fd = accept(e->fd, NULL, NULL);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 1;
+}
+
+static long do_connect(struct ends *e)
+{
+	struct endpoint to = local_of(e->other);
+
+	return connect(e->fd, SA(to), sizeof(to)) ? -1 : 1;
+}
+
+static const struct blocking {
+	const char *name;
+	void (*begin)(struct ends *e);
+	long (*call)(struct ends *e);
+	/* NULL: it ends by itself. */
+	void (*go_on)(struct ends *e);
+	int limit;
+} blocking[] = {
+	{ "read", idle, do_read, data, SO_RCVTIMEO },
+	{ "readv", idle, do_readv, data, SO_RCVTIMEO },
+	{ "recv", idle, do_recv, data, SO_RCVTIMEO },
+	{ "recv with MSG_PEEK", idle, do_peek, data, SO_RCVTIMEO },
+	{ "recvmsg", idle, do_recvmsg, data, SO_RCVTIMEO },
+	{ "recvmmsg", idle, do_recvmmsg, data, SO_RCVTIMEO },
+	{ "write", full, do_write, room, SO_SNDTIMEO },
+	{ "writev", full, do_writev, room, SO_SNDTIMEO },
+	{ "send", full, do_send, room, SO_SNDTIMEO },
+	{ "sendmsg", full, do_sendmsg, room, SO_SNDTIMEO },
+	{ "accept", listening, do_accept, caller, SO_RCVTIMEO },
+	{ "connect", fresh, do_connect, NULL, SO_SNDTIMEO },
+};
+
+static void finish(struct ends *e)
+{
+	close(e->fd);
+	if (e->other >= 0)
+		close(e->other);
+}
+
+static bool is_interrupted(const struct blocking *b, int flags, bool limited)
+{
+	struct timeval tv = { 20, 0 };
+	struct ends e;
+	bool ok;
+	long r;
+
+	b->begin(&e);
+	if (limited)
+		must(setsockopt(e.fd, SOL_SOCKET, b->limit, &tv, sizeof(tv)) == 0);
+	alarms(true, flags);
+	errno = 0;
+	r = b->call(&e);
+	ok = r == -1 && errno == EINTR;
+	alarms(false, 0);
+	if (!ok)
+		printf("# %s: %ld (%s)\n", b->name, r, strerror(errno));
+	finish(&e);
+	return ok;
+}
+
+static bool goes_on(const struct blocking *b)
+{
+	struct ends e;
+	pid_t pid = -1;
+	bool ok;
+	long r;
+
+	b->begin(&e);
+	if (b->go_on) {
+		pid = fork();
+		must(pid >= 0);
+		if (!pid) {
+			usleep(300000);
+			b->go_on(&e);
+			_exit(0);
+		}
+	}
+	signals = 0;
+	alarms(true, SA_RESTART);
+	errno = 0;
+	r = b->call(&e);
+	ok = r == 1 && signals > 0;
+	alarms(false, 0);
+	if (!ok)
+		printf("# %s: %ld (%s), %d signals\n", b->name, r, strerror(errno), (int)signals);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	finish(&e);
+	return ok;
+}
+
+static void test_blocking(void)
+{
+	char name[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(blocking); i++) {
+		const struct blocking *b = &blocking[i];
+		bool slow = !b->go_on;
+
+		if (slow)
+			must(system("tc qdisc add dev lo root netem delay 200ms") == 0);
+		snprintf(name, sizeof(name), "%s: EINTR", b->name);
+		ktap(is_interrupted(b, 0, false), name);
+		snprintf(name, sizeof(name), "%s: EINTR with a time limit, SA_RESTART or not", b->name);
+		ktap(is_interrupted(b, SA_RESTART, true), name);
+		snprintf(name, sizeof(name), "%s: goes on with SA_RESTART", b->name);
+		ktap(goes_on(b), name);
+		if (slow)
+			must(system("tc qdisc del dev lo root") == 0);
+	}
+}
+
+/* --- what is never restarted ------------------------------------------------------------------ */
+
+static long do_poll(struct ends *e)
+{
+	struct pollfd p = { .fd = e->fd, .events = POLLIN };
+
+	return poll(&p, 1, 20000);
+}
+
+static long do_select(struct ends *e)
+{
+	struct timeval tv = { 20, 0 };
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(e->fd, &set);
+	return select(e->fd + 1, &set, NULL, NULL, &tv);
+}
+
+static long do_epoll(struct ends *e)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ep = epoll_create1(0), error;
+	long r;
+
+	must(ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, e->fd, &event) == 0);
+	r = epoll_wait(ep, &event, 1, 20000);
+	error = errno;
+	close(ep);
+	errno = error;
+	return r;
+}
+
+static void test_never(void)
+{
+	static const struct blocking never[] = {
+		{ "poll", idle, do_poll, data, 0 },
+		{ "select", idle, do_select, data, 0 },
+		{ "epoll_wait", idle, do_epoll, data, 0 },
+	};
+	char name[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
+		snprintf(name, sizeof(name), "%s: EINTR, SA_RESTART or not", never[i].name);
+		ktap(is_interrupted(&never[i], SA_RESTART, false), name);
+	}
+}
+
+/* --- part of it done -------------------------------------------------------------------------- */
+
+static void test_parts(void)
+{
+	static char much[16 << 20];
+	struct ends e;
+	long r;
+
+	/* What was sent counts, not the signal. */
+	idle(&e);
+	alarms(true, 0);
+	r = send(e.fd, much, sizeof(much), 0);
+	alarms(false, 0);
+	ktap(r > 0 && r < (long)sizeof(much), "send: a part, when it is interrupted");
+	finish(&e);
+	idle(&e);
+	data(&e);
+	alarms(true, 0);
+	r = recv(e.fd, block, 10, MSG_WAITALL);
+	alarms(false, 0);
+	expect(r, 1, 0, "recv: MSG_WAITALL gives a part, when it is interrupted");
+	finish(&e);
+	/* Also when the signal is not to be noticed. */
+	idle(&e);
+	data(&e);
+	alarms(true, SA_RESTART);
+	r = recv(e.fd, block, 10, MSG_WAITALL);
+	alarms(false, 0);
+	expect(r, 1, 0, "recv: so it does with SA_RESTART");
+	finish(&e);
+}
+
+/* --- another thread --------------------------------------------------------------------------- */
+
+struct thread {
+	const struct blocking *b;
+	struct ends e;
+	volatile pid_t tid;
+	volatile bool over;
+	long r;
+};
+
+static void *blocks(void *arg)
+{
+	struct thread *t = arg;
+
+	t->tid = gettid();
+	t->r = t->b->call(&t->e);
+	t->over = true;
+	return NULL;
+}
+
+static bool sleeps(const struct thread *t)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	if (!t->tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", t->tid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+/* The descriptor is gone; the call has the socket still, and ends as it would have. */
+static void test_close(void)
+{
+	char name[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(blocking); i++) {
+		struct thread t = { .b = &blocking[i] };
+		pthread_t thread;
+
+		/* Who connects can't be let go on from here, and a listener that is closed is no more. */
+		if (!t.b->go_on || t.b->go_on == caller)
+			continue;
+		t.b->begin(&t.e);
+		must(pthread_create(&thread, NULL, blocks, &t) == 0);
+		must(until(sleeps(&t)));
+		close(t.e.fd);
+		usleep(50000);
+		snprintf(name, sizeof(name), "%s: close() in another thread does not end it", t.b->name);
+		ktap(!t.over, name);
+		t.b->go_on(&t.e);
+		pthread_join(thread, NULL);
+		snprintf(name, sizeof(name), "%s: which goes on to its end", t.b->name);
+		ktap(t.r == 1, name);
+		close(t.e.other);
+	}
+}
+
+int main(void)
+{
+	ktap_begin();
+	/* A path that takes its time is a namespace's of our own. */
+	own_namespace();
+	test_blocking();
+	test_never();
+	test_parts();
+	test_close();
+	return ktap_end();
+}
