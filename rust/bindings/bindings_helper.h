@@ -4,6 +4,7 @@
  * RUST_CONST_HELPER_*, and Kbuild takes the prefix off again.
  */
 #include <linux/capability.h>
+#include <linux/hrtimer.h>
 #include <linux/icmp.h>
 #include <linux/in.h>
 #include <linux/in6.h>

@@ -345,6 +345,26 @@ u16 rusttcp_helper_skb_gso_segs(const struct sk_buff *skb, unsigned int payload)
 	return clamp(segs, 1U, (unsigned int)U16_MAX);
 }
 
+/*
+ * Copies @len bytes at @offset of @from behind the data of @skb, if there is room in its
+ * linear part. The first data that it gets brings its time along.
+ */
+bool rusttcp_helper_skb_append_copy(struct sk_buff *skb, const struct sk_buff *from,
+				    unsigned int offset, unsigned int len);
+bool rusttcp_helper_skb_append_copy(struct sk_buff *skb, const struct sk_buff *from,
+				    unsigned int offset, unsigned int len)
+{
+	if (skb_cloned(skb) || len > (unsigned int)skb_tailroom(skb) ||
+	    skb_copy_bits(from, offset, skb_tail_pointer(skb), len))
+		return false;
+	if (!skb->len) {
+		skb->tstamp = from->tstamp;
+		*skb_hwtstamps(skb) = *skb_hwtstamps((struct sk_buff *)from);
+	}
+	skb_put(skb, len);
+	return true;
+}
+
 /* Only packets for this host reach TCP; the rest is the old handler's to drop. */
 bool rusttcp_helper_skb_is_for_host(const struct sk_buff *skb);
 bool rusttcp_helper_skb_is_for_host(const struct sk_buff *skb)

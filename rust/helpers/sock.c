@@ -2,6 +2,7 @@
 
 #include <linux/errqueue.h>
 #include <linux/filter.h>
+#include <linux/hrtimer.h>
 #include <linux/net.h>
 #include <net/busy_poll.h>
 #include <net/inet_sock.h>
@@ -51,6 +52,51 @@ int rusttcp_helper_sk_add_backlog(struct sock *sk, struct sk_buff *skb,
 				  unsigned int limit)
 {
 	return sk_add_backlog(sk, skb, limit);
+}
+
+/*
+ * Joins @skb, a TCP segment that carries on where the last one in @sk's backlog ends, to
+ * that one, less its header of @header bytes, and uses it up; false: it could not be done,
+ * and @skb is as it was. The socket is locked.
+ */
+bool rusttcp_helper_sk_backlog_join(struct sock *sk, struct sk_buff *skb, unsigned int header);
+bool rusttcp_helper_sk_backlog_join(struct sock *sk, struct sk_buff *skb, unsigned int header)
+{
+	struct sk_buff *last = sk->sk_backlog.tail;
+	unsigned int segs = rusttcp_helper_skb_gso_segs(last, last->len - header) +
+			    rusttcp_helper_skb_gso_segs(skb, skb->len - header);
+	bool stolen;
+	int delta;
+
+	if (skb_pfmemalloc(skb) || skb_cmp_decrypted(last, skb))
+		return false;
+	__skb_pull(skb, header);
+	if (!skb_try_coalesce(last, skb, &stolen, &delta)) {
+		__skb_push(skb, header);
+		return false;
+	}
+	skb_shinfo(last)->gso_segs = min_t(unsigned int, segs, U16_MAX);
+	/* What its limit is counted by. */
+	sk->sk_backlog.len += delta;
+	kfree_skb_partial(skb, stolen);
+	return true;
+}
+
+/* The armed timer holds a reference. The socket is locked: nobody else arms it meanwhile. */
+void rusttcp_helper_sk_arm_fine_timer(struct sock *sk, struct hrtimer *timer, u64 ns, u64 slack);
+void rusttcp_helper_sk_arm_fine_timer(struct sock *sk, struct hrtimer *timer, u64 ns, u64 slack)
+{
+	if (hrtimer_is_queued(timer))
+		return;
+	sock_hold(sk);
+	hrtimer_start_range_ns(timer, ns_to_ktime(ns), slack, HRTIMER_MODE_REL_PINNED_SOFT);
+}
+
+void rusttcp_helper_sk_stop_fine_timer(struct sock *sk, struct hrtimer *timer);
+void rusttcp_helper_sk_stop_fine_timer(struct sock *sk, struct hrtimer *timer)
+{
+	if (hrtimer_try_to_cancel(timer) == 1)
+		__sock_put(sk);
 }
 
 void rusttcp_helper_lock_sock(struct sock *sk);

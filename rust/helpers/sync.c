@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bottom_half.h>
+#include <linux/hrtimer.h>
 #include <linux/rculist.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
@@ -49,6 +50,14 @@ void rusttcp_helper_timer_setup(struct timer_list *timer,
 				void (*func)(struct timer_list *), u32 flags)
 {
 	timer_setup(timer, func, flags);
+}
+
+void rusttcp_helper_fine_timer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*func)(struct hrtimer *));
+void rusttcp_helper_fine_timer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*func)(struct hrtimer *))
+{
+	hrtimer_setup(timer, func, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_SOFT);
 }
 
 void rusttcp_helper_init_work(struct work_struct *work, work_func_t func);

@@ -391,7 +391,8 @@ impl Route {
             let rt = bindings::ip_route_output_flow(net.as_ptr(), &mut fl, core::ptr::null());
             let rt = to_result(rt)?;
             // RFC 1122, 3.2.1.3: nobody is at an address of many.
-            if (*rt.as_ptr()).rt_flags & (bindings::RTCF_MULTICAST | bindings::RTCF_BROADCAST) != 0 {
+            if (*rt.as_ptr()).rt_flags & (bindings::RTCF_MULTICAST | bindings::RTCF_BROADCAST) != 0
+            {
                 bindings::ip_rt_put(rt.as_ptr());
                 return Err(ENETUNREACH);
             }

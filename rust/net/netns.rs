@@ -162,6 +162,10 @@ impl Net {
             fastopen: u32::try_from(v4.sysctl_tcp_fastopen).unwrap_or(0),
             fastopen_blackhole_timeout: v4.sysctl_tcp_fastopen_blackhole_timeout,
             min_tso_segs: v4.sysctl_tcp_min_tso_segs,
+            comp_sack_delay_ns: v4.sysctl_tcp_comp_sack_delay_ns as u64,
+            comp_sack_slack_ns: v4.sysctl_tcp_comp_sack_slack_ns as u64,
+            comp_sack_rtt_percent: u16::try_from(v4.sysctl_tcp_comp_sack_rtt_percent).unwrap_or(0),
+            comp_sack_nr: v4.sysctl_tcp_comp_sack_nr,
             rto_min_us: u64::try_from(v4.sysctl_tcp_rto_min_us).unwrap_or(0),
             rto_max_ms: u64::try_from(v4.sysctl_tcp_rto_max_ms).unwrap_or(0),
         }
@@ -226,6 +230,10 @@ pub(crate) struct TcpSysctls {
     pub(crate) fastopen: u32,
     pub(crate) fastopen_blackhole_timeout: u32,
     pub(crate) min_tso_segs: u8,
+    pub(crate) comp_sack_delay_ns: u64,
+    pub(crate) comp_sack_slack_ns: u64,
+    pub(crate) comp_sack_rtt_percent: u16,
+    pub(crate) comp_sack_nr: u8,
     pub(crate) rto_min_us: u64,
     pub(crate) rto_max_ms: u64,
 }

@@ -105,6 +105,14 @@ impl<C: ControlBlock> SkBuff<C> {
         Some(unsafe { Self::from_raw(skb) })
     }
 
+    /// A buffer with room for `n` bytes of data and none of it. May sleep if `gfp` says so.
+    pub(crate) fn with_room(n: u32, gfp: Gfp) -> Option<Self> {
+        // SAFETY: FFI call without preconditions in the contexts that `gfp` allows.
+        let skb = NonNull::new(unsafe { bindings::alloc_skb(n, gfp.bits()) })?;
+        // SAFETY: The buffer is fresh and ours.
+        Some(unsafe { Self::from_raw(skb) })
+    }
+
     /// The control block.
     #[inline]
     pub(crate) fn cb(&self) -> &C {
@@ -254,6 +262,13 @@ impl<C: ControlBlock> SkBuff<C> {
         // unless that was stolen too), which `kfree_skb_partial` releases. `truesize` has moved.
         unsafe { bindings::kfree_skb_partial(next.into_raw(), stolen) };
         Ok(())
+    }
+
+    /// Copies `len` bytes at `offset` of `from`'s data behind this buffer's, if there is room for them.
+    pub(crate) fn append_copy(&mut self, from: &Self, offset: u32, len: u32) -> bool {
+        // SAFETY: Both are valid, `self` is exclusively ours, and they are not the same. The helper
+        // checks offset and length against the data, and the room that nobody else has a hand on.
+        unsafe { bindings::skb_append_copy(self.as_ptr(), from.as_ptr(), offset, len) }
     }
 
     /// A copy with a descriptor and `headroom` of its own that shares the data pages, fit to be

@@ -11,7 +11,9 @@
 //!
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
+mod backlog;
 mod ends;
+mod fine_timer;
 mod memory;
 mod wake;
 
@@ -65,7 +67,7 @@ pub(crate) trait Protocol: Sized + 'static {
     fn backlog_rcv(sk: &mut Locked<'_, Self>, skb: SkBuff);
     /// SO_KEEPALIVE was set. Context: process, socket owned.
     fn on_keepalive(sk: &mut Locked<'_, Self>, on: bool);
-    /// The socket's timer expired. Context: softirq, or the end of an ownership.
+    /// One of the socket's timers expired. Context: softirq, or the end of an ownership.
     fn on_timer(sk: &mut Locked<'_, Self>);
     /// Whether a read would not block. Context: any.
     fn is_readable(sk: &Sock<Self>) -> bool;
@@ -80,14 +82,16 @@ pub(crate) trait Protocol: Sized + 'static {
 ///
 /// `inet` is an initialised `inet_sock` whose memory is of `P`'s `proto`, so `sk_alloc` made room
 /// for the whole of `Self`; its `pinet6` is null for a socket of IPv4 and `inet6` here, initialised,
-/// for one of IPv6, and never changes; `shared` and `locked` are initialised from [`Sock::alloc`] (or
+/// for one of IPv6, and never changes; `fine`, `shared` and `locked` are initialised from [`Sock::alloc`] (or
 /// [`Sock::clone_child`]) until `sk_destruct`. `locked` is accessed by the holder of the socket
 /// lock only. The memory is freed an RCU grace period after the last reference (SOCK_RCU_FREE).
 #[repr(C)]
 pub(crate) struct Sock<P: Protocol> {
     inet: Opaque<bindings::inet_sock>,
-    /// The timer expired while the socket was owned; `release_cb` makes up for it.
+    /// A timer expired while the socket was owned; `release_cb` makes up for it.
     timer_deferred: Atomic<bool>,
+    /// For what is sooner than in a tick; see `fine_timer.rs`.
+    fine: Opaque<bindings::hrtimer>,
     /// What the socket is charged for; under the socket lock.
     charge: UnsafeCell<Charge>,
     locked: UnsafeCell<P::Locked>,
@@ -283,6 +287,7 @@ impl<P: Protocol> Sock<P> {
                 Some(Self::timer),
                 0,
             );
+            Self::init_fine_timer(this);
             (*sk).sk_destruct = Some(Self::destruct);
         }
     }
@@ -586,15 +591,18 @@ impl<P: Protocol> Sock<P> {
                     .cast(),
             )
         };
-        {
-            let mut guard = this.bh_lock();
-            match guard.unowned() {
-                Some(locked) => P::on_timer(locked),
-                None => this.timer_deferred.store(true, Relaxed),
-            }
-        }
+        this.expired();
         // SAFETY: Gives up the timer's reference.
         unsafe { bindings::sock_put(this.as_ptr()) };
+    }
+
+    /// A timer expired. Context: softirq.
+    fn expired(&self) {
+        let mut guard = self.bh_lock();
+        match guard.unowned() {
+            Some(locked) => P::on_timer(locked),
+            None => self.timer_deferred.store(true, Relaxed),
+        }
     }
 }
 
@@ -698,8 +706,9 @@ impl<'a, P: Protocol> Locked<'a, P> {
         }
     }
 
-    /// Stops the socket's timer.
+    /// Stops the socket's timers.
     pub(crate) fn stop_timer(&mut self) {
+        self.stop_fine_timer();
         // SAFETY: As in `arm_timer`.
         unsafe {
             let sk = self.sk.as_ptr();
@@ -841,25 +850,6 @@ impl<'a, P: Protocol> BhGuard<'a, P> {
         } else {
             Some(&mut self.inner)
         }
-    }
-
-    /// Leaves a packet to the task that owns the socket; gives it back if too much waits already.
-    pub(crate) fn add_backlog(
-        &mut self,
-        mut skb: SkBuff,
-        limit: u32,
-    ) -> core::result::Result<(), SkBuff> {
-        let sk = self.inner.sk.as_ptr();
-        // SAFETY: The spinlock is held. The route of a packet in the receive path is borrowed
-        // from an RCU section that the backlog outlives, so it is dropped.
-        unsafe {
-            skb.detach();
-            if bindings::sk_add_backlog(sk, skb.as_ptr(), limit) != 0 {
-                return Err(skb);
-            }
-        }
-        let _ = skb.into_raw();
-        Ok(())
     }
 }
 

@@ -25,8 +25,7 @@ use crate::stack::{
     },
     egress, fast_open,
     netns::NetState,
-    ports,
-    route,
+    ports, route,
     sock::{
         now,
         sync_buffers,

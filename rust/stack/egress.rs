@@ -357,14 +357,23 @@ fn finish(sk: &mut LockedTcp<'_>) {
     }
 }
 
-/// One timer for the earliest deadline; it is moved only to come sooner.
+/// One timer for the earliest deadline, which is moved only to come sooner, and a finer one for ACKs
+/// that are held back: a tick is as long as they may wait at most, and longer than many round trips.
 fn arm(sk: &mut LockedTcp<'_>, now: Instant) {
     // Out of the table it is over, or a small entry has taken over (which may be in FIN-WAIT-2): a
     // keepalive timer that is left would hold the socket for hours.
     if !sk.peek().hashed {
         return;
     }
-    let Some(at) = sk.peek().conn.poll_timeout() else {
+    let at = match sk.peek().conn.poll_held() {
+        None => sk.peek().conn.poll_timeout(),
+        Some(held) => {
+            let slack = sk.peek().net.comp_sack_slack;
+            sk.arm_fine_timer(held.since(now).as_nanos(), slack.as_nanos());
+            sk.peek().conn.poll_timeout_but_held()
+        }
+    };
+    let Some(at) = at else {
         return;
     };
     if sk.peek().armed.is_some_and(|armed| armed <= at) {

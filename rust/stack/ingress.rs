@@ -7,6 +7,7 @@
 //! what undoes the ones before it.
 
 use super::{
+    backlog,
     demux::{
         find_listener,
         Conn,
@@ -767,19 +768,9 @@ impl Rx<'_> {
 /// A segment for a socket.
 fn to_sock(state: &'static NetState, sk: &TcpSock, skb: SkBuff) {
     let mut guard = sk.bh_lock();
-    if let Some(locked) = guard.unowned() {
-        segment(locked, skb);
-        return;
-    }
-    // What waits to be read counts here too, so there is room for as much again, and for ACKs.
-    let limit = sk
-        .rcvbuf()
-        .saturating_mul(2)
-        .saturating_add(sk.sndbuf())
-        .saturating_add(64 << 10);
-    if let Err(skb) = guard.add_backlog(skb, limit) {
-        state.mib.add(Mib::TCPBacklogDrop, 1);
-        skb.drop_with(SkbDrop::SocketBacklog);
+    match guard.unowned() {
+        Some(locked) => segment(locked, skb),
+        None => backlog::leave(state, sk, &mut guard, skb),
     }
 }
 

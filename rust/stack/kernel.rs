@@ -4,6 +4,7 @@
 
 use crate::net::skbuff::{
     ControlBlock,
+    Gfp,
     SkBuff,
     SkList,
     SkTree, //
@@ -109,6 +110,24 @@ impl RxBuffer for SegBuf {
         let cb = self.cb_mut();
         cb.len = cb.len.saturating_add(len);
         Ok(())
+    }
+
+    fn with_room(n: u32) -> Result<Self, NoMemory> {
+        SkBuff::with_room(n, Gfp::ATOMIC).ok_or(NoMemory)
+    }
+
+    fn append(&mut self, from: &Self) -> bool {
+        // As above.
+        if self.cb().offset.saturating_add(self.cb().len) != SkBuff::len(self) {
+            return false;
+        }
+        let len = from.cb().len;
+        if !self.append_copy(from, from.cb().offset, len) {
+            return false;
+        }
+        let cb = self.cb_mut();
+        cb.len = cb.len.saturating_add(len);
+        true
     }
 }
 

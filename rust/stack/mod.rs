@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod accept_queue;
+pub(crate) mod backlog;
 pub(crate) mod census;
 pub(crate) mod demux;
 pub(crate) mod egress;

@@ -45,6 +45,7 @@ pub(crate) struct Knob {
 const MSS: Shape = Shape::Number(48, 65_535);
 const BYTE: Shape = Shape::Number(0, 255);
 const INT: Shape = Shape::Number(0, i32::MAX as u64);
+const LONG: Shape = Shape::Number(0, u64::MAX);
 /// Seconds that don't overflow as milliseconds in 32 bits.
 const SECONDS: Shape = Shape::Number(0, 2_147_483);
 
@@ -96,6 +97,14 @@ macro_rules! sizes {
 pub(crate) static KNOBS: [Knob; COUNT] = [
     switch!(c"tcp_abort_on_overflow", abort_on_overflow),
     knob!(c"tcp_base_mss", base_mss, MSS),
+    knob!(c"tcp_comp_sack_delay_ns", comp_sack_delay_ns, LONG),
+    knob!(c"tcp_comp_sack_nr", comp_sack_nr, BYTE),
+    knob!(
+        c"tcp_comp_sack_rtt_percent",
+        comp_sack_rtt_percent,
+        Shape::Number(1, 1000)
+    ),
+    knob!(c"tcp_comp_sack_slack_ns", comp_sack_slack_ns, LONG),
     Knob {
         name: c"tcp_congestion_control",
         shape: Shape::Algorithm,
@@ -173,7 +182,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 43;
+pub(crate) const COUNT: usize = 47;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

@@ -8,7 +8,8 @@ use super::{
         tell_crowd,
         Orphan, //
     },
-    egress, ingress,
+    egress,
+    ingress,
     kernel::Kernel,
     log::LogOrder,
     netns::{

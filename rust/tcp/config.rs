@@ -74,6 +74,14 @@ pub(crate) struct NetConfig {
     pub(crate) rto_max: Duration,
     /// The longest delay of an ACK.
     pub(crate) delack: Duration,
+    /// The longest time that duplicate ACKs are held back; zero: not at all.
+    pub(crate) comp_sack_delay: Duration,
+    /// How much later than that they may go, if that saves an interrupt.
+    pub(crate) comp_sack_slack: Duration,
+    /// The share of the round-trip time that they are held back at most, percent.
+    pub(crate) comp_sack_rtt_percent: u16,
+    /// How many are held back in a row at most; 0: none.
+    pub(crate) comp_sack_nr: u8,
     /// Time-outs in a row after which the path is suspected.
     pub(crate) retries1: u8,
     /// Search for the path's MTU: 0 never, 1 when stuck, 2 always.
@@ -138,6 +146,10 @@ crate::tcp::log::fields!(NetConfig {
     ecn_option,
     syn_linear_timeouts,
     shrink_window,
+    comp_sack_delay,
+    comp_sack_slack,
+    comp_sack_rtt_percent,
+    comp_sack_nr,
 });
 
 impl Default for NetConfig {
@@ -173,6 +185,10 @@ impl Default for NetConfig {
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             delack: Duration::from_millis(40),
+            comp_sack_delay: Duration::from_millis(1),
+            comp_sack_slack: Duration::from_micros(10),
+            comp_sack_rtt_percent: 33,
+            comp_sack_nr: 44,
             retries1: 3,
             mtu_probing: 0,
             base_mss: 1024,

@@ -11,6 +11,7 @@ mod ack;
 mod explain;
 mod fast_client;
 mod fast_path;
+mod held;
 mod input;
 mod mtu;
 mod orphan;
@@ -26,6 +27,7 @@ pub(crate) use explain::Origin;
 use fast_client::FastClient;
 #[allow(unused_imports)] // For the caller.
 pub(crate) use fast_client::{FastAnswer, FastFail, FastNews, FastSyn};
+use held::HeldAcks;
 pub(crate) use orphan::Crowd;
 use refused::Refused;
 pub(crate) use user::window_scale;
@@ -311,6 +313,8 @@ pub(crate) struct Connection<P: Platform> {
     ecn: Ecn,
     /// To be acknowledged before anything else, with ECE or not (RFC 8257, 3.2).
     first_ack: Option<(SeqNum, Flags)>,
+    /// ACKs that are held back.
+    held: HeldAcks,
     ts: Timestamping,
     /// Both sides offered SACK.
     sack_ok: bool,
@@ -407,6 +411,7 @@ impl<P: Platform> Connection<P> {
             pacing: Pacing::default(),
             ecn: Ecn::default(),
             first_ack: None,
+            held: HeldAcks::default(),
             ts: Timestamping::default(),
             sack_ok: false,
             syn_pending: false,
@@ -691,11 +696,6 @@ impl<P: Platform> Connection<P> {
         (0, Instant::default(), self.retries)
     }
 
-    /// The earliest deadline.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
-    }
-
     /// What happened since the last call.
     pub(crate) fn poll_events(&mut self) -> Events {
         core::mem::take(&mut self.events)
@@ -733,12 +733,6 @@ impl<P: Platform> Connection<P> {
             self.recv.nxt,
             self.recv.adv,
         )
-    }
-
-    /// The timer that is due first.
-    #[allow(dead_code)] // For the simulator and the fuzz targets.
-    pub(crate) fn next_timer(&self) -> Option<Timer> {
-        self.timers.first()
     }
 
     /// Whether the scoreboard's sums and marks agree.

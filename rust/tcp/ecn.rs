@@ -665,6 +665,12 @@ impl Ecn {
         }
     }
 
+    /// Whether a counter of bytes changed that did not change before, which the next ACKs tell of (RFC
+    /// 9768, 3.2.3.3: at once).
+    pub(crate) fn owes_counters(&self) -> bool {
+        self.is_accurate() && self.receiver.owes()
+    }
+
     /// Whether the next ACK has to be a pure one, which alone can tell what the SYN-ACK came with
     /// (RFC 9768, 3.2.2.1).
     pub(crate) fn wants_pure_ack(&self) -> bool {

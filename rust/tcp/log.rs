@@ -159,6 +159,10 @@ codes! {
         Merge = 97,
         /// The end of a buffer was dropped: its true size.
         Trim = 98,
+        /// A buffer's data was copied behind another's, or there was no room.
+        Append = 99,
+        /// An empty buffer was made, or could not be: its true size.
+        Room = 107,
         /// Output: a segment to send.
         OutSegment = 112,
         /// Output: nothing to send, and where the connection stands.

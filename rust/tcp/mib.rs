@@ -109,6 +109,12 @@ mib! {
     TCPKeepAlive,
     /// Segments dropped because the backlog was full.
     TCPBacklogDrop,
+    /// Segments that were joined to the one before them in the backlog.
+    TCPBacklogCoalesce,
+    /// Buffers whose data was copied behind that of others because memory was short.
+    TCPRcvCollapsed,
+    /// Duplicate ACKs that were held back, and for which another one went.
+    TCPAckCompressed,
     /// Duplicates reported to the sender (RFC 2883).
     TCPDSACKOldSent,
     /// Duplicates that the receiver reported (RFC 2883).

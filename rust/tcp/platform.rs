@@ -84,6 +84,10 @@ pub(crate) trait RxBuffer: Buffer + Sized {
     fn trim_back(&mut self, n: u32);
     /// Appends the payload of `next` if that is cheap; gives it back otherwise.
     fn try_merge(&mut self, next: Self) -> Result<(), Self>;
+    /// An empty buffer with room for `n` bytes, and little that it holds on to besides.
+    fn with_room(n: u32) -> Result<Self, NoMemory>;
+    /// Appends a copy of the payload of `from` if there is room for it. Takes no more memory then.
+    fn append(&mut self, from: &Self) -> bool;
 }
 
 /// A first-in, first-out list.

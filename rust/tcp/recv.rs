@@ -6,6 +6,7 @@
 //! only as much payload as is expected to fit, by the ratio of the two seen so far.
 
 mod autotune;
+mod pack;
 mod reassembly;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     seq::{SeqNum, SeqRange},
 };
 use autotune::Autotune;
+use pack::{pack, Packed};
 use reassembly::SackState;
 
 /// How urgently an ACK is owed.
@@ -25,6 +27,9 @@ pub(crate) enum AckOwed {
     None,
     /// With the next segment, or when the delayed-ACK timer expires.
     Delayed,
+    /// With the next segment, or after a moment: it would only repeat what the last one said, and
+    /// that more came since.
+    Held,
     /// At once.
     Now,
 }
@@ -112,6 +117,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) fin: Option<SeqNum>,
     /// The FIN is in order: RCV.NXT is beyond it.
     pub(crate) fin_reached: bool,
+    /// Buffers that were copied behind others, not told yet.
+    packed: u32,
     /// Payload over true size, in 1/256.
     ratio: u32,
     /// What is owed.
@@ -155,6 +162,7 @@ impl<P: Platform> Recv<P> {
             first: u32::MAX,
             fin: None,
             fin_reached: false,
+            packed: 0,
             ratio: 128,
             owed: AckOwed::None,
             quick: QUICK_ACKS,
@@ -278,11 +286,7 @@ impl<P: Platform> Recv<P> {
         }
         let field = field.min(u32::from(u16::MAX));
         let edge = self.nxt.add(field << self.wscale.min(14));
-        self.adv = if shrinks {
-            edge
-        } else {
-            self.adv.latest(edge)
-        };
+        self.adv = if shrinks { edge } else { self.adv.latest(edge) };
         self.far = self.far.latest(self.adv);
         self.last_ack_sent = self.nxt;
         self.owed = AckOwed::None;
@@ -414,6 +418,7 @@ impl<P: Platform> Recv<P> {
         self.nxt = range.end;
         self.unread = self.unread.saturating_add(range.len());
         self.received = self.received.saturating_add(u64::from(range.len()));
+        let worth = self.is_worth_packing(&buf);
         if let Some(last) = self.ready.back_mut() {
             let before = last.truesize();
             let joined = last.try_merge(buf);
@@ -429,6 +434,21 @@ impl<P: Platform> Recv<P> {
                     return;
                 }
                 Err(back) => buf = back,
+            }
+            if worth {
+                match pack::<P>(last, &buf, log) {
+                    Packed::No => {}
+                    Packed::Behind => {
+                        last.meta_mut().end = range.end;
+                        self.packed = self.packed.saturating_add(1);
+                        return;
+                    }
+                    Packed::Into(mut new) => {
+                        *new.meta_mut() = *buf.meta();
+                        buf = new;
+                        self.packed = self.packed.saturating_add(1);
+                    }
+                }
             }
         }
         self.mem = self.mem.saturating_add(buf.truesize());

@@ -24,10 +24,12 @@ pub(crate) enum Timer {
     LossProbe,
     /// A segment may leave.
     Pace,
+    /// Duplicate ACKs that were held back go as one (tcp_comp_sack_delay_ns).
+    HeldAck,
 }
 
 /// All timers.
-pub(crate) const ALL: [Timer; 8] = [
+pub(crate) const ALL: [Timer; 9] = [
     Timer::Retransmit,
     Timer::Persist,
     Timer::DelayedAck,
@@ -36,6 +38,7 @@ pub(crate) const ALL: [Timer; 8] = [
     Timer::Reorder,
     Timer::LossProbe,
     Timer::Pace,
+    Timer::HeldAck,
 ];
 
 /// The deadlines, in the order of [`ALL`]; zero: the timer does not run.
@@ -99,5 +102,11 @@ impl TimerTable {
             .map(|at| at.as_nanos().wrapping_sub(1))
             .min()?;
         (soonest != u64::MAX).then(|| Instant::from_nanos(soonest.saturating_add(1)))
+    }
+
+    /// The earliest deadline but that of `timer`.
+    pub(crate) fn next_but(mut self, timer: Timer) -> Option<Instant> {
+        self.stop(timer);
+        self.next()
     }
 }

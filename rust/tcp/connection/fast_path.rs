@@ -87,6 +87,7 @@ impl<P: Platform> Connection<P> {
         let stored = self
             .recv
             .store(seg.header.seq, buf, seg.packets(), &mut self.send.log);
+        self.count_packed(cx);
         match stored {
             (Stored::InOrder, _) => {
                 cx.count(Mib::TCPHPHits);

@@ -8,7 +8,7 @@ use crate::tcp::{
     context::Cx,
     ecn::Arrival,
     mib::Mib,
-    platform::{Memory, Platform},
+    platform::{Memory, MibSink, Platform},
     recv::{AckOwed, Stored},
     seq::SeqRange,
     state::{ConnState, Event},
@@ -370,6 +370,7 @@ impl<P: Platform> Connection<P> {
             let had_holes = self.recv.has_holes();
             let had_report = self.recv.reports_duplicate();
             let (stored, back) = self.recv.store(seq, buf, seg.packets(), &mut self.send.log);
+            self.count_packed(cx);
             match stored {
                 Stored::InOrder => {
                     if !had_holes {
@@ -391,7 +392,10 @@ impl<P: Platform> Connection<P> {
                     if self.may_grow_rcvbuf(cx) {
                         self.recv.tune_for_holes(cx.net.rmem[2]);
                     }
-                    self.recv.owed = AckOwed::Now;
+                    if has_fin {
+                        self.recv.owed = AckOwed::Now;
+                    }
+                    self.owe_ack_for_hole(cx);
                 }
                 Stored::Duplicate => {
                     self.report_duplicate(cx, seg);
@@ -411,6 +415,14 @@ impl<P: Platform> Connection<P> {
         }
         self.check_fin(has_fin);
         outcome
+    }
+
+    /// Tells how much was copied together for want of memory.
+    pub(super) fn count_packed(&mut self, cx: &Cx<'_, P>) {
+        let packed = self.recv.take_packed();
+        if packed > 0 {
+            cx.mib.add(Mib::TCPRcvCollapsed, u64::from(packed));
+        }
     }
 
     /// What an acceptable segment tells of marks on the way. To be called before its data is stored.

@@ -143,6 +143,7 @@ impl<P: Platform> Connection<P> {
     fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         match self.recv.owed {
             AckOwed::Now => {
+                self.note_lone_ack();
                 let header = self.header(cx, self.send.nxt, Flags::ACK, true);
                 let mut out = Outgoing::bare(cx, header, Reason::Ack);
                 out.codepoint = self.control_codepoint();
@@ -155,7 +156,8 @@ impl<P: Platform> Connection<P> {
                 }
                 None
             }
-            AckOwed::None => None,
+            // Its timer runs.
+            AckOwed::None | AckOwed::Held => None,
         }
     }
 
@@ -306,6 +308,7 @@ impl<P: Platform> Connection<P> {
             cx.count(Mib::TCPToZeroWindowAdv);
         }
         self.timers.stop(Timer::DelayedAck);
+        self.forget_held(cx);
         self.recv.quick = self.recv.quick.saturating_sub(1);
         let timestamps = self.ts.enabled.then(|| Timestamps {
             val: self.ts.val(cx.now),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Expired timers.
+//! Timers: which is due when, and what happens then.
 
 use super::{nonzero_or, CloseReason, Connection, Probe};
 use crate::tcp::{
@@ -18,6 +18,28 @@ use crate::tcp::{
 };
 
 impl<P: Platform> Connection<P> {
+    /// The earliest deadline.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// When ACKs that are held back go, which mostly is much sooner than in a tick.
+    pub(crate) fn poll_held(&self) -> Option<Instant> {
+        self.timers.get(Timer::HeldAck)
+    }
+
+    /// The earliest deadline but [`Self::poll_held`].
+    #[allow(dead_code)] // For the kernel.
+    pub(crate) fn poll_timeout_but_held(&self) -> Option<Instant> {
+        self.timers.next_but(Timer::HeldAck)
+    }
+
+    /// The timer that is due first.
+    #[allow(dead_code)] // For the simulator and the fuzz targets.
+    pub(crate) fn next_timer(&self) -> Option<Timer> {
+        self.timers.first()
+    }
+
     /// Works off every timer that is due.
     pub(crate) fn handle_timeout(&mut self, cx: &Cx<'_, P>) {
         self.input_at(cx, Kind::InTimeout, &[]);
@@ -26,6 +48,9 @@ impl<P: Platform> Connection<P> {
             self.recv.owed = AckOwed::Now;
             self.interactive = false;
             cx.count(Mib::DelayedACKs);
+        }
+        if self.timers.take_expired(Timer::HeldAck, cx.now) {
+            self.let_held_go();
         }
         if self.timers.take_expired(Timer::LossProbe, cx.now)
             && self.send.recovery == Recovery::Open

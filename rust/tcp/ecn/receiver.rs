@@ -240,6 +240,11 @@ impl Receiver {
         Some(AccEcn::new(Order::Ect1First, [ect1, ce, ect0], fields))
     }
 
+    /// Whether headers to come have to have the option.
+    pub(super) fn owes(&self) -> bool {
+        self.owed > 0
+    }
+
     /// A header goes out, with the counter of packets in it.
     pub(super) fn take_count(&mut self) -> u8 {
         self.marks = 0;

@@ -18,11 +18,14 @@ pub(super) struct SackState {
     /// What is in the tree, the most recent first (RFC 2018, section 4), as far as it fits.
     blocks: [SeqRange; 4],
     len: u8,
+    /// What came last did no more than carry on where the farthest block ended.
+    grew: bool,
 }
 
 impl SackState {
     fn iter(&self) -> impl Iterator<Item = SeqRange> + '_ {
-        self.blocks.iter().copied().take(usize::from(self.len))
+        let kept = self.blocks.get(..usize::from(self.len));
+        kept.unwrap_or_default().iter().copied()
     }
 
     /// Takes the blocks of an iterator in their order.
@@ -40,6 +43,8 @@ impl SackState {
     /// RFC 2018, section 4: the block with the latest segment goes first.
     fn note(&mut self, range: SeqRange) {
         let old = *self;
+        self.grew = old.iter().any(|b| b.end == range.start)
+            && old.iter().all(|b| b.end.before_or_eq(range.start));
         // Old blocks keep apart from one another, so one pass finds all that the range joins.
         let merged = old
             .iter()
@@ -82,6 +87,12 @@ impl<P: Platform> Recv<P> {
     #[inline]
     pub(crate) fn wants_sack(&self) -> bool {
         self.sack.len > 0 || self.sack.duplicate.is_some()
+    }
+
+    /// Whether what came last opened no gap and filled none, nor a part of one (RFC 5681, 4.2): the
+    /// farthest block is longer now, and that is all.
+    pub(crate) fn only_grew(&self) -> bool {
+        self.sack.grew
     }
 
     /// How many blocks there are to report.
@@ -249,11 +260,13 @@ impl<P: Platform> Recv<P> {
         if range.len() == 0 {
             return (Stored::Duplicate, Some(buf));
         }
-        let meta = buf.meta_mut();
-        meta.seq = range.start;
-        meta.end = range.end;
-        self.mem = self.mem.saturating_add(buf.truesize());
-        self.ofo.insert(buf);
+        if let Some(mut buf) = self.pack_out_of_order(range, buf, log) {
+            let meta = buf.meta_mut();
+            meta.seq = range.start;
+            meta.end = range.end;
+            self.mem = self.mem.saturating_add(buf.truesize());
+            self.ofo.insert(buf);
+        }
         self.sack.note(whole);
         (Stored::OutOfOrder, None)
     }

@@ -152,6 +152,29 @@ impl<'a> Packet<'a> {
         u16::from_be_bytes([a, b])
     }
 
+    /// Whether the segment that this header is of does no more than carry on where that of `first`,
+    /// with `len` bytes of payload, ends: but for the sequence number and PSH the headers say the
+    /// same. Both have payload. What says the same again and is counted (RFC 2883) carries on
+    /// nothing.
+    pub(crate) fn carries_on(&self, first: &Packet<'_>, len: u32) -> bool {
+        let (before, after) = (first.header(), self.header());
+        let without_push = |header: Header| Header {
+            flags: header.flags.without(Flags::PSH),
+            ..header
+        };
+        let (before, after) = (without_push(before), without_push(after));
+        after.flags.without(Flags::ACE) == Flags::ACK
+            && after.options.sack.is_empty()
+            && self.src_port() == first.src_port()
+            && self.dst_port() == first.dst_port()
+            && self.options == first.options
+            && after
+                == Header {
+                    seq: before.seq.add(len),
+                    ..before
+                }
+    }
+
     /// What the header says.
     pub(crate) fn header(&self) -> Header {
         let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1, _, _, u0, u1] =
@@ -336,6 +359,80 @@ mod tests {
         bytes[12] = 7 << 4;
         assert_eq!(Packet::new(&bytes).err(), Some(ParseError::Truncated));
         assert_eq!(Packet::new(&bytes[..19]).err(), Some(ParseError::Truncated));
+    }
+
+    /// A segment that is joined to the one before it must not have anything else to say.
+    #[test]
+    fn what_says_more_does_not_carry_on() {
+        let first = Header {
+            seq: SeqNum::new(u32::MAX - 99),
+            ack: SeqNum::new(7),
+            flags: Flags::ACK,
+            wnd: 500,
+            urg: 0,
+            options: Options {
+                timestamps: Some(Timestamps { val: 5, ecr: 6 }),
+                ..Options::default()
+            },
+        };
+        let next = Header {
+            seq: first.seq.add(1_000),
+            ..first
+        };
+        let carries_on = |next: Header, port: u16| {
+            let (mut a, mut b) = ([0; 60], [0; 60]);
+            let a_len = first.emit(1, 2, &mut a).unwrap();
+            let b_len = next.emit(port, 2, &mut b).unwrap();
+            let first = Packet::new(&a[..a_len]).unwrap();
+            let next = Packet::new(&b[..b_len]).unwrap();
+            next.carries_on(&first, 1_000)
+        };
+        let flags = |flags: Flags| Header { flags, ..next };
+        assert!(carries_on(next, 1));
+        assert!(carries_on(flags(Flags::ACK.with(Flags::PSH)), 1));
+        assert!(!carries_on(next, 3));
+        let mut sack = SackBlocks::default();
+        sack.push(SeqRange::new(SeqNum::new(5), SeqNum::new(9)));
+        let ts = Some(Timestamps { val: 6, ecr: 6 });
+        for other in [
+            first,
+            flags(Flags::default()),
+            flags(Flags::ACK.with(Flags::FIN)),
+            flags(Flags::ACK.with(Flags::SYN)),
+            flags(Flags::ACK.with(Flags::RST)),
+            flags(Flags::ACK.with(Flags::URG)),
+            flags(Flags::ACK.with(Flags::CWR)),
+            flags(Flags::ACK.with_ace(1)),
+            Header {
+                seq: next.seq.add(1),
+                ..next
+            },
+            Header {
+                ack: SeqNum::new(8),
+                ..next
+            },
+            Header { wnd: 501, ..next },
+            Header {
+                options: Options::default(),
+                ..next
+            },
+            Header {
+                options: Options {
+                    timestamps: ts,
+                    ..next.options
+                },
+                ..next
+            },
+            Header {
+                options: Options {
+                    sack,
+                    ..next.options
+                },
+                ..next
+            },
+        ] {
+            assert!(!carries_on(other, 1), "{other:?}");
+        }
     }
 
     /// RFC 9768, 3.1: the ACE field is the last bit of the octet with the data offset, CWR and ECE.

@@ -32,9 +32,13 @@ mod bottleneck;
 #[cfg(test)]
 mod congestion;
 #[cfg(test)]
+mod crumbs;
+#[cfg(test)]
 mod exhaustive;
 #[cfg(test)]
 mod findings;
+#[cfg(test)]
+mod held_acks;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -799,11 +799,14 @@ fn super_segments_are_cut_by_reports() {
 fn crumbs_do_not_eat_the_memory() {
     let mut raw = Raw::established_with(SACK);
     raw.overhead = 5_000;
+    // None to copy them together (crumbs.rs).
+    crate::platform::make_memory_scarce(1);
     let mut at = 1;
     for _ in 0..60 {
         raw.feed(ACK, at, 1, 1_501);
         at = raw.their_next();
     }
+    crate::platform::make_memory_scarce(0);
     assert!(raw.mib.get(Mib::TCPRcvQDrop) > 0);
     assert!(raw.conn.memory().1 <= 2 * 131_072 + 6_501);
     // Dropped data was not acknowledged.
@@ -953,7 +956,10 @@ fn opened_late(mut peer: Peer, lost: usize, echo: Option<usize>) -> Raw {
     raw.now = raw.now.add(ms(100));
     raw.echo = echo.map_or(0, |n| sent[n]);
     let options = raw.syn_options();
-    assert_eq!(raw.feed_with(SYN_ACK, 0, 1, 0, options), [out(ACK, 1, 1, 0)]);
+    assert_eq!(
+        raw.feed_with(SYN_ACK, 0, 1, 0, options),
+        [out(ACK, 1, 1, 0)]
+    );
     raw
 }
 
@@ -961,7 +967,12 @@ fn opened_late(mut peer: Peer, lost: usize, echo: Option<usize>) -> Raw {
 /// a timestamp told the round trip (RFC 7323, 4.2): 100 ms, so 300 ms (2.2), and SRTT + 200 ms at least.
 #[test]
 fn rfc6298_5_7_three_seconds_after_a_lost_syn() {
-    for (lost, echo, rto) in [(0, None, 300), (1, None, 3_000), (3, None, 3_000), (1, Some(1), 300)] {
+    for (lost, echo, rto) in [
+        (0, None, 300),
+        (1, None, 3_000),
+        (3, None, 3_000),
+        (1, Some(1), 300),
+    ] {
         let mut raw = opened_late(Peer::default(), lost, echo);
         assert_eq!(raw.write(500).len(), 1);
         assert_eq!(raw.pass(ms(rto - 2)), [], "{lost} lost");

@@ -748,7 +748,10 @@ fn rfc5482_3_what_does_not_leave() {
     let len = |n| if n < 4 { 24 } else { 48 };
     assert_eq!(tries, (0..6).map(|n| (25, len(n))).collect::<Vec<_>>());
     assert!(raw.now.since(start) < ms(3_500));
-    assert_eq!(raw.error(), Some(crate::tcp::connection::CloseReason::TimedOut));
+    assert_eq!(
+        raw.error(),
+        Some(crate::tcp::connection::CloseReason::TimedOut)
+    );
     // Room again: it goes, and counts as sent once.
     let mut raw = Raw::established_near(SACK);
     raw.refuses = true;

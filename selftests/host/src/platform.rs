@@ -36,6 +36,8 @@ pub(crate) struct Buf {
     pub(crate) overhead: u32,
     pub(crate) meta: SegMeta,
     pub(crate) key: SeqNum,
+    /// Room behind the bytes, which the overhead has in it.
+    pub(crate) room: u32,
 }
 
 impl Buf {
@@ -45,6 +47,7 @@ impl Buf {
             overhead: 256,
             meta: SegMeta::default(),
             key: SeqNum::default(),
+            room: 0,
         }
     }
 }
@@ -110,7 +113,31 @@ impl RxBuffer for Buf {
             return Err(next);
         }
         self.bytes.append(&mut next.bytes);
+        self.room = 0;
         Ok(())
+    }
+    fn with_room(n: u32) -> Result<Self, NoMemory> {
+        let (every, count) = SCARCITY.get();
+        SCARCITY.set((every, count.wrapping_add(1)));
+        if every > 0 && count % every == every - 1 {
+            return Err(NoMemory);
+        }
+        // As slabs have it.
+        let room = n.max(64).next_power_of_two();
+        let mut buf = Self::new(Vec::new());
+        buf.overhead += room;
+        buf.room = room;
+        Ok(buf)
+    }
+    fn append(&mut self, from: &Self) -> bool {
+        let n = from.len();
+        if n > self.room {
+            return false;
+        }
+        self.bytes.extend_from_slice(&from.bytes);
+        self.room -= n;
+        self.overhead -= n;
+        true
     }
 }
 

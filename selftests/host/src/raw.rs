@@ -8,7 +8,9 @@ use crate::platform::{Buf, Counters, Host};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{default_mss, CloseReason, Connection, Disposition, Events, FastSyn, IcmpError, OpenParams},
+    connection::{
+        default_mss, CloseReason, Connection, Disposition, Events, FastSyn, IcmpError, OpenParams,
+    },
     context::Cx,
     ecn::Policy,
     platform::SegList,

@@ -126,6 +126,25 @@ impl RxBuffer for Blank {
     fn try_merge(&mut self, next: Self) -> Result<(), Self> {
         self.merge(next)
     }
+    fn with_room(_n: u32) -> Result<Self, NoMemory> {
+        let [made, truesize, _] = answer(Kind::Room);
+        if made == 0 {
+            return Err(NoMemory);
+        }
+        Ok(Self {
+            len: 0,
+            truesize,
+            meta: SegMeta::default(),
+            key: SeqNum::default(),
+        })
+    }
+    fn append(&mut self, from: &Self) -> bool {
+        let [done, ..] = answer(Kind::Append);
+        if done != 0 {
+            self.len += from.len;
+        }
+        done != 0
+    }
 }
 
 /// The platform of a replay.
@@ -228,9 +247,15 @@ struct Player<'a> {
 
 /// Whether a record is a buffer's answer.
 fn is_answer(record: &Record) -> bool {
-    [Kind::Split, Kind::Merge, Kind::Trim]
-        .iter()
-        .any(|kind| record.kind == *kind as u8)
+    [
+        Kind::Split,
+        Kind::Merge,
+        Kind::Trim,
+        Kind::Append,
+        Kind::Room,
+    ]
+    .iter()
+    .any(|kind| record.kind == *kind as u8)
 }
 
 /// Whether a record is an event: of no interest here.

@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What a receiver spares who gets many segments: duplicate ACKs that only say that more came behind a
+# hole are held back and go as one (TCPAckCompressed), and segments that come while a reader owns the
+# socket are joined in its backlog (TCPBacklogCoalesce). The kernel's TCP is the control, with the same
+# sender on the same path. Each segment travels alone here: no offload on either side.
+# shellcheck source=selftests/lib/net.sh
+. selftests/lib/net.sh
+ns_pair
+ip netns exec "$A" ethtool -K va tso off gso off
+ip netns exec "$B" ethtool -K vb gro off
+size=10000000
+port=6700
+
+# seen FAMILY NAME: a counter of B's TCP.
+seen() {
+	if [[ $1 == inet* ]]; then
+		counter "$B" netstat "$2" TcpExt
+	else
+		counter "$B" rusttcp_stat "$2"
+	fi
+}
+
+# receive FAMILY: 10 MB from the kernel's TCP in A, every byte of them.
+receive() {
+	local server
+	port=$((port + 1))
+	ip netns exec "$B" timeout 100 xfer server "$1" 10.0.0.2 $port $size &
+	server=$!
+	wait_listen "$B" "$1" $port || return 1
+	ip netns exec "$A" timeout 100 xfer client inet 10.0.0.2 $port $size || { kill $server; return 1; }
+	wait $server
+}
+
+# grown FAMILY NAME: how much a counter grew since it was $before.
+grown() {
+	echo $(($(seen "$1" "$2") - before))
+}
+
+# 20 ms there and back, 80 Mbit/s, one segment of 100 lost: many come behind each hole, 7 in a
+# millisecond.
+tc -n "$A" qdisc replace dev va root netem delay 10ms rate 80mbit loss 1% limit 2000
+tc -n "$B" qdisc replace dev vb root netem delay 10ms limit 2000
+for family in inet rusttcp; do
+	before=$(seen $family TCPAckCompressed)
+	receive $family
+	ktap $? "$family, holes: every byte is there"
+	spared=$(grown $family TCPAckCompressed)
+	# On the debug kernel segments come no faster than they are told of.
+	[ "$spared" -ge 100 ] || [ "$RUSTTCP_DEBUG" = 1 ]
+	ktap $? "$family, holes: ACKs spared ($spared)"
+done
+ip netns exec "$B" sysctl -qw net.ipv4.tcp_comp_sack_nr=0
+for family in inet rusttcp; do
+	before=$(seen $family TCPAckCompressed)
+	receive $family
+	ktap $? "$family, tcp_comp_sack_nr=0: every byte is there"
+	spared=$(grown $family TCPAckCompressed)
+	[ "$spared" = 0 ]
+	ktap $? "$family, tcp_comp_sack_nr=0: none spared ($spared)"
+done
+ip netns exec "$B" sysctl -qw net.ipv4.tcp_comp_sack_nr=44 net.rusttcp.tcp_comp_sack_delay_ns=0
+before=$(seen rusttcp TCPAckCompressed)
+receive rusttcp && [ "$(grown rusttcp TCPAckCompressed)" = 0 ]
+ktap $? "net.rusttcp.tcp_comp_sack_delay_ns=0: none spared"
+
+# As fast as it goes, so that segments find the reader at work.
+tc -n "$A" qdisc del dev va root
+tc -n "$B" qdisc del dev vb root
+size=50000000
+for family in inet rusttcp; do
+	before=$(seen $family TCPBacklogCoalesce)
+	receive $family
+	ktap $? "$family, a busy reader: every byte is there"
+	joined=$(grown $family TCPBacklogCoalesce)
+	# How often they meet is chance.
+	[ "$joined" -gt 0 ] || [ "$RUSTTCP_DEBUG" = 1 ]
+	ktap $? "$family, a busy reader: $joined segments joined"
+done
+ktap_end
