@@ -5,4 +5,5 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod proc;
+mod sockstat;
 pub(crate) mod sysctl;

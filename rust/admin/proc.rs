@@ -2,8 +2,9 @@
 
 //! /proc/net/rusttcp and /proc/net/rusttcp6, in the formats of /proc/net/tcp and /proc/net/tcp6 (so
 //! that `PROC_NET_TCP=/proc/net/rusttcp PROC_NET_TCP6=/proc/net/rusttcp6 ss -tan` reads them), and
-//! /proc/net/rusttcp_stat, in the format of /proc/net/netstat.
+//! /proc/net/rusttcp_stat, in the format of /proc/net/netstat; `sockstat.rs` has another one.
 
+use super::sockstat::SockStat;
 use crate::net::{
     addr::Endpoint,
     netns::{
@@ -51,6 +52,7 @@ pub(crate) struct Files {
     _connections: ProcFile<Connections<false>>,
     _connections6: ProcFile<Connections<true>>,
     _stat: ProcFile<Stat>,
+    _sockstat: ProcFile<SockStat>,
 }
 
 impl PerNet for Files {
@@ -61,6 +63,7 @@ impl PerNet for Files {
             _connections: ProcFile::new(net, c"rusttcp")?,
             _connections6: ProcFile::new(net, c"rusttcp6")?,
             _stat: ProcFile::new(net, c"rusttcp_stat")?,
+            _sockstat: ProcFile::new(net, c"rusttcp_sockstat")?,
         };
         Ok(KBox::pin(files, GFP_KERNEL)?)
     }

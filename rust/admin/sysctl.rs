@@ -2,7 +2,7 @@
 
 //! `net.rusttcp.tcp_*`: each follows its namesake of `net.ipv4` until somebody writes it, and
 //! again once somebody writes `inherit`. All but `tcp_mem`, whose namesake modules can't read: it is as
-//! that is at boot.
+//! that is at boot. And `mem_max`, which has no namesake.
 
 use crate::net::{
     netns::{
@@ -40,6 +40,7 @@ use kernel::{
 /// The directory of a namespace.
 pub(crate) struct Dir {
     _dir: SysctlDir<Knobs, COUNT>,
+    _bound: SysctlDir<Bound, 1>,
     /// What the whole host shares is the first namespace's to set, as with `net.ipv4`.
     _pool: Option<SysctlDir<Pool, 1>>,
 }
@@ -58,6 +59,7 @@ impl PerNet for Dir {
         };
         let dir = Self {
             _dir: SysctlDir::new(net, PATH)?,
+            _bound: SysctlDir::new(net, PATH)?,
             _pool: pool,
         };
         Ok(KBox::pin(dir, GFP_KERNEL)?)
@@ -142,6 +144,27 @@ impl Settings for Pool {
             b"inherit" => None,
             _ => Some(parse(Shape::Triple, text)?),
         });
+        Ok(())
+    }
+}
+
+/// `mem_max`: how many bytes the queues of a namespace's sockets may hold; 0: as many as the host has.
+struct Bound;
+
+impl Settings for Bound {
+    fn name(_index: usize) -> &'static CStr {
+        c"mem_max"
+    }
+
+    fn show(net: Net, _index: usize, to: &mut [u8]) -> Option<usize> {
+        let mut text = Text { to, len: 0 };
+        writeln!(text, "{}", NetState::of(net)?.memory.most()).ok()?;
+        Some(text.len)
+    }
+
+    fn store(net: Net, _index: usize, text: &[u8]) -> Result {
+        let [bytes, ..] = parse(Shape::Number(0, i64::MAX as u64), text)?;
+        NetState::of(net).ok_or(EINVAL)?.memory.set_most(bytes);
         Ok(())
     }
 }

@@ -47,6 +47,12 @@ void rusttcp_helper_pool_set_limit(unsigned int which, long pages)
 	WRITE_ONCE(pool.limits[which % ARRAY_SIZE(pool.limits)], pages);
 }
 
+s64 rusttcp_helper_pool_sockets(void);
+s64 rusttcp_helper_pool_sockets(void)
+{
+	return percpu_counter_sum_positive(&pool.sockets);
+}
+
 /* The bounds that the host's memory gives, as those of net.ipv4.tcp_mem at boot. */
 void rusttcp_helper_pool_default_limits(void);
 void rusttcp_helper_pool_default_limits(void)

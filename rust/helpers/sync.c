@@ -2,6 +2,7 @@
 
 #include <linux/bottom_half.h>
 #include <linux/hrtimer.h>
+#include <linux/percpu_counter.h>
 #include <linux/rculist.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
@@ -94,4 +95,16 @@ void rusttcp_helper_spin_unlock_bh(spinlock_t *lock);
 void rusttcp_helper_spin_unlock_bh(spinlock_t *lock)
 {
 	spin_unlock_bh(lock);
+}
+
+int rusttcp_helper_percpu_counter_start(struct percpu_counter *counter);
+int rusttcp_helper_percpu_counter_start(struct percpu_counter *counter)
+{
+	return percpu_counter_init(counter, 0, GFP_KERNEL);
+}
+
+void rusttcp_helper_percpu_counter_end(struct percpu_counter *counter);
+void rusttcp_helper_percpu_counter_end(struct percpu_counter *counter)
+{
+	percpu_counter_destroy(counter);
 }

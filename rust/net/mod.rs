@@ -19,6 +19,7 @@ pub(crate) mod iter;
 mod lifo;
 pub(crate) mod lock;
 pub(crate) mod netns;
+pub(crate) mod percpu;
 pub(crate) mod proc;
 pub(crate) mod proto_ops;
 pub(crate) mod reserve;

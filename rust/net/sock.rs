@@ -17,7 +17,7 @@ mod fine_timer;
 mod memory;
 mod wake;
 
-pub(crate) use memory::{pool_limits, set_pool_limits, Charge};
+pub(crate) use memory::{pool_limits, pool_sockets, set_pool_limits, Charge, PAGE_SIZE};
 
 use super::{
     bindings,

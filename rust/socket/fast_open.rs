@@ -20,6 +20,7 @@ use crate::net::{
 use crate::stack::{
     egress, fast_open,
     kernel::SegBuf,
+    memory,
     netns::NetState,
     sock::{
         with_cx,
@@ -99,7 +100,7 @@ fn load(
 ) -> Result<usize> {
     let len = u32::try_from(len).unwrap_or(u32::MAX);
     let most = sk.peek().conn.syn_room(syn).min(len);
-    if most == 0 || !sk.may_send(most) {
+    if most == 0 || !memory::may_send(sk, most) {
         return Ok(0);
     }
     let (wire, data) = sk.parts();
@@ -118,6 +119,6 @@ fn load(
     }
     buf.cb_mut().len = loaded;
     data.conn.queue(buf);
-    egress::charge(sk);
+    memory::charge(sk);
     Ok(loaded as usize)
 }

@@ -27,6 +27,7 @@ use crate::net::{
 use crate::stack::{
     egress,
     kernel::SegBuf,
+    memory,
     sock::{
         sync_buffers,
         RustTcp,
@@ -231,7 +232,7 @@ fn append(
     }
     let goal = sk.peek().conn.size_goal();
     let take = goal.min(most);
-    if !sk.may_send(take) {
+    if !memory::may_send(sk, take) {
         // SO_SNDBUF may be smaller now.
         sync_buffers(sk);
         return Ok(None);
@@ -249,7 +250,7 @@ fn append(
         // then takes more.
         egress::flush(sk);
     } else {
-        egress::charge(sk);
+        memory::charge(sk);
     }
     Ok(Some(n))
 }

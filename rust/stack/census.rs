@@ -3,6 +3,7 @@
 //! How many connections without a user, and how many entries in TIME-WAIT, there are and may be.
 
 use super::{
+    memory,
     netns::{
         max_orphans,
         NetState, //
@@ -21,7 +22,7 @@ use kernel::sync::atomic::{
 static ORPHANS: Atomic<u32> = Atomic::new(0);
 
 /// The counts of a namespace.
-pub(super) struct Census {
+pub(crate) struct Census {
     orphans: Atomic<u32>,
     time_waits: Quota,
 }
@@ -37,6 +38,16 @@ impl Census {
     /// Counts an entry in TIME-WAIT (or FIN-WAIT-2 without a user) if there are fewer than `most`.
     pub(super) fn time_wait_begins(&self, most: u32) -> bool {
         self.time_waits.take(most)
+    }
+
+    /// Connections without a user.
+    pub(crate) fn orphans(&self) -> u32 {
+        self.orphans.load(Relaxed)
+    }
+
+    /// Entries in TIME-WAIT (or FIN-WAIT-2 without a user).
+    pub(crate) fn time_waits(&self) -> u32 {
+        self.time_waits.used()
     }
 
     /// Such an entry is no more.
@@ -76,7 +87,7 @@ pub(crate) fn tell_crowd(sk: &mut LockedTcp<'_>) {
     let crowd = |count: &Atomic<u32>, net| {
         Crowd::of(u64::from(count.load(Relaxed)), u64::from(max_orphans(net)))
     };
-    let crowd = if sk.is_out_of_memory() {
+    let crowd = if memory::is_gone(sk) {
         Crowd::TooMany
     } else {
         crowd(&ORPHANS, Net::init()).max(crowd(&state.census.orphans, net))

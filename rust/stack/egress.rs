@@ -12,6 +12,7 @@ use super::{
     error::errno,
     fast_open,
     kernel::Kernel,
+    memory,
     netns::{
         ecn_option,
         max_tw_buckets,
@@ -33,8 +34,7 @@ use crate::net::{
     ip::Route,
     netns::Net,
     proto_ops::abi,
-    skbuff::Gfp,
-    sock::Charge, //
+    skbuff::Gfp, //
 };
 use crate::tcp::{
     connection::{
@@ -135,7 +135,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     if let Some(news) = news {
         fast_open::learn(sk, state, (local, remote), &news);
     }
-    charge(sk);
+    memory::charge(sk);
     publish(sk);
     // The listener's count is one less.
     drop(confirmed);
@@ -153,7 +153,7 @@ pub(crate) fn flush_read(sk: &mut LockedTcp<'_>) {
     if sk.peek().conn.owes_ack_now() {
         flush(sk);
     } else {
-        charge(sk);
+        memory::charge(sk);
         publish(sk);
     }
 }
@@ -190,12 +190,6 @@ fn wanted_stats<'a>(sk: &mut LockedTcp<'a>) -> Option<&'a Stats> {
 
 fn note(stats: &Stats, sk: &TcpSock, conn: &Connection<Kernel>, cx: &Cx<'_, Kernel>) {
     stats.note(&conn.info(cx), conn.send_queue(), sk.pacing().1);
-}
-
-/// Charges the socket for what its queues hold.
-pub(crate) fn charge(sk: &mut LockedTcp<'_>) {
-    let (tx, rx) = sk.peek().conn.memory();
-    sk.set_charge(Charge { tx, rx });
 }
 
 /// Writes what is read without the lock.

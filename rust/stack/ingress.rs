@@ -24,6 +24,7 @@ use super::{
         SegCb, //
     },
     log::Log,
+    memory,
     netns::{
         net_config,
         NetState, //
@@ -94,7 +95,6 @@ use crate::tcp::{
     isn::isn,
     mib::Mib,
     platform::{
-        Memory,
         MibSink, //
     },
     seq::SeqNum,
@@ -799,7 +799,9 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
     if let Some(stats) = sk.sk().shared().stats.get() {
         stats.note_hops(skb.hops());
     }
-    look_at_memory(sk, if payload_len > 0 { skb.truesize() } else { 0 });
+    let wanted = if payload_len > 0 { skb.truesize() } else { 0 };
+    let memory = memory::look(sk, wanted);
+    sk.data().conn.set_memory(memory);
     let buf = if payload_len > 0 {
         skb.advance(len);
         skb.detach();
@@ -834,18 +836,6 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         }
     }
     egress::flush(sk);
-}
-
-/// Whether there is memory for `bytes` more, which the core can't know.
-fn look_at_memory(sk: &mut LockedTcp<'_>, bytes: u32) {
-    let memory = if !sk.may_receive(bytes) {
-        Memory::Gone
-    } else if sk.memory_is_short() {
-        Memory::Short
-    } else {
-        Memory::Plenty
-    };
-    sk.data().conn.set_memory(memory);
 }
 
 /// The core can't read payload: the byte at the urgent mark is read for it once it came.

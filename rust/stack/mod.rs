@@ -44,6 +44,7 @@ pub(crate) mod fast_open;
 pub(crate) mod ingress;
 pub(crate) mod kernel;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod quota;

@@ -10,6 +10,7 @@ use super::{
         ListenTable, //
     },
     fast_open,
+    memory::Account,
     settings::Overrides, //
 };
 use crate::net::{
@@ -90,7 +91,9 @@ pub(crate) struct NetState {
     /// What was written to `net.rusttcp`.
     pub(crate) overrides: Overrides,
     /// How many of what costs without a user.
-    pub(super) census: Census,
+    pub(crate) census: Census,
+    /// What its sockets hold.
+    pub(crate) memory: Account,
     /// What is remembered of peers for Fast Open.
     #[pin]
     pub(crate) fast_open: fast_open::Memory,
@@ -183,6 +186,7 @@ impl PerNet for NetState {
 
     fn init(_net: Net) -> Result<Pin<KBox<Self>>> {
         let fast_open = fast_open::Memory::new()?;
+        let memory = Account::new()?;
         KBox::try_pin_init(
             try_pin_init!(Self {
                 conns <- ConnTable::new(CONN_ORDER),
@@ -195,6 +199,7 @@ impl PerNet for NetState {
                 port_step: Atomic::new(crate::net::clock::random_u32()),
                 overrides: Overrides::new(),
                 census: Census::new(),
+                memory,
                 fast_open <- fast_open,
             }),
             GFP_KERNEL,

@@ -12,6 +12,7 @@ use super::{
     ingress,
     kernel::Kernel,
     log::LogOrder,
+    memory::Share,
     netns::{
         net_config,
         NetState, //
@@ -125,6 +126,8 @@ pub(crate) struct TcpLocked {
     pub(crate) unconfirmed: Option<Unconfirmed>,
     /// The user is gone, and the connection goes on.
     pub(crate) orphan: Option<Orphan>,
+    /// What its queues hold of the namespace's account.
+    pub(super) share: Share,
     /// If data gets through, what seemed a black hole for Fast Open is none (any more).
     pub(crate) tests_path: bool,
     /// The headers of the SYN that this connection began with, for TCP_SAVED_SYN.
@@ -254,6 +257,7 @@ impl Protocol for RustTcp {
             user: UserOptions::default(),
             unconfirmed: None,
             orphan: None,
+            share: Share::default(),
             tests_path: false,
             saved_syn: None,
         }

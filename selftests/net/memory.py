@@ -130,3 +130,55 @@ def size_in_memory():
 size_in_memory()
 both_ends()
 over_the_limit()
+
+
+def mem_max(bytes_):
+    with open("/proc/sys/net/rusttcp/mem_max", "w", encoding="ascii") as bound:
+        bound.write(str(bytes_))
+
+
+def in_namespace():
+    """Bytes that this namespace's sockets hold, in whole pages."""
+    with open("/proc/net/rusttcp_sockstat", encoding="ascii") as stat:
+        words = stat.read().split()
+    return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def namespace_bound():
+    """net.rusttcp.mem_max: how much a namespace's sockets hold together. Who sends waits, what comes
+    beyond is dropped and comes again, nothing is lost; and whoever holds little is let through."""
+    say(in_namespace() == 0, "the namespace holds nothing")
+    client, server = pair()
+    free = fill(client)
+    say(in_namespace() >= free, f"{free} bytes under way: the namespace holds {in_namespace()}")
+    client.close()
+    server.close()
+    say(becomes(lambda: in_namespace() == 0), "closed: the namespace holds nothing")
+    mem_max(MIB)
+    client, server = pair()
+    sent = fill(client)
+    say(sent < 2 * MIB and in_namespace() < 2 * MIB, f"mem_max: {sent} bytes sent, {in_namespace()} held")
+    other, peer = pair()
+    other.sendall(b"x" * 100)
+    say(peer.recv(100, socket.MSG_WAITALL) == b"x" * 100, "mem_max: who holds little is let through")
+    got = 0
+    while got < sent:
+        got += len(server.recv(1 << 16))
+    data = os.urandom(8 * MIB)
+    if os.fork() == 0:
+        client.setblocking(True)
+        client.sendall(data)
+        os._exit(0)
+    seen = bytearray()
+    while len(seen) < len(data):
+        seen += server.recv(1 << 16)
+    say(os.wait()[1] == 0 and seen == data, "mem_max: every byte is there when it is read")
+    mem_max(0)
+    for sock in (client, server, other, peer):
+        sock.close()
+    say(becomes(lambda: in_namespace() == 0), "and then the namespace holds nothing")
+
+
+# The kernel's TCP has no bound for a namespace.
+if os.environ.get("LD_PRELOAD"):
+    namespace_bound()

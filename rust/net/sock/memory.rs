@@ -34,6 +34,15 @@ pub(crate) fn pool_limits() -> [u64; 3] {
     })
 }
 
+/// Bytes of the pages that memory is counted in.
+pub(crate) const PAGE_SIZE: u64 = kernel::page::PAGE_SIZE as u64;
+
+/// How many sockets the host has.
+pub(crate) fn pool_sockets() -> u64 {
+    // SAFETY: The counter is there for as long as the protocol is registered, as the files are that ask.
+    u64::try_from(unsafe { bindings::pool_sockets() }).unwrap_or(0)
+}
+
 /// Sets these bounds; `None`: to what the host's memory gives.
 pub(crate) fn set_pool_limits(limits: Option<[u64; 3]>) {
     let Some(limits) = limits else {
