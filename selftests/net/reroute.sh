@@ -59,8 +59,11 @@ for side in "$R 1 2" "$S 3 4"; do
 		}
 	END
 done
-tc -n "$R" qdisc replace dev br root netem rate 40mbit limit 1000
-tc -n "$S" qdisc replace dev bs root netem rate 40mbit limit 1000
+# rate MBIT: of both ways.
+rate() {
+	tc -n "$R" qdisc replace dev br root netem rate "$1mbit" limit 1000
+	tc -n "$S" qdisc replace dev bs root netem rate "$1mbit" limit 1000
+}
 ip -n "$B" route add 10.8.0.1 via 10.2.0.2 src 10.9.0.1
 ip -n "$B" route add fd08::1 via fd02::2 src fd09::1
 ns_hold "$A"
@@ -89,6 +92,8 @@ for client in inet inet6 rusttcp rusttcp6; do
 	to=10.9.0.1 server=inet
 	[[ $client != *6 ]] || { to=fd09::1 server=inet6; }
 	by 1
+	# So slow that it lasts as long as is looked at it.
+	rate 8
 	short=$(passed "$S" short) long=$(passed "$S" full)
 	ip netns exec "$B" xfer server $server $to $port 24000000 &
 	pid=$!
@@ -100,6 +105,8 @@ for client in inet inet6 rusttcp rusttcp6; do
 	wait_for 20 more "$S" short $((short + 300))
 	by 1
 	back=$(passed "$R" full)
+	wait_for 20 more "$R" full $((back + 200))
+	rate 400
 	wait $ours && wait $pid
 	ktap $? "$client: every byte arrives"
 	short=$(($(passed "$S" short) - short)) long=$(($(passed "$S" full) - long))
