@@ -15,7 +15,7 @@ dir=/proc/sys/net/rusttcp
 # (One look, not two commands for each: on the debug kernel they take a second.)
 # shellcheck disable=SC2016
 report=$(in_a bash -c 'cd "$1" || exit
-	for name in *; do
+	for name in tcp_*; do
 		if [ "$name" = tcp_max_orphans ]; then
 			[ "$(cat $name)" = "$2" ]
 		else
