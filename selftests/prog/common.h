@@ -254,6 +254,22 @@ static inline int poll_for(int fd, int events, int ms)
 	return r <= 0 ? r : p.revents;
 }
 
+/*
+ * Fills the socket's buffer and whatever is behind it. POLLOUT alone does not tell: a part of the buffer may
+ * be free that is too small for it, and too large for a byte not to go.
+ */
+static inline void fill_up(int fd)
+{
+	static char some[65536];
+
+	for (int quiet = 0; quiet < 3; quiet++) {
+		while (send(fd, some, sizeof(some), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+			quiet = 0;
+		must(errno == EAGAIN);
+		usleep(100000);
+	}
+}
+
 static inline long long now_ms(void)
 {
 	struct timespec now;

@@ -350,6 +350,7 @@ static void test_signals(void)
 
 	new_pair(fds);
 	test_eintr("recv", fds[0], do_recv, false);
+	fill_up(fds[0]);
 	test_eintr("send", fds[0], do_send, true);
 	close(fds[0]);
 	close(fds[1]);

@@ -99,11 +99,9 @@ static int under_way(void)
 /* The first end's buffers are full: no ACK makes room any more. */
 static int full(int *other)
 {
-	static char some[65536];
 	int fd = connected(other);
 
-	while (send(fd, some, sizeof(some), MSG_DONTWAIT) > 0 || poll_for(fd, POLLOUT, 300) > 0)
-		;
+	fill_up(fd);
 	return fd;
 }
 

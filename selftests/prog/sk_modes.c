@@ -65,8 +65,7 @@ static char block[65536];
 static void full(struct ends *e)
 {
 	pair(e);
-	while (send(e->fd, block, sizeof(block), MSG_DONTWAIT) > 0 || poll_for(e->fd, POLLOUT, 300) > 0)
-		;
+	fill_up(e->fd);
 }
 
 static void zerocopy(struct ends *e)
