@@ -22,3 +22,4 @@
 #include "sync.c"
 /* Uses what skbuff.c and net.c share. */
 #include "ipv6.c"
+#include "ipv6_options.c"

@@ -40,17 +40,26 @@ void rusttcp_helper_inet6_sock_defaults(struct sock *sk, struct ipv6_pinfo *np)
 	sk->sk_ipv6only = READ_ONCE(net->ipv6.sysctl.bindv6only);
 }
 
-/* A copy of a listener: @np is its own IPv6 part, which is a copy too. */
-void rusttcp_helper_inet6_sock_copied(struct sock *sk, struct ipv6_pinfo *np);
-void rusttcp_helper_inet6_sock_copied(struct sock *sk, struct ipv6_pinfo *np)
+/*
+ * A copy of @listener: @np is its own IPv6 part, which is a copy too. The listener's extension headers
+ * it has in a copy of its own; without memory for that it has none, as with the kernel's TCP.
+ */
+void rusttcp_helper_inet6_sock_copied(const struct sock *listener, struct sock *sk,
+				      struct ipv6_pinfo *np);
+void rusttcp_helper_inet6_sock_copied(const struct sock *listener, struct sock *sk,
+				      struct ipv6_pinfo *np)
 {
+	struct ipv6_txoptions *opt;
+
 	inet_sk(sk)->pinet6 = np;
 	np->ipv6_mc_list = NULL;
 	np->ipv6_ac_list = NULL;
 	np->pktoptions = NULL;
 	np->rxpmtu = NULL;
-	/* Extension headers on every packet can't be asked for, so there is nothing to copy. */
-	RCU_INIT_POINTER(np->opt, NULL);
+	rcu_read_lock();
+	opt = rcu_dereference(inet6_sk(listener)->opt);
+	RCU_INIT_POINTER(np->opt, opt ? ipv6_dup_options(sk, opt) : NULL);
+	rcu_read_unlock();
 }
 
 /*
@@ -91,6 +100,7 @@ struct dst_entry *rusttcp_helper_ip6_route_connect(struct sock *sk, const struct
 {
 	struct flowi6 *fl6 = &inet_sk(sk)->cork.fl.u.ip6;
 	struct ipv6_pinfo *np = inet6_sk(sk);
+	struct in6_addr *final;
 	struct dst_entry *dst;
 
 	memset(fl6, 0, sizeof(*fl6));
@@ -106,7 +116,11 @@ struct dst_entry *rusttcp_helper_ip6_route_connect(struct sock *sk, const struct
 		fl6->flowi6_flags = FLOWI_FLAG_ANY_SPORT;
 	fl6->flowi6_uid = sk_uid(sk);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
-	dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl6, NULL);
+	/* With a routing header the way leads to the first that it names. */
+	rcu_read_lock();
+	final = fl6_update_dst(fl6, rcu_dereference(np->opt), &np->final);
+	rcu_read_unlock();
+	dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl6, final);
 	fl6->daddr = *daddr;
 	return dst;
 }
@@ -154,6 +168,45 @@ struct dst_entry *rusttcp_helper_ip6_route_control(struct net *net, const struct
 
 	fl6_of(&fl6, daddr, saddr, dport, sport, oif);
 	return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
+}
+
+/* Whether packets of @sk, of IPv6, have extension headers. */
+bool rusttcp_helper_inet6_has_options(const struct sock *sk);
+bool rusttcp_helper_inet6_has_options(const struct sock *sk)
+{
+	return rcu_access_pointer(inet6_sk(sk)->opt);
+}
+
+/*
+ * Sends a packet, which starts at the TCP header, for the listener @sk to @daddr with the listener's
+ * extension headers. Context: softirq, RCU read side.
+ */
+void rusttcp_helper_inet6_xmit_for(struct sock *sk, struct sk_buff *skb, const struct in6_addr *daddr,
+				   const struct in6_addr *saddr, __be16 dport, __be16 sport, int oif,
+				   u8 tclass);
+void rusttcp_helper_inet6_xmit_for(struct sock *sk, struct sk_buff *skb, const struct in6_addr *daddr,
+				   const struct in6_addr *saddr, __be16 dport, __be16 sport, int oif,
+				   u8 tclass)
+{
+	struct in6_addr place, *final;
+	struct ipv6_txoptions *opt;
+	struct dst_entry *dst;
+	struct flowi6 fl6;
+
+	fl6_of(&fl6, daddr, saddr, dport, sport, oif);
+	fl6.flowi6_mark = READ_ONCE(sk->sk_mark);
+	rcu_read_lock();
+	opt = rcu_dereference(inet6_sk(sk)->opt);
+	final = fl6_update_dst(&fl6, opt, &place);
+	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl6, final);
+	if (IS_ERR(dst)) {
+		kfree_skb(skb);
+	} else {
+		fl6.daddr = *daddr;
+		skb_dst_set(skb, dst);
+		ip6_xmit(sk, skb, &fl6, fl6.flowi6_mark, opt, tclass, READ_ONCE(sk->sk_priority));
+	}
+	rcu_read_unlock();
 }
 
 /*
@@ -429,35 +482,4 @@ bool rusttcp_helper_sk_update_pmtu(struct sock *sk, bool v6, u32 cookie, u32 mtu
 	if (dst)
 		dst->ops->update_pmtu(dst, sk, NULL, mtu, true);
 	return true;
-}
-
-/* As sk_error_packet(), for a socket of IPv6, which is told more without being asked. */
-void rusttcp_helper_inet6_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
-				       void *offender);
-void rusttcp_helper_inet6_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
-				       void *offender)
-{
-	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
-	const struct ipv6_pinfo *np = inet6_sk(sk);
-	int iif = IP6CB(skb)->iif;
-
-	if (!iif)
-		return;
-	if (skb->protocol == htons(ETH_P_IPV6)) {
-		from.sin6_addr = ipv6_hdr(skb)->saddr;
-		from.sin6_scope_id = ipv6_iface_scope_id(&from.sin6_addr, iif);
-		if (np->rxopt.all)
-			ip6_datagram_recv_ctl(sk, msg, skb);
-	} else {
-		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &from.sin6_addr);
-		if (np->rxopt.bits.rxinfo) {
-			struct in6_pktinfo info = { .ipi6_ifindex = iif };
-
-			ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &info.ipi6_addr);
-			put_cmsg(msg, SOL_IPV6, IPV6_PKTINFO, sizeof(info), &info);
-		}
-		if (inet_cmsg_flags(inet_sk(sk)))
-			ip_cmsg_recv(msg, skb);
-	}
-	memcpy(offender, &from, sizeof(from));
 }

@@ -643,24 +643,65 @@ void rusttcp_helper_sk_report_with_stats(struct sock *sk, const void *stats, uns
 }
 
 /*
- * A message that came with the packet it is about tells whose that is (@offender, in the user's
- * family), and what the user wants to know of packets (SOF_TIMESTAMPING_OPT_CMSG). Others don't.
+ * A message about a packet tells where that went (@name, for the call's name; its length is the result, 0 if
+ * there is none), and of ICMP who sent it (@offender). One that came with the packet whose time it tells says
+ * whose that is, and what the user wants to know of packets (SOF_TIMESTAMPING_OPT_CMSG). The socket is of IPv4.
  */
-void rusttcp_helper_sk_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
-				    void *offender);
-void rusttcp_helper_sk_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
-				    void *offender)
+int rusttcp_helper_sk_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
+				   void *offender);
+int rusttcp_helper_sk_error_packet(struct sock *sk, struct msghdr *msg, struct sk_buff *skb,
+				   void *offender)
 {
+	const struct sock_exterr_skb *serr = SKB_EXT_ERR(skb);
+	bool icmp = serr->ee.ee_origin == SO_EE_ORIGIN_ICMP;
 	struct in_pktinfo *info = PKTINFO_SKB_CB(skb);
 	struct sockaddr_in from = { .sin_family = AF_INET };
+	int len = 0;
 
-	if (!(READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_CMSG) || !info->ipi_ifindex)
-		return;
+	if (icmp && msg->msg_name) {
+		struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = serr->port };
+
+		memcpy(&to.sin_addr, skb_network_header(skb) + serr->addr_offset, sizeof(to.sin_addr));
+		memcpy(msg->msg_name, &to, sizeof(to));
+		len = sizeof(to);
+	}
+	if (!icmp && (!(READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_CMSG) || !info->ipi_ifindex))
+		return len;
 	from.sin_addr.s_addr = ip_hdr(skb)->saddr;
-	info->ipi_spec_dst = from.sin_addr;
+	if (!icmp)
+		info->ipi_spec_dst = from.sin_addr;
 	if (inet_cmsg_flags(inet_sk(sk)))
 		ip_cmsg_recv(msg, skb);
 	memcpy(offender, &from, sizeof(from));
+	return len;
+}
+
+/*
+ * Queues what ICMP says of a segment (@err, an errno, and @info, in host order) for the user of @sk, with what
+ * of the segment came along, from its TCP header (@tcp) on. As with the kernel's TCP that is so for IPv4 in any
+ * case, and for IPv6 (@v6) with IPV6_RECVERR.
+ */
+void rusttcp_helper_sk_queue_icmp(struct sock *sk, struct sk_buff *skb, bool v6, int err, u32 info,
+				  u8 *tcp);
+void rusttcp_helper_sk_queue_icmp(struct sock *sk, struct sk_buff *skb, bool v6, int err, u32 info,
+				  u8 *tcp)
+{
+	__be16 port = ((const struct tcphdr *)tcp)->dest;
+
+	if (v6)
+		ipv6_icmp_error(sk, skb, err, port, info, tcp);
+	else
+		ip_icmp_error(sk, skb, err, port, info, tcp);
+}
+
+/* ICMP: there is a better way than by the router that the socket's route leads to. */
+void rusttcp_helper_sk_redirect(struct sock *sk, struct sk_buff *skb, u32 cookie);
+void rusttcp_helper_sk_redirect(struct sock *sk, struct sk_buff *skb, u32 cookie)
+{
+	struct dst_entry *dst = __sk_dst_check(sk, cookie);
+
+	if (dst)
+		dst->ops->redirect(dst, sk, skb);
 }
 
 const struct sock_extended_err *rusttcp_helper_skb_ext_err(const struct sk_buff *skb);

@@ -20,6 +20,7 @@ use super::{
     netns::Net,
     skbuff::SkBuff,
     sock::{
+        Locked,
         Protocol,
         Sock, //
     },
@@ -58,7 +59,7 @@ pub(crate) enum Verdict {
 }
 
 /// An ICMP error about a segment that we may have sent.
-pub(crate) struct IcmpReport {
+pub(crate) struct IcmpReport<'a> {
     /// The namespace.
     pub(crate) net: Net,
     /// Our side of the segment that it is about.
@@ -69,6 +70,50 @@ pub(crate) struct IcmpReport {
     pub(crate) seq: u32,
     /// What it says.
     pub(crate) kind: IcmpKind,
+    /// What it said it with.
+    packet: IcmpPacket<'a>,
+}
+
+/// An ICMP packet.
+///
+/// # Invariants
+///
+/// `skb` is a packet as ICMP hands it to a protocol's error handler, of IPv6 if `v6`, and `tcp` the place
+/// in it where the header of the segment that it is about begins; both valid for `'a`.
+struct IcmpPacket<'a> {
+    skb: *mut bindings::sk_buff,
+    tcp: *mut u8,
+    /// The number that came with it, in host order.
+    info: u32,
+    v6: bool,
+    _skb: PhantomData<&'a ()>,
+}
+
+impl IcmpReport<'_> {
+    /// Queues it for the user of `sk` (IP_RECVERR), who is told `error`.
+    pub(crate) fn queue<P: Protocol>(&self, sk: &mut Locked<'_, P>, error: Error) {
+        let IcmpPacket {
+            skb, tcp, info, v6, ..
+        } = self.packet;
+        if v6 && !sk.sk().is_v6() {
+            return;
+        }
+        // SAFETY: By the type invariants; the socket is valid, and of IPv6 where that is asked for.
+        unsafe {
+            bindings::sk_queue_icmp(sk.sk().as_ptr(), skb, v6, -error.to_errno(), info, tcp);
+        }
+    }
+
+    /// Lets the route of `sk` follow a redirect.
+    pub(crate) fn redirect<P: Protocol>(&self, sk: &mut Locked<'_, P>) {
+        let cookie = if self.packet.v6 {
+            sk.sk().dst_cookie()
+        } else {
+            0
+        };
+        // SAFETY: By the type invariants; the socket is locked.
+        unsafe { bindings::sk_redirect(sk.sk().as_ptr(), self.packet.skb, cookie) };
+    }
 }
 
 /// What an ICMP error says.
@@ -88,6 +133,8 @@ pub(crate) enum IcmpKind {
     NoProtocol,
     /// Somebody could make nothing of the header.
     BadHeader,
+    /// There is a better way.
+    Redirect,
     /// Something that is not about reachability.
     Other,
 }
@@ -98,7 +145,9 @@ fn icmp4_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
     const UNREACHABLE: u8 = 3;
     const TIME_EXCEEDED: u8 = 11;
     const PARAMETER_PROBLEM: u8 = 12;
+    const REDIRECT: u8 = 5;
     match (kind, code) {
+        (REDIRECT, _) => IcmpKind::Redirect,
         (UNREACHABLE, 0 | 6 | 9 | 11) => IcmpKind::Net,
         (UNREACHABLE, 2) => IcmpKind::NoProtocol,
         (UNREACHABLE, 3) => IcmpKind::Refused,
@@ -109,7 +158,7 @@ fn icmp4_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
     }
 }
 
-/// ICMPv6 types and codes (RFC 4443, section 3).
+/// ICMPv6 types and codes (RFC 4443, section 3; RFC 4861, 4.5).
 fn icmp6_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
     const UNREACHABLE: u8 = 1;
     const PACKET_TOO_BIG: u8 = 2;
@@ -117,7 +166,9 @@ fn icmp6_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
     const PARAMETER_PROBLEM: u8 = 4;
     /// RFC 8200, section 5: no link has less.
     const MIN_MTU: u32 = 1280;
+    const REDIRECT: u8 = 137;
     match (kind, code) {
+        (REDIRECT, _) => IcmpKind::Redirect,
         (UNREACHABLE, 0) => IcmpKind::Net,
         (UNREACHABLE, 4) => IcmpKind::Refused,
         // Source address failed policy, and route rejected, are the same with another reason.
@@ -144,7 +195,7 @@ pub(crate) trait IngressHook: 'static {
     /// Context: softirq, RCU read side.
     fn receive(context: &RxContext, flow: &Flow, skb: SkBuff) -> Verdict;
     /// An ICMP error arrived; `false` if it is not about a connection of ours.
-    fn icmp(context: &RxContext, report: &IcmpReport) -> bool;
+    fn icmp(context: &RxContext, report: &IcmpReport<'_>) -> bool;
 }
 
 /// The addresses of a packet of IPv6. None of ours has a v4-mapped one: it would name a connection
@@ -304,17 +355,17 @@ impl<H: IngressHook> IngressRegistration<H> {
         }
     }
 
-    /// Tells the hook of an ICMP error about the segment whose TCP header begins at `tcp`.
+    /// Tells the hook of an ICMP error about the segment whose TCP header begins at `packet.tcp`.
     ///
     /// # Safety
     ///
-    /// `skb` must be a valid packet with a device, and `tcp` valid for eight bytes.
+    /// The packet must have a device, and eight bytes of that header.
     unsafe fn error(
-        skb: *mut bindings::sk_buff,
-        tcp: *const u8,
+        packet: IcmpPacket<'_>,
         (local, remote, dev): (IpAddr, IpAddr, c_int),
         kind: IcmpKind,
     ) -> bool {
+        let (skb, tcp) = (packet.skb, packet.tcp);
         // SAFETY: By the caller's promise.
         let (net, [a, b, c, d, e, f, g, h]) = unsafe {
             (
@@ -331,6 +382,7 @@ impl<H: IngressHook> IngressRegistration<H> {
             remote: Endpoint::new(remote, u16::from_be_bytes([c, d]), dev),
             seq: u32::from_be_bytes([e, f, g, h]),
             kind,
+            packet,
         };
         H::icmp(&RxContext(PhantomData), &report)
     }
@@ -348,7 +400,15 @@ impl<H: IngressHook> IngressRegistration<H> {
             let addrs = (*iph).__bindgen_anon_1.addrs;
             let ends = (addr_from_be(addrs.saddr), addr_from_be(addrs.daddr), 0);
             let kind = icmp4_kind((*icmp).type_, (*icmp).code, info);
-            if Self::error(skb, tcp, ends, kind) {
+            // INVARIANT: As IPv4's ICMP hands it over.
+            let packet = IcmpPacket {
+                skb,
+                tcp,
+                info,
+                v6: false,
+                _skb: PhantomData,
+            };
+            if Self::error(packet, ends, kind) {
                 return 0;
             }
             match V4.previous().err_handler {
@@ -378,7 +438,15 @@ impl<H: IngressHook> IngressRegistration<H> {
             if let Some((local, remote)) = on_wire6(&addrs.saddr, &addrs.daddr) {
                 let ends = (local, remote, (*bindings::skb_dev(skb)).ifindex);
                 let kind = icmp6_kind(kind, code, u32::from_be(info));
-                if Self::error(skb, tcp, ends, kind) {
+                // INVARIANT: As ICMPv6 hands it over.
+                let packet = IcmpPacket {
+                    skb,
+                    tcp,
+                    info: u32::from_be(info),
+                    v6: true,
+                    _skb: PhantomData,
+                };
+                if Self::error(packet, ends, kind) {
                     return 0;
                 }
             }

@@ -325,7 +325,8 @@ unsafe fn finish<C: ControlBlock>(
 ///
 /// # Invariants
 ///
-/// Holds a reference to a valid `dst_entry`, of IPv6 if `v6`.
+/// Holds a reference to a valid `dst_entry`, of IPv6 if `v6`, and one to `listener`, which is of IPv6, if
+/// that is there.
 pub(crate) struct Route {
     dst: NonNull<bindings::dst_entry>,
     v6: bool,
@@ -333,6 +334,8 @@ pub(crate) struct Route {
     tos: u8,
     /// Hop limit; 0: the route's.
     ttl: u8,
+    /// Whose extension headers a packet of IPv6 gets.
+    listener: Option<NonNull<bindings::sock>>,
 }
 
 impl Route {
@@ -350,16 +353,22 @@ impl Route {
             v6,
             tos: 0,
             ttl: 0,
+            listener: None,
         })
     }
 
-    /// What goes along it has the traffic class and hop limit that the user of `sk` wants. A socket
-    /// of IPv4 has no routes of IPv6.
+    /// What goes along it has the traffic class, hop limit and extension headers that the user of `sk`
+    /// wants. A socket of IPv4 has no routes of IPv6.
     pub(crate) fn for_sock<P: Protocol>(mut self, sk: &Sock<P>) -> Self {
         if !self.v6 || sk.is_v6() {
             // SAFETY: Valid, and of IPv6 where that is asked for.
             unsafe {
                 bindings::sk_ip_fields(sk.as_ptr(), self.v6, &mut self.tos, &mut self.ttl);
+                if self.v6 && self.listener.is_none() && bindings::inet6_has_options(sk.as_ptr()) {
+                    // INVARIANT: The reference is this value's.
+                    bindings::sock_hold(sk.as_ptr());
+                    self.listener = NonNull::new(sk.as_ptr());
+                }
             }
         }
         self
@@ -441,6 +450,29 @@ impl Route {
         let Some(skb) = SkBuff::<NoCb>::new(bindings::MAX_TCP_HEADER, Gfp::ATOMIC) else {
             return;
         };
+        if let Some(listener) = self.listener {
+            let oif = match remote.scope() {
+                0 => local.scope(),
+                scope => scope,
+            };
+            // SAFETY: `skb` is ours with room for the headers; a reference to the listener, which is of
+            // IPv6, is held. The packet passes to `ip6_xmit`.
+            unsafe {
+                finish(&skb, header, local, remote, 0, false);
+                let bound = (*listener.as_ptr()).__sk_common.skc_bound_dev_if;
+                bindings::inet6_xmit_for(
+                    listener.as_ptr(),
+                    skb.into_raw(),
+                    &to_in6(remote.addr),
+                    &to_in6(local.addr),
+                    remote.port.to_be(),
+                    local.port.to_be(),
+                    if bound == 0 { oif } else { bound },
+                    self.tos,
+                );
+            }
+            return;
+        }
         // SAFETY: `skb` is ours with room for the headers; the route's reference passes to it, and
         // the packet to `ip_local_out` or `ip6_local_out`.
         unsafe {
@@ -485,13 +517,24 @@ impl Route {
 
     /// The route's reference goes with the pointer.
     fn into_dst(self) -> (*mut bindings::dst_entry, bool) {
-        let this = core::mem::ManuallyDrop::new(self);
+        let mut this = core::mem::ManuallyDrop::new(self);
+        this.forget_listener();
         (this.dst.as_ptr(), this.v6)
+    }
+}
+
+impl Route {
+    fn forget_listener(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            // SAFETY: We held a reference.
+            unsafe { bindings::sock_put(listener.as_ptr()) };
+        }
     }
 }
 
 impl Drop for Route {
     fn drop(&mut self) {
+        self.forget_listener();
         // SAFETY: We hold a reference.
         unsafe { bindings::dst_release(self.dst.as_ptr()) };
     }

@@ -198,11 +198,16 @@ impl Pipe<'_> {
 
 impl<P: Protocol> Sock<P> {
     /// The next message of the error queue: its data, and control messages that say what it is about.
-    /// No name: none of ours is from another host. EAGAIN if there is none.
+    /// EAGAIN if there is none.
     pub(crate) fn recv_error(&self, msg: &mut Message<'_>, len: usize) -> Result<usize> {
         const ERR: usize = core::mem::size_of::<bindings::sock_extended_err>();
         const OFFENDER: usize = core::mem::size_of::<bindings::sockaddr_in>();
-        const OFFENDER6: usize = core::mem::size_of::<bindings::sockaddr_in6>();
+        if self.is_v6() {
+            let len = c_int::try_from(len).unwrap_or(c_int::MAX);
+            // SAFETY: Valid, and of IPv6; the message is the call's.
+            let n = unsafe { bindings::ipv6_recv_error(self.as_ptr(), msg.msg, len) };
+            return usize::try_from(n).map_err(|_| Error::from_errno(n));
+        }
         // SAFETY: Valid; the queue has a lock of its own, and gives the buffer away.
         let skb = unsafe { bindings::sock_dequeue_err_skb(self.as_ptr()) };
         let skb = core::ptr::NonNull::new(skb).ok_or(EAGAIN)?;
@@ -223,29 +228,26 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: All are valid.
         unsafe { bindings::sock_recv_timestamp(msg.msg, self.as_ptr(), skb.as_ptr()) };
         // Who reported it is nobody, unless a packet is there: all is about this host.
-        let mut control = [0u8; ERR + OFFENDER6];
+        let mut control = [0u8; ERR + OFFENDER];
         for (to, from) in control.iter_mut().zip(err) {
             *to = from;
         }
-        let (level, name, len) = if self.is_v6() {
-            (bindings::SOL_IPV6, bindings::IPV6_RECVERR, ERR + OFFENDER6)
-        } else {
-            (bindings::SOL_IP, bindings::IP_RECVERR, ERR + OFFENDER)
-        };
         if let Some(offender) = control.get_mut(ERR..) {
             let offender = offender.as_mut_ptr().cast();
-            // SAFETY: All are valid; there is room for an address of either family.
+            // SAFETY: All are valid; there is room for an address here, and for any in the message.
             unsafe {
-                if self.is_v6() {
-                    bindings::inet6_error_packet(self.as_ptr(), msg.msg, skb.as_ptr(), offender);
-                } else {
+                let named =
                     bindings::sk_error_packet(self.as_ptr(), msg.msg, skb.as_ptr(), offender);
+                if named != 0 {
+                    (*msg.msg).msg_namelen = named;
                 }
             }
         }
-        if let Some(control) = control.get(..len) {
-            msg.put_control(level as i32, name as i32, control);
-        }
+        msg.put_control(
+            bindings::SOL_IP as i32,
+            bindings::IP_RECVERR as i32,
+            &control,
+        );
         msg.add_flags(bindings::MSG_ERRQUEUE);
         skb.consume();
         Ok(n as usize)

@@ -590,6 +590,12 @@ pub(crate) mod abi {
     pub(crate) const IPV6_TCLASS: i32 = b::IPV6_TCLASS as i32;
     pub(crate) const IPV6_TRANSPARENT: i32 = b::IPV6_TRANSPARENT as i32;
     pub(crate) const IPV6_FREEBIND: i32 = b::IPV6_FREEBIND as i32;
+    pub(crate) const IPV6_HOPOPTS: i32 = b::IPV6_HOPOPTS as i32;
+    pub(crate) const IPV6_RTHDRDSTOPTS: i32 = b::IPV6_RTHDRDSTOPTS as i32;
+    pub(crate) const IPV6_RTHDR: i32 = b::IPV6_RTHDR as i32;
+    pub(crate) const IPV6_DSTOPTS: i32 = b::IPV6_DSTOPTS as i32;
+    pub(crate) const IPV6_2292PKTOPTIONS: i32 = b::IPV6_2292PKTOPTIONS as i32;
+    pub(crate) const IPV6_FLOWLABEL_MGR: i32 = b::IPV6_FLOWLABEL_MGR as i32;
     pub(crate) const IPV6_ROUTER_ALERT: i32 = b::IPV6_ROUTER_ALERT as i32;
 
     pub(crate) const SOL_TCP: i32 = b::SOL_TCP as i32;
@@ -625,6 +631,7 @@ pub(crate) mod abi {
     pub(crate) const TCP_FASTOPEN_KEY: i32 = b::TCP_FASTOPEN_KEY as i32;
     pub(crate) const TCP_ULP: i32 = b::TCP_ULP as i32;
     pub(crate) const TCP_INQ: i32 = b::TCP_INQ as i32;
+    pub(crate) const TCP_TX_DELAY: i32 = b::TCP_TX_DELAY as i32;
     pub(crate) const TCP_IS_MPTCP: i32 = b::TCP_IS_MPTCP as i32;
     pub(crate) const TCP_RTO_MAX_MS: i32 = b::TCP_RTO_MAX_MS as i32;
     pub(crate) const TCP_RTO_MIN_US: i32 = b::TCP_RTO_MIN_US as i32;

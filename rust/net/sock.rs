@@ -82,7 +82,7 @@ pub(crate) trait Protocol: Sized + 'static {
 ///
 /// `inet` is an initialised `inet_sock` whose memory is of `P`'s `proto`, so `sk_alloc` made room
 /// for the whole of `Self`; its `pinet6` is null for a socket of IPv4 and `inet6` here, initialised,
-/// for one of IPv6, and never changes; `fine`, `shared` and `locked` are initialised from [`Sock::alloc`] (or
+/// for one made for IPv6, and never changes; `fine`, `shared` and `locked` are initialised from [`Sock::alloc`] (or
 /// [`Sock::clone_child`]) until `sk_destruct`. `locked` is accessed by the holder of the socket
 /// lock only. The memory is freed an RCU grace period after the last reference (SOCK_RCU_FREE).
 #[repr(C)]
@@ -90,6 +90,8 @@ pub(crate) struct Sock<P: Protocol> {
     inet: Opaque<bindings::inet_sock>,
     /// A timer expired while the socket was owned; `release_cb` makes up for it.
     timer_deferred: Atomic<bool>,
+    /// Made for IPv6, and one of IPv4 since (IPV6_ADDRFORM).
+    pub(super) as_v4: Atomic<bool>,
     /// For what is sooner than in a tick; see `fine_timer.rs`.
     fine: Opaque<bindings::hrtimer>,
     /// What the socket is charged for; under the socket lock.
@@ -210,10 +212,10 @@ impl<P: Protocol> Sock<P> {
         NonNull::new(unsafe { (*self.inet()).pinet6 })
     }
 
-    /// Whether it was made as a socket of IPv6 (which may have an IPv4 peer).
+    /// Whether it is a socket of IPv6 (which may have an IPv4 peer).
     #[inline]
     pub(crate) fn is_v6(&self) -> bool {
-        self.inet6().is_some()
+        self.inet6().is_some() && !self.as_v4.load(Relaxed)
     }
 
     /// Makes a socket of IPv4 or (`v6`) IPv6 and attaches it to `socket`. May sleep.
@@ -279,6 +281,7 @@ impl<P: Protocol> Sock<P> {
         // can't fail, and the slot is never moved.
         unsafe {
             (&raw mut (*this).timer_deferred).write(Atomic::new(false));
+            (&raw mut (*this).as_v4).write(Atomic::new(false));
             (&raw mut (*this).charge).write(UnsafeCell::new(Charge::default()));
             (&raw mut (*this).locked).write(UnsafeCell::new(P::new_locked()));
             let Ok(()) = P::new_shared().__init(&raw mut (*this).shared);
@@ -308,6 +311,7 @@ impl<P: Protocol> Sock<P> {
                 // INVARIANT: The copy's own, no longer the listener's.
                 let this = sk.as_ptr().cast::<Self>();
                 bindings::inet6_sock_copied(
+                    self.as_ptr(),
                     sk.as_ptr(),
                     Opaque::cast_into(&raw const (*this).inet6),
                 );
@@ -347,7 +351,7 @@ impl<P: Protocol> Sock<P> {
             core::ptr::drop_in_place(&raw mut (*this).shared);
             (*this).move_charge(Charge::default());
             bindings::sk_sockets_allocated_dec(sk);
-            if (*this).is_v6() {
+            if (*this).inet6().is_some() {
                 bindings::inet6_sock_destruct(sk);
             } else {
                 bindings::inet_sock_destruct(sk);

@@ -19,7 +19,8 @@ use super::{
 use core::net::IpAddr;
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed, //
 };
 
 /// `struct tcp_info`, as TCP_INFO gives it.
@@ -137,6 +138,20 @@ impl OptIn {
                 _ => bindings::ip_setsockopt(sk, self.level, self.name, self.value, self.len),
             })
         }
+    }
+}
+
+impl OptIn {
+    /// As [`Self::generic`], for the options of SOL_IPV6 that the kernel sets for AF_INET6 alone:
+    /// extension headers and flow labels. `sk` is the socket that the call is for, of IPv6.
+    pub(crate) fn by_proxy<P: Protocol>(self, sk: &mut Locked<'_, P>) -> Result {
+        if !sk.sk().is_v6() {
+            return Err(ENOPROTOOPT);
+        }
+        // SAFETY: Valid, of IPv6 and locked by a task; the value is the call's.
+        to_result(unsafe {
+            bindings::inet6_set_by_proxy(sk.sk().as_ptr(), self.name, self.value, self.len)
+        })
     }
 }
 
@@ -275,6 +290,15 @@ impl<P: Protocol> Locked<'_, P> {
             return Ok(());
         }
         Err(EINVAL)
+    }
+
+    /// IPV6_ADDRFORM: from now on it is a socket of IPv4, as its peer is.
+    pub(crate) fn become_v4(&mut self) {
+        if self.sk().is_v6() {
+            self.sk().as_v4.store(true, Relaxed);
+            // SAFETY: Valid, made for IPv6, and the lock is held.
+            unsafe { bindings::inet6_shed(self.sk().as_ptr()) };
+        }
     }
 
     /// Sets IP_TRANSPARENT, which is IPV6_TRANSPARENT too.

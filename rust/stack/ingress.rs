@@ -19,6 +19,7 @@ use super::{
         send_along,
         send_control, //
     },
+    icmp,
     kernel::{
         Kernel,
         SegCb, //
@@ -50,16 +51,12 @@ use crate::net::{
         kernel_listens,
         policy_allows,
         Flow,
-        IcmpKind,
         IcmpReport,
         IngressHook,
         RxContext,
         Verdict, //
     },
-    ip::{
-        mss_of,
-        Route, //
-    },
+    ip::Route,
     netns::Net,
     skbuff::{
         copy_of,
@@ -74,7 +71,6 @@ use crate::tcp::{
         Connection,
         Disposition,
         DropReason,
-        IcmpError,
         Origin, //
     },
     context::Cx,
@@ -193,7 +189,7 @@ impl IngressHook for Hook {
         Verdict::Taken
     }
 
-    fn icmp(context: &RxContext, report: &IcmpReport) -> bool {
+    fn icmp(context: &RxContext, report: &IcmpReport<'_>) -> bool {
         let Some(state) = NetState::of(report.net) else {
             return false;
         };
@@ -205,44 +201,10 @@ impl IngressHook for Hook {
             return false;
         };
         if let Kind::Sock(sk) = &node.value().kind {
-            icmp_to_sock(sk, report);
+            icmp::to_sock(sk, report);
         }
         true
     }
-}
-
-fn icmp_to_sock(sk: &TcpSock, report: &IcmpReport) {
-    let mut guard = sk.bh_lock();
-    // A socket that a task owns misses the report, as in Linux: it is a hint, and comes again.
-    let Some(locked) = guard.unowned() else {
-        return;
-    };
-    let seq = SeqNum::new(report.seq);
-    if !locked.peek().conn.concerns(seq) {
-        with_cx(locked, |_, cx| cx.count(Mib::OutOfWindowIcmps));
-        return;
-    }
-    let error = match report.kind {
-        IcmpKind::TooBig(mtu) => {
-            // The route remembers it too, if it is about a segment that is out (and the user does
-            // not hold on to the device's MTU).
-            if locked.peek().conn.is_out(seq) && locked.note_mtu(mtu) {
-                let mss = mss_of(mtu, !report.remote.is_v4());
-                with_cx(locked, |conn, cx| conn.handle_mtu(cx, seq, mss));
-                egress::flush(locked);
-            }
-            return;
-        }
-        IcmpKind::Net => IcmpError::Net,
-        IcmpKind::Refused => IcmpError::Refused,
-        IcmpKind::Host => IcmpError::Host,
-        IcmpKind::Prohibited => IcmpError::Prohibited,
-        IcmpKind::NoProtocol => IcmpError::NoProtocol,
-        IcmpKind::BadHeader => IcmpError::BadHeader,
-        IcmpKind::Other => return,
-    };
-    with_cx(locked, |conn, cx| conn.handle_icmp(cx, seq, error));
-    egress::flush(locked);
 }
 
 /// A segment on its way.

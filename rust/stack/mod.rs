@@ -41,6 +41,7 @@ pub(crate) mod demux;
 pub(crate) mod egress;
 pub(crate) mod error;
 pub(crate) mod fast_open;
+mod icmp;
 pub(crate) mod ingress;
 pub(crate) mod kernel;
 pub(crate) mod log;

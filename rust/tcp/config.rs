@@ -246,6 +246,8 @@ pub(crate) struct SocketConfig {
     pub(crate) oob_inline: bool,
     /// IP_RECVERR: an ICMP error ends a connection that is open.
     pub(crate) hard_icmp: bool,
+    /// TCP_TX_DELAY: how much later than otherwise each segment leaves, microseconds.
+    pub(crate) tx_delay: u32,
 }
 
 crate::tcp::log::fields!(SocketConfig {
@@ -269,7 +271,15 @@ crate::tcp::log::fields!(SocketConfig {
     thin_linear,
     oob_inline,
     hard_icmp,
+    tx_delay,
 });
+
+impl SocketConfig {
+    /// TCP_TX_DELAY.
+    pub(crate) fn tx_delay(&self) -> Duration {
+        Duration::from_micros(u64::from(self.tx_delay))
+    }
+}
 
 /// TCP_LINGER2.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

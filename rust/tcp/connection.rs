@@ -168,6 +168,20 @@ pub(crate) enum IcmpError {
     BadHeader,
 }
 
+impl IcmpError {
+    /// What it is to the user, if it ends the connection.
+    pub(crate) fn reason(self) -> CloseReason {
+        match self {
+            Self::Host => CloseReason::HostUnreachable,
+            Self::Net => CloseReason::NetUnreachable,
+            Self::Refused => CloseReason::ConnectionRefused,
+            Self::Prohibited => CloseReason::Prohibited,
+            Self::NoProtocol => CloseReason::NoProtocol,
+            Self::BadHeader => CloseReason::BadHeader,
+        }
+    }
+}
+
 /// What the opener chose and found out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenParams {

@@ -50,6 +50,17 @@ impl RttEstimator {
         self.rttvar = self.rttvar.max(r / 2);
     }
 
+    /// The path takes `to` where it took `from` until now, by our own doing (TCP_TX_DELAY): without that
+    /// the time-out would find out too late. What the least is has to be seen anew.
+    pub(crate) fn shift(&mut self, from: Duration, to: Duration) {
+        if self.srtt == 0 {
+            return;
+        }
+        let srtt = self.srtt.saturating_add(to.as_nanos());
+        self.srtt = srtt.saturating_sub(from.as_nanos()).max(1);
+        self.min = 0;
+    }
+
     /// RFC 6298, 5.7: the timer of a SYN ran out, and data is about to be sent. Until there is a
     /// sample the time-out is three seconds.
     pub(crate) fn after_slow_handshake(&mut self) {
@@ -133,6 +144,26 @@ mod tests {
         assert_eq!(rtt.rto(MIN, MAX), MAX);
         rtt.reset_backoff();
         assert_eq!(rtt.rto(MIN, MAX), Duration::from_millis(900 + 4 * 500));
+    }
+
+    /// TCP_TX_DELAY, set on a connection that is open and taken back.
+    #[test]
+    fn a_delay_of_our_own_moves_the_time_out() {
+        let ms = Duration::from_millis;
+        let mut rtt = RttEstimator::default();
+        rtt.shift(Duration::ZERO, ms(50));
+        assert_eq!((rtt.srtt(), rtt.rto(MIN, MAX)), (None, INITIAL_RTO));
+        rtt.sample(ms(10));
+        let before = rtt.rto(MIN, MAX);
+        rtt.shift(Duration::ZERO, ms(300));
+        assert_eq!(rtt.srtt(), Some(ms(310)));
+        assert_eq!(rtt.rto(MIN, MAX), before.add(ms(300)));
+        assert_eq!(rtt.min(), None);
+        rtt.shift(ms(300), ms(100));
+        assert_eq!(rtt.srtt(), Some(ms(110)));
+        // It never had a delay so long.
+        rtt.shift(ms(500), Duration::ZERO);
+        assert_eq!(rtt.srtt(), Some(Duration::from_nanos(1)));
     }
 
     #[test]

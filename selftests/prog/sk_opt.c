@@ -27,6 +27,10 @@ enum {
 	IPV6_FLOWINFO_ = 11, IPV6_FLOWLABEL_MGR_ = 32, IPV6_FLOWINFO_SEND_ = 33, IPV6_MINHOPCOUNT_ = 73,
 	IPV6_RECVORIGDSTADDR_ = 74, IPV6_TRANSPARENT_ = 75, IPV6_UNICAST_IF_ = 76,
 	IPV6_RECVFRAGSIZE_ = 77, IPV6_FREEBIND_ = 78,
+	SO_TIMESTAMP_NEW_ = 63, SO_TIMESTAMPNS_NEW_, SO_TIMESTAMPING_NEW_, SO_RCVTIMEO_NEW_, SO_SNDTIMEO_NEW_,
+	SO_DEVMEM_LINEAR_ = 78, SO_DEVMEM_DMABUF_, SO_DEVMEM_DONTNEED_, SO_PASSRIGHTS_ = 83, SO_INQ_,
+	SO_RIGHTS_NOTRUNC_, IPV6_USE_MIN_MTU_ = 63, IPV6_NEXTHOP_ = 9, IPV6_AUTHHDR_ = 10, IP_CHECKSUM_ = 23,
+	SO_SECURITY_AUTHENTICATION_ = 22, SO_SECURITY_ENCRYPTION_TRANSPORT_, SO_SECURITY_ENCRYPTION_NETWORK_,
 	IP_LOCAL_PORT_RANGE_ = 51, IP_PROTOCOL_ = 52, IP_RECVERR_RFC4884_ = 26,
 };
 
@@ -36,8 +40,9 @@ enum {
 #define FRESH	8	/* Compared on fresh sockets and listeners only. */
 #define BIG	16	/* Longer than an int. */
 
-static const char no_headers[] = "ENOPROTOOPT: no extension headers are sent";
-static const char no_groups[] = "ENOPROTOOPT: a connection has one peer";
+static const char no_anycast[] = "ENOPROTOOPT: a connection has one peer";
+static const char no_groups[] = "EPROTO, as for IP_ADD_MEMBERSHIP";
+static const char no_groups6[] = "EPROTO, as for IPV6_ADD_MEMBERSHIP";
 
 static struct timeval a_second = { 1, 0 };
 static struct linger some_linger = { 1, 3 };
@@ -98,6 +103,15 @@ static const struct option options[] = {
 	S(SO_TXREHASH_, HERE, { 1, 0, -1, 2 }, .why =
 	  "EOPNOTSUPP: core code reads it of a ``tcp_sock`` only"),
 	S(SO_DOMAIN, HERE, { 2 }, .why = "the family's own number; rusttcp-run makes it AF_INET"),
+	S(SO_TIMESTAMP_NEW_, 0, { 1, 0 }), S(SO_TIMESTAMPNS_NEW_, 0, { 1, 0 }),
+	S(SO_TIMESTAMPING_NEW_, BIG, { 0, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE }),
+	S(SO_RCVTIMEO_NEW_, BIG, { 0 }, &a_second, sizeof(a_second)),
+	S(SO_SNDTIMEO_NEW_, BIG, { 0 }, &a_second, sizeof(a_second)),
+	S(SO_DEVMEM_LINEAR_, 0, { 0 }), S(SO_DEVMEM_DMABUF_, 0, { 0 }),
+	S(SO_DEVMEM_DONTNEED_, HERE, { 0 }, .why = "EBADF: nothing is received into the memory of a device"),
+	S(SO_PASSRIGHTS_, 0, { 1, 0 }), S(SO_INQ_, 0, { 1, 0 }), S(SO_RIGHTS_NOTRUNC_, 0, { 1, 0 }),
+	S(SO_SECURITY_AUTHENTICATION_, 0, { 1 }), S(SO_SECURITY_ENCRYPTION_TRANSPORT_, 0, { 1 }),
+	S(SO_SECURITY_ENCRYPTION_NETWORK_, 0, { 1 }),
 	S(9999, 0, { 1 }),
 
 	I(IP_TOS, 0, { 0x10, 0x13, 256, -1, 0 }), I(IP_TTL, 0, { 1, 64, 255, 0, 256 }),
@@ -114,7 +128,17 @@ static const struct option options[] = {
 	I(IP_MULTICAST_TTL, 0, { 1 }), I(IP_MULTICAST_LOOP, 0, { 1, 0 }), I(IP_MULTICAST_IF, 0, { 0 }),
 	I(IP_MULTICAST_ALL, 0, { 1, 0 }),
 	I(IP_ADD_MEMBERSHIP, BIG, { 0 }, "\xe0\0\0\x63\x7f\0\0\x01", 8),
-	I(MCAST_JOIN_GROUP, HERE, { 0 }, .why = "EPROTO, as for IP_ADD_MEMBERSHIP"),
+	I(IP_DROP_MEMBERSHIP, BIG, { 0 }, "\xe0\0\0\x63\x7f\0\0\x01", 8),
+	I(IP_ADD_SOURCE_MEMBERSHIP, HERE, { 0 }, .why = no_groups),
+	I(IP_DROP_SOURCE_MEMBERSHIP, HERE, { 0 }, .why = no_groups),
+	I(IP_BLOCK_SOURCE, HERE, { 0 }, .why = no_groups), I(IP_UNBLOCK_SOURCE, HERE, { 0 }, .why = no_groups),
+	I(IP_MSFILTER, HERE, { 0 }, .why = no_groups),
+	I(MCAST_JOIN_GROUP, HERE, { 0 }, .why = no_groups), I(MCAST_LEAVE_GROUP, HERE, { 0 }, .why = no_groups),
+	I(MCAST_BLOCK_SOURCE, HERE, { 0 }, .why = no_groups),
+	I(MCAST_UNBLOCK_SOURCE, HERE, { 0 }, .why = no_groups),
+	I(MCAST_JOIN_SOURCE_GROUP, HERE, { 0 }, .why = no_groups),
+	I(MCAST_LEAVE_SOURCE_GROUP, HERE, { 0 }, .why = no_groups), I(MCAST_MSFILTER, HERE, { 0 }, .why = no_groups),
+	I(IP_PKTOPTIONS, BIG | VOL, { 0 }), I(IP_CHECKSUM_, 0, { 1, 0 }), I(IP_IPSEC_POLICY, 0, { 0 }),
 	I(IP_XFRM_POLICY, 0, { 0 }), I(9999, 0, { 1 }),
 
 	V(IPV6_ADDRFORM, 0, { AF_INET, AF_INET6 }),
@@ -123,13 +147,19 @@ static const struct option options[] = {
 	V(IPV6_MULTICAST_LOOP, 0, { 0, 1, 2 }), V(IPV6_MULTICAST_ALL_, 0, { 0, 1 }),
 	V(IPV6_ADD_MEMBERSHIP, BIG, { 0 }, "\xff\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\x63\x01\0\0\0", 20),
 	V(IPV6_DROP_MEMBERSHIP, BIG, { 0 }, "\xff\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\x63\x01\0\0\0", 20),
-	V(MCAST_JOIN_GROUP, HERE, { 0 }, .why = "EPROTO, as for IPV6_ADD_MEMBERSHIP"),
+	V(MCAST_JOIN_GROUP, HERE, { 0 }, .why = no_groups6), V(MCAST_LEAVE_GROUP, HERE, { 0 }, .why = no_groups6),
+	V(MCAST_BLOCK_SOURCE, HERE, { 0 }, .why = no_groups6),
+	V(MCAST_UNBLOCK_SOURCE, HERE, { 0 }, .why = no_groups6),
+	V(MCAST_JOIN_SOURCE_GROUP, HERE, { 0 }, .why = no_groups6),
+	V(MCAST_LEAVE_SOURCE_GROUP, HERE, { 0 }, .why = no_groups6),
+	V(MCAST_MSFILTER, HERE, { 0 }, .why = no_groups6),
+	V(IPV6_USE_MIN_MTU_, 0, { 1, 0 }), V(IPV6_NEXTHOP_, 0, { 0 }), V(IPV6_AUTHHDR_, 0, { 0 }),
 	V(IPV6_ROUTER_ALERT, 0, { 1, -1 }), V(IPV6_ROUTER_ALERT_ISOLATE_, 0, { 1, 0 }),
 	V(IPV6_MTU_DISCOVER, 0, { 0, 1, 2, 3, 6 }), V(IPV6_MTU, VOL, { 1280, 1279, 0 }),
 	V(IPV6_RECVERR, 0, { 1, 0 }), V(IPV6_RECVERR_RFC4884_, 0, { 1, 0, 2 }),
-	V(IPV6_JOIN_ANYCAST, HERE, { 0 }, .why = no_groups),
-	V(IPV6_LEAVE_ANYCAST, HERE, { 0 }, .why = no_groups),
-	V(IPV6_FLOWLABEL_MGR_, HERE | BIG, { 0 }, .why = "ENOPROTOOPT: no flow labels are leased"),
+	V(IPV6_JOIN_ANYCAST, HERE, { 0 }, .why = no_anycast),
+	V(IPV6_LEAVE_ANYCAST, HERE, { 0 }, .why = no_anycast),
+	V(IPV6_FLOWLABEL_MGR_, BIG, { 0 }),
 	V(IPV6_FLOWINFO_SEND_, 0, { 1, 0 }), V(IPV6_FLOWINFO_, 0, { 1, 0 }),
 	V(IPV6_XFRM_POLICY, 0, { 0 }), V(IPV6_IPSEC_POLICY, 0, { 0 }),
 	V(IPV6_HDRINCL, 0, { 1, 0 }), V(IPV6_CHECKSUM, 0, { 2 }),
@@ -137,16 +167,16 @@ static const struct option options[] = {
 	V(IPV6_PKTINFO, BIG, { 0 }, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\0\0\0", 20),
 	V(IPV6_RECVHOPLIMIT, 0, { 1, 0 }), V(IPV6_2292HOPLIMIT, 0, { 1, 0 }), V(IPV6_HOPLIMIT, 0, { 1 }),
 	V(IPV6_RECVHOPOPTS, 0, { 1, 0 }), V(IPV6_2292HOPOPTS, 0, { 1, 0 }),
-	V(IPV6_HOPOPTS, HERE | BIG, { 0 }, "", 0, .why = no_headers),
-	V(IPV6_RTHDRDSTOPTS, HERE | BIG, { 0 }, "", 0, .why = no_headers),
+	V(IPV6_HOPOPTS, BIG, { 0 }, "", 0),
+	V(IPV6_RTHDRDSTOPTS, BIG, { 0 }, "", 0),
 	V(IPV6_RECVRTHDR, 0, { 1, 0 }), V(IPV6_2292RTHDR, 0, { 1, 0 }),
-	V(IPV6_RTHDR, HERE | BIG, { 0 }, "", 0, .why = no_headers),
+	V(IPV6_RTHDR, BIG, { 0 }, "", 0),
 	V(IPV6_RECVDSTOPTS, 0, { 1, 0 }), V(IPV6_2292DSTOPTS, 0, { 1, 0 }),
-	V(IPV6_DSTOPTS, HERE | BIG, { 0 }, "", 0, .why = no_headers),
+	V(IPV6_DSTOPTS, BIG, { 0 }, "", 0),
 	V(IPV6_RECVPATHMTU, 0, { 1, 0 }), V(IPV6_PATHMTU, BIG | VOL, { 1 }),
 	V(IPV6_DONTFRAG, 0, { 1, 0 }), V(IPV6_RECVTCLASS, 0, { 1, 0 }),
 	V(IPV6_TCLASS, 0, { 0x10, 0x13, 255, -1, 256 }),
-	V(IPV6_2292PKTOPTIONS, BIG | NOSET), V(IPV6_AUTOFLOWLABEL, 0, { 1, 0 }),
+	V(IPV6_2292PKTOPTIONS, BIG, { 0 }, "", 0), V(IPV6_AUTOFLOWLABEL, 0, { 1, 0 }),
 	V(IPV6_ADDR_PREFERENCES, 0, { 1, 2, 3, 0 }), V(IPV6_MINHOPCOUNT_, 0, { 64, 255, 256, -1, 0 }),
 	V(IPV6_RECVORIGDSTADDR_, 0, { 1, 0 }), V(IPV6_TRANSPARENT_, 0, { 1, 0 }),
 	V(IPV6_UNICAST_IF_, 0, { 0, 1 << 24, 77 << 24 }), V(IPV6_RECVFRAGSIZE_, 0, { 1, 0 }),
@@ -174,7 +204,7 @@ static const struct option options[] = {
 	T(TCP_ULP, BIG, { 0 }, "nosuch", 6), T(TCP_MD5SIG_EXT, 0, { 0 }),
 	T(TCP_ZEROCOPY_RECEIVE, HERE | NOSET, .why = "ENOPROTOOPT: pages are not mapped"),
 	T(TCP_INQ, 0, { 1, 0, 2 }),
-	T(TCP_TX_DELAY_, HERE, { 1, 0 }, .why = "ENOPROTOOPT: use netem"),
+	T(TCP_TX_DELAY_, 0, { 1000, 0, (1 << 28) - 1, 1 << 28, -1 }),
 	T(TCP_AO_ADD_KEY_, 0, { 0 }), T(TCP_AO_DEL_KEY_, 0, { 0 }), T(TCP_AO_INFO_, 0, { 0 }),
 	T(TCP_AO_GET_KEYS_, NOSET), T(TCP_AO_REPAIR_, HERE, { 0 }, .why = "ENOPROTOOPT, as without CONFIG_TCP_AO"),
 	T(TCP_IS_MPTCP_, 0, { 0 }),

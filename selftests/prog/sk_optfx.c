@@ -661,6 +661,9 @@ static void test_ip_options(void)
 	struct endpoint sin;
 	static char bytes[30000];
 
+	/* With packets as large as loopback's it is not the MTU that bounds segments. */
+	own_namespace();
+	must(system("ip link set lo mtu 1500") == 0);
 	listener = new_listener(2, &sin);
 	for (int i = 0; i < 2; i++) {
 		fds[i] = new_socket();
@@ -681,10 +684,55 @@ static void test_ip_options(void)
 	close(listener);
 }
 
+#define TX_DELAY	37	/* TCP_TX_DELAY, newer than the C library's headers. */
+
+/* How long until the other end has what is written here, milliseconds. */
+static long long one_way(int from, int to)
+{
+	long long start = now_ms();
+	char c;
+
+	must(write(from, "x", 1) == 1 && read(to, &c, 1) == 1);
+	return now_ms() - start;
+}
+
+/* With fq, which keeps departure times; as for the kernel's TCP nothing comes of it without. */
+static void test_tx_delay(void)
+{
+	int listener, c, s;
+	struct endpoint sin;
+	long long took;
+
+	must(system("tc qdisc add dev lo root fq") == 0);
+	listener = new_listener(2, &sin);
+	must(set_int(listener, IPPROTO_TCP, TX_DELAY, 60000) == 0);
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	s = accept(listener, NULL, NULL);
+	must(s >= 0);
+	expect(get_int(s, IPPROTO_TCP, TX_DELAY), 60000, 0, "TCP_TX_DELAY: a child has its listener's");
+	took = one_way(s, c);
+	ktap(within(took, 60, 150, "ms"), "TCP_TX_DELAY: what it sends comes later");
+	took = one_way(c, s);
+	ktap(within(took, 0, 30, "ms"), "TCP_TX_DELAY: what the other end sends does not");
+	must(set_int(c, IPPROTO_TCP, TX_DELAY, 250000) == 0);
+	took = one_way(c, s);
+	ktap(within(took, 250, 400, "ms"), "TCP_TX_DELAY: of a connection that is open");
+	usleep(400000);
+	expect(info_of(c).tcpi_total_retrans, 0, 0, "TCP_TX_DELAY: the time-out takes it into account");
+	ktap(within(info_of(c).tcpi_rtt / 1000, 100, 400, "ms"), "TCP_TX_DELAY: so does the round-trip time");
+	must(set_int(c, IPPROTO_TCP, TX_DELAY, 0) == 0);
+	took = one_way(c, s);
+	ktap(within(took, 0, 30, "ms"), "TCP_TX_DELAY: taken back");
+	close(c);
+	close(s);
+	close(listener);
+	must(system("tc qdisc del dev lo root") == 0);
+}
+
 int main(void)
 {
 	ktap_begin();
-	test_ip_options();
 	test_info();
 	test_limits_in_info();
 	test_inq();
@@ -706,5 +754,8 @@ int main(void)
 	test_filter_and_min_ttl();
 	test_listener_refuses();
 	test_ioctls();
+	/* Last: it has a namespace of its own. */
+	test_ip_options();
+	test_tx_delay();
 	return ktap_end();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! SOL_IPV6: the kernel's, but for the options that it sets under the socket's lock, where it looks
-//! at the socket's family: those are set here. Of them, what would send extension headers, lease
-//! flow labels or join groups is ENOPROTOOPT.
+//! at the socket's family: those are set here, or on a socket of the kernel's own in place of this one.
+//! Of them, what would join groups is EPROTO or ENOPROTOOPT.
 
 use crate::net::{
     proto_ops::abi,
@@ -65,6 +65,12 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
             Ok(())
         }
         abi::IPV6_PKTINFO => set_pktinfo(sk, &value),
+        abi::IPV6_HOPOPTS
+        | abi::IPV6_RTHDRDSTOPTS
+        | abi::IPV6_RTHDR
+        | abi::IPV6_DSTOPTS
+        | abi::IPV6_2292PKTOPTIONS
+        | abi::IPV6_FLOWLABEL_MGR => value.by_proxy(&mut sk.lock()),
         // A connection has one peer: no multicast.
         abi::IPV6_ADD_MEMBERSHIP | abi::IPV6_DROP_MEMBERSHIP => {
             if value.len() < MREQ {
@@ -91,20 +97,20 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
     }
 }
 
-/// IPV6_ADDRFORM to AF_INET, for a connection to a v4-mapped peer. The kernel's TCP makes an IPv4
-/// socket of it; here it stays what it is, and the answer is the one for a socket that something
-/// else uses.
+/// IPV6_ADDRFORM to AF_INET: a connection to a v4-mapped peer becomes one of an IPv4 socket.
 fn addrform(sk: &TcpSock, family: i32) -> Result {
     if family != abi::AF_INET {
         return Err(EINVAL);
     }
-    if sk.state() != abi::TCP_ESTABLISHED {
+    let mut sk = sk.lock();
+    if sk.sk().state() != abi::TCP_ESTABLISHED {
         return Err(ENOTCONN);
     }
-    if sk.is_v6_only() || !sk.remote().is_v4() {
+    if sk.sk().is_v6_only() || !sk.sk().remote().is_v4() {
         return Err(EADDRNOTAVAIL);
     }
-    Err(EBUSY)
+    sk.become_v4();
+    Ok(())
 }
 
 /// IPV6_PKTINFO, which IPV6_2292PKTOPTIONS gives back.

@@ -47,6 +47,8 @@ const RTO_MAX_MS: u64 = 120_000;
 const RTO_MIN_US: u64 = 200_000;
 const DELACK_MAX_US: u64 = 200_000;
 const SHORTEST_US: u64 = 2_000_000 / abi::HZ as u64;
+/// TCP_TX_DELAY is less than this, microseconds.
+const TX_DELAY_LIMIT: u32 = 1 << 28;
 /// The smallest bound of a window.
 const WINDOW_CLAMP_MIN: u32 = 1152;
 /// The first time-out of a SYN-ACK and the longest, seconds.
@@ -220,6 +222,13 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
             }
             sk.data().user.no_cookie = on;
             publish_user(&mut sk);
+        }
+        abi::TCP_TX_DELAY => {
+            let us = u32::try_from(value).map_err(|_| EINVAL)?;
+            if us >= TX_DELAY_LIMIT {
+                return Err(EINVAL);
+            }
+            configure(&mut sk, |c| c.tx_delay = us);
         }
         abi::TCP_REPAIR | abi::TCP_REPAIR_QUEUE | abi::TCP_REPAIR_WINDOW | abi::TCP_TIMESTAMP => {
             return Err(EPERM)
@@ -408,6 +417,7 @@ fn int(sk: &mut LockedTcp<'_>, name: i32) -> Result<i32> {
         }
         abi::TCP_NOTSENT_LOWAT => config.notsent_lowat as i32,
         abi::TCP_THIN_LINEAR_TIMEOUTS => i32::from(config.thin_linear),
+        abi::TCP_TX_DELAY => config.tx_delay as i32,
         abi::TCP_INQ => i32::from(data.user.inq),
         abi::TCP_SAVE_SYN => i32::from(data.user.save_syn),
         abi::TCP_FASTOPEN => i32::try_from(data.user.fast_open).unwrap_or(i32::MAX),

@@ -54,7 +54,7 @@ impl<P: Platform> Connection<P> {
             header: out.header,
             payload,
             gso_size: out.gso_size,
-            departure: out.departure,
+            departure: out.departure.add(self.config.tx_delay()),
             codepoint: out.codepoint,
             ace: out.ace,
         })

@@ -2,7 +2,7 @@
 
 //! The user's commands (RFC 9293, section 3.10.1 to 3.10.6).
 
-use super::{CloseReason, Connection, Events, OpenParams, SendError};
+use super::{Connection, Events, OpenParams, SendError};
 use crate::tcp::{
     config::{Linger2, SocketConfig},
     congestion::{Algorithm, Congestion},
@@ -425,6 +425,9 @@ impl<P: Platform> Connection<P> {
         if let Some(algorithm) = config.congestion {
             self.exchange_congestion(algorithm);
         }
+        if old.tx_delay != config.tx_delay {
+            self.rtt.shift(old.tx_delay(), config.tx_delay());
+        }
         if old.keepalive != config.keepalive || old.keepidle != config.keepidle {
             self.touch_keepalive(cx);
         }
@@ -517,14 +520,7 @@ impl<P: Platform> Connection<P> {
             self.ease_backoff(cx, seq);
         }
         let fast = self.is_fast_open();
-        let reason = match error {
-            super::IcmpError::Host => CloseReason::HostUnreachable,
-            super::IcmpError::Net => CloseReason::NetUnreachable,
-            super::IcmpError::Refused => CloseReason::ConnectionRefused,
-            super::IcmpError::Prohibited => CloseReason::Prohibited,
-            super::IcmpError::NoProtocol => CloseReason::NoProtocol,
-            super::IcmpError::BadHeader => CloseReason::BadHeader,
-        };
+        let reason = error.reason();
         // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
         if matches!(self.state, ConnState::SynSent)
             || fast

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What routers say: errors that end connect(), with IP_RECVERR and without, and what of them is in the error
+ * queue; and redirects, which the route of a connection follows. The router is another namespace. What the
+ * kernel's TCP makes of each is what is expected.
+ */
+#include "common.h"
+#include <linux/errqueue.h>
+
+static pid_t router;
+
+static void run(const char *command)
+{
+	must(system(command) == 0);
+}
+
+static void on_router(const char *command)
+{
+	char whole[300];
+
+	snprintf(whole, sizeof(whole), "nsenter -t %d -n %s", router, command);
+	run(whole);
+}
+
+/* A cable to a router, which refuses some networks and knows a better way to others. */
+static void set_up(void)
+{
+	char command[200];
+	int ready[2];
+
+	own_namespace();
+	must(pipe(ready) == 0);
+	router = fork();
+	must(router >= 0);
+	if (!router) {
+		own_namespace();
+		must(write(ready[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	must(read(ready[0], command, 1) == 1);
+	snprintf(command, sizeof(command), "ip link add v0 address 02:00:00:00:00:01 type veth peer name v1 "
+		 "address 02:00:00:00:00:02 netns %d", router);
+	run(command);
+	run("ip link set v0 up");
+	on_router("ip link set v1 up");
+	on_router("sysctl -q net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0");
+	on_router("sysctl -q net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0");
+	run("ip addr add 192.0.2.1/24 dev v0");
+	run("ip addr add 2001:db8::1/64 dev v0 nodad");
+	run("ip addr add fe80::1/64 dev v0 nodad");
+	on_router("ip addr add 192.0.2.2/24 dev v1");
+	on_router("ip addr add 2001:db8::2/64 dev v1 nodad");
+	on_router("ip addr add fe80::2/64 dev v1 nodad");
+	run("ip route add default via 192.0.2.2");
+	run("ip -6 route add default via fe80::2 dev v0");
+	on_router("ip route add unreachable 198.51.100.0/26");
+	on_router("ip route add prohibit 198.51.100.64/26");
+	on_router("ip -6 route add unreachable 2001:db8:a::/48");
+	on_router("ip -6 route add prohibit 2001:db8:b::/48");
+	/* Nobody is there, but packets leave by where they came from. */
+	run("ip neigh add 192.0.2.3 lladdr 02:00:00:00:00:02 dev v0 nud permanent");
+	on_router("ip neigh add 192.0.2.3 lladdr 02:00:00:00:00:03 dev v1 nud permanent");
+	on_router("ip neigh add fe80::3 lladdr 02:00:00:00:00:03 dev v1 nud permanent");
+	on_router("ip route add 198.51.100.128/26 via 192.0.2.3");
+	on_router("ip -6 route add 2001:db8:c::/48 via fe80::3 dev v1");
+}
+
+static struct endpoint either(const char *four, const char *six)
+{
+	return at(v6 ? six : four, 80);
+}
+
+struct outcome {
+	int error;
+	/* The first message of the error queue, less the time and ports of our own. */
+	int got;
+	struct sock_extended_err ee;
+	struct sockaddr_storage to, offender;
+	unsigned int to_len;
+	int level, type;
+	/* Of the segment that it is about: its destination port, and whether it is a SYN. */
+	int port, flags;
+};
+
+static struct outcome ask(struct endpoint to, int recverr)
+{
+	unsigned char segment[200] = "";
+	char control[400];
+	struct outcome o = { 0 };
+	struct iovec iov = { segment, sizeof(segment) };
+	struct msghdr msg = {
+		.msg_name = &o.to, .msg_namelen = sizeof(o.to), .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct timeval tv = { 5, 0 };
+	struct cmsghdr *c;
+	int fd = new_socket();
+
+	must(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) == 0);
+	must(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &recverr,
+			sizeof(recverr)) == 0);
+	o.error = connect(fd, SA(to), sizeof(to)) ? errno : 0;
+	o.got = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+	if (o.got >= 0) {
+		o.to_len = msg.msg_namelen;
+		o.port = segment[2] << 8 | segment[3];
+		o.flags = o.got > 13 ? segment[13] & 0x3f : -1;
+		c = CMSG_FIRSTHDR(&msg);
+		if (c) {
+			o.level = c->cmsg_level;
+			o.type = c->cmsg_type;
+			memcpy(&o.ee, CMSG_DATA(c), sizeof(o.ee));
+			memcpy(&o.offender, SO_EE_OFFENDER((struct sock_extended_err *)CMSG_DATA(c)), addr_len());
+		}
+		/*
+		 * How much of the segment comes along depends on its options; and there is another message if
+		 * the first one came while connect() was busy, and the SYN was sent again.
+		 */
+		o.got = 1;
+	} else {
+		o.got = -errno;
+		o.to_len = 0;
+		memset(&o.to, 0, sizeof(o.to));
+	}
+	close(fd);
+	return o;
+}
+
+static void show(const char *who, const struct outcome *o)
+{
+	printf("# %s: connect() %s; queue %d; errno %d, origin %d, type %d, code %d, info %d; "
+	       "level %d, type %d; name of %u; port %d, flags %#x\n", who, strerror(o->error), o->got,
+	       o->ee.ee_errno, o->ee.ee_origin, o->ee.ee_type, o->ee.ee_code, o->ee.ee_info,
+	       o->level, o->type, o->to_len, o->port, o->flags);
+}
+
+static void test_errors(const char *stack)
+{
+	static const struct {
+		const char *name, *four, *six;
+	} places[] = {
+		{ "unreachable", "198.51.100.1", "2001:db8:a::1" },
+		{ "prohibited", "198.51.100.65", "2001:db8:b::1" },
+	};
+	struct outcome control, o;
+	char name[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		for (int recverr = 0; recverr < 2; recverr++) {
+			struct endpoint to = either(places[i].four, places[i].six);
+
+			choose_family(v6 ? "inet6" : "inet");
+			control = ask(to, recverr);
+			choose_family(stack);
+			o = ask(to, recverr);
+			if (memcmp(&control, &o, sizeof(o))) {
+				show("the kernel's TCP", &control);
+				show("this one", &o);
+			}
+			snprintf(name, sizeof(name), "%s, %s IP_RECVERR: as with the kernel's TCP", places[i].name,
+				 recverr ? "with" : "without");
+			ktap(control.error && !memcmp(&control, &o, sizeof(o)), name);
+			if (recverr) {
+				snprintf(name, sizeof(name), "%s: a message of ICMP's about a SYN", places[i].name);
+				ktap(o.got == 1 && o.port == 80 && o.flags == 2 &&
+				     o.ee.ee_errno == (unsigned int)o.error, name);
+			}
+		}
+	}
+}
+
+/* Whether the way to @where leads to the router that was named by the first one. */
+static bool leads_to(const char *where, const char *gateway)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command), "ip %s route get %s | grep -q 'via %s '", v6 ? "-6" : "", where, gateway);
+	return system(command) == 0;
+}
+
+static void test_redirect(void)
+{
+	/* A place of its own for each stack, since the host remembers. */
+	const char *where = v6 ? (is_kernels() ? "2001:db8:c::1" : "2001:db8:c::2") :
+				 (is_kernels() ? "198.51.100.129" : "198.51.100.130");
+	struct endpoint to = at(where, 80);
+	int fd = new_socket();
+
+	ktap(leads_to(where, v6 ? "fe80::2" : "192.0.2.2"), "redirect: the way leads to the router first");
+	must(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	must(connect(fd, SA(to), sizeof(to)) == -1 && errno == EINPROGRESS);
+	ktap(until(leads_to(where, v6 ? "fe80::3" : "192.0.2.3")), "redirect: the connection's route follows it");
+	close(fd);
+}
+
+int main(void)
+{
+	const char *stack = getenv("RUSTTCP_FAMILY");
+
+	ktap_begin();
+	set_up();
+	test_redirect();
+	test_errors(stack);
+	kill(router, SIGKILL);
+	waitpid(router, NULL, 0);
+	return ktap_end();
+}
