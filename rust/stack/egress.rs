@@ -67,8 +67,10 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         return;
     }
     route::advise(sk);
-    // Who has not sent yet keeps a route all the same: IP_MTU and others ask for it.
-    if !(sk.peek().conn.is_quiet() && sk.has_route()) {
+    // Who has not sent yet keeps a route all the same: IP_MTU and others ask for it, and the first write
+    // is cut as it takes.
+    let is_idle = sk.peek().conn.is_quiet() && sk.peek().conn.knows_path();
+    if !(is_idle && sk.has_route()) {
         look_at_path(sk, state);
     }
     let (local, remote) = (sk.sk().local(), sk.sk().remote());

@@ -139,6 +139,12 @@ impl<P: Platform> Connection<P> {
             && self.first_ack.is_none()
     }
 
+    /// Whether the path was told since the connection is there: without, the first write would be cut at
+    /// one segment.
+    pub(crate) fn knows_path(&self) -> bool {
+        self.gso_max > 0
+    }
+
     /// A pure ACK if one is owed now; otherwise sees to the delayed-ACK timer.
     fn poll_ack(&mut self, cx: &Cx<'_, P>) -> Option<Outgoing> {
         match self.recv.owed {
