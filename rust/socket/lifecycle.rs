@@ -14,12 +14,12 @@ use crate::net::{
     },
 };
 use crate::stack::{
+    bound::PortHold,
     census, egress, ports,
     sock::{
         with_cx,
         LockedTcp,
         Phase,
-        PortHold,
         TcpSock, //
     },
 };

@@ -5,10 +5,12 @@
 //! Its ring is made by listen() with room for the backlog, so that a completed handshake needs no
 //! memory for it.
 
-use super::sock::{
-    PortHold,
-    TcpSock,
-    UserOptions, //
+use super::{
+    bound::PortHold,
+    sock::{
+        TcpSock,
+        UserOptions, //
+    }, //
 };
 use crate::tcp::config::SocketConfig;
 use kernel::{

@@ -36,6 +36,7 @@
 
 pub(crate) mod accept_queue;
 pub(crate) mod backlog;
+pub(crate) mod bound;
 pub(crate) mod census;
 pub(crate) mod demux;
 pub(crate) mod egress;

@@ -3,6 +3,7 @@
 //! What each namespace has: tables, counters, secrets.
 
 use super::{
+    bound::BoundTable,
     census::Census,
     demux::{
         Conn,
@@ -76,6 +77,9 @@ pub(crate) struct NetState {
     /// Listeners.
     #[pin]
     pub(crate) listeners: ListenTable,
+    /// Ports that bind() holds.
+    #[pin]
+    pub(super) bound: BoundTable,
     /// Counters.
     pub(crate) mib: Counters,
     /// Keys the hashes of addresses.
@@ -103,6 +107,8 @@ pub(crate) struct NetState {
 const CONN_ORDER: u32 = 12;
 /// Buckets of a listener table, as a power of two.
 const LISTEN_ORDER: u32 = 8;
+/// Buckets of the table of ports that bind() holds, as a power of two.
+const BOUND_ORDER: u32 = 8;
 
 impl NetState {
     /// The state of a namespace. There is one for as long as anything of ours is in it.
@@ -191,6 +197,7 @@ impl PerNet for NetState {
             try_pin_init!(Self {
                 conns <- ConnTable::new(CONN_ORDER),
                 listeners <- ListenTable::new(LISTEN_ORDER),
+                bound <- BoundTable::new(BOUND_ORDER),
                 mib: Counters::new(),
                 hash_key: SipKey::random(),
                 secret: SipKey::random(),

@@ -3,6 +3,11 @@
 //! Ports: reservations for bind(), and the search for an ephemeral one for connect().
 
 use super::{
+    bound::{
+        is_bound,
+        Hold,
+        PortHold, //
+    },
     demux::{
         ConnState,
         Kind, //
@@ -15,7 +20,6 @@ use super::{
     sock::{
         now,
         LockedTcp,
-        PortHold,
         TcpSock, //
     },
 };
@@ -39,10 +43,7 @@ use crate::tcp::{
 use core::net::IpAddr;
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::Relaxed,
-        Arc, //
-    },
+    sync::atomic::Relaxed, //
 };
 
 /// Reserves what bind() asks for; port 0 means any. The kernel's own bind() decides.
@@ -52,8 +53,7 @@ pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     if local.port != 0 && !shares && is_waited_out(this, local) {
         return Err(EADDRINUSE);
     }
-    let hold = ReservationBox::bind(this, local)?;
-    Ok(Arc::new(hold, GFP_KERNEL)?)
+    Hold::by_bind(ReservationBox::bind(this, local)?, this.net())
 }
 
 /// Whether a connection on this port is in TIME-WAIT. Such an entry holds no reservation, so the
@@ -158,7 +158,7 @@ fn try_ephemeral(
         .port_step
         .fetch_add(1 + (crate::net::clock::random_u32() & 3), Relaxed);
     for port in candidates(low, high, hash.wrapping_add(step)) {
-        if this.net().is_reserved_port(port) {
+        if this.net().is_reserved_port(port) || is_bound(state, port) {
             continue;
         }
         let wanted = local.with_port(port);
@@ -166,7 +166,7 @@ fn try_ephemeral(
             continue;
         };
         match ReservationBox::try_bind(this, wanted, false) {
-            Ok(hold) => return Ok((Arc::new(hold, GFP_KERNEL)?, iss)),
+            Ok(hold) => return Ok((Hold::by_connect(hold)?, iss)),
             Err(e) if e == EADDRINUSE => {}
             Err(e) => return Err(e),
         }

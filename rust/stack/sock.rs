@@ -4,6 +4,7 @@
 
 use super::{
     accept_queue::AcceptQueue,
+    bound::PortHold,
     census::{
         tell_crowd,
         Orphan, //
@@ -28,7 +29,6 @@ use crate::net::{
         LazyBox, //
     },
     proto_ops::abi,
-    reserve::ReservationBox,
     skbuff::SkBuff,
     sock::{
         Locked,
@@ -54,7 +54,6 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        Arc, //
     },
 };
 
@@ -65,8 +64,6 @@ pub(crate) struct RustTcp;
 pub(crate) type TcpSock = Sock<RustTcp>;
 /// A socket of ours, locked.
 pub(crate) type LockedTcp<'a> = Locked<'a, RustTcp>;
-/// A share in a reserved port.
-pub(crate) type PortHold = Arc<ReservationBox>;
 
 /// What the user has done with a socket so far.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -49,6 +49,36 @@ for family in inet inet6 rusttcp rusttcp6; do
 	ktap $? "$family: $count buffers for $segments segments"
 	port=$((port + 1))
 done
+# The first write of an accepted socket, which has sent nothing so far: what its first packet holds.
+first_packet() {
+	# shellcheck disable=SC2086
+	ip netns exec "$B" $1 /usr/bin/python3 -B -c '
+import socket, sys
+server = socket.create_server(("10.0.0.2", int(sys.argv[1])))
+packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+packets.settimeout(20)
+peer = server.accept()[0]
+peer.send(bytes(14480))
+while True:
+    packet, address = packets.recvfrom(70000)
+    if address[2] == 4 and address[1] == 0x800 and packet[9] == 6:
+        length = len(packet) - 20 - (packet[32] >> 4) * 4
+        if length:
+            print(length)
+            break
+' "$2" &
+	wait_listen "$B" "$3" "$2" || return 1
+	ip netns exec "$A" bash -c "exec 3<>/dev/tcp/10.0.0.2/$2; head -c 14480 <&3 >/dev/null"
+	wait $!
+}
+for stack in inet rusttcp; do
+	run=
+	[ $stack = inet ] || run=tools/rusttcp-run
+	length=$(first_packet "$run" $port $stack)
+	[ "${length:-0}" -gt 1448 ]
+	ktap $? "$stack: the first packet of a first write of ten segments has ${length:-no} bytes"
+	port=$((port + 1))
+done
 ip netns exec "$A" ethtool -K va tso off gso off
 ip netns exec "$B" ethtool -K vb gro on
 for family in inet inet6 rusttcp rusttcp6; do

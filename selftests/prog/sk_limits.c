@@ -360,6 +360,24 @@ static void test_reuse(void)
 	close(listener);
 }
 
+/* A port that bind() holds is left alone by connect(), though it is at another address. */
+static void test_bound(void)
+{
+	struct endpoint to, other = at(v6 ? "::ffff:127.0.0.2" : "127.0.0.2", 7451 + 4 * v6);
+	int listener = new_listener(4, &to), one = 1, fd, holder = new_socket();
+
+	one_port(7451 + 4 * v6);
+	must(setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	must(bind(holder, SA(other), sizeof(other)) == 0);
+	expect(connect_from(0, &to), -1, EADDRNOTAVAIL, "connect(): not from a port that is bound elsewhere");
+	must(listen(holder, 1) == 0);
+	expect(connect_from(0, &to), -1, EADDRNOTAVAIL, "connect(): nor from one that is listened at");
+	close(holder);
+	fd = connect_from(0, &to);
+	ktap(fd >= 0 && serve(listener, fd), "connect(): from there when it is free again");
+	close(listener);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -371,5 +389,6 @@ int main(void)
 	own_namespace();
 	test_time_waits();
 	test_reuse();
+	test_bound();
 	return ktap_end();
 }

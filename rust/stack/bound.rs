@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Shares in reserved ports, and which ports bind() holds: connect() picks none of those, whatever
+//! their addresses are, as in Linux.
+
+use super::netns::NetState;
+use crate::net::{
+    hashtable::{
+        Entry,
+        Node,
+        RcuTable, //
+    },
+    netns::Net,
+    reserve::ReservationBox,
+    skbuff::Gfp, //
+};
+use core::ops::Deref;
+use kernel::{
+    prelude::*,
+    sync::{
+        rcu,
+        Arc, //
+    },
+};
+
+/// A share in a reserved port.
+pub(crate) type PortHold = Arc<Hold>;
+
+/// A reserved port.
+pub(crate) struct Hold {
+    reservation: ReservationBox,
+    /// Where it is marked as one that bind() holds.
+    marked: Option<Net>,
+}
+
+impl Hold {
+    /// Of connect(): others may have the port at other addresses.
+    pub(super) fn by_connect(reservation: ReservationBox) -> Result<PortHold> {
+        let hold = Self {
+            reservation,
+            marked: None,
+        };
+        Ok(Arc::new(hold, GFP_KERNEL)?)
+    }
+
+    /// Of bind(): from now on connect() picks another port. Context: process.
+    pub(super) fn by_bind(reservation: ReservationBox, net: Net) -> Result<PortHold> {
+        let port = reservation.port();
+        // None was asked for but the address (IP_BIND_ADDRESS_NO_PORT).
+        if port == 0 {
+            return Self::by_connect(reservation);
+        }
+        let state = NetState::of(net).ok_or(ENETDOWN)?;
+        let node = Node::new(Bound::hash(port), Bound(port), (), Gfp::KERNEL).ok_or(ENOMEM)?;
+        // There may be many of a port.
+        let marked = state.bound.insert(node, |_| false, |_| {}).is_ok();
+        // From here on dropping it takes the mark away.
+        let hold = Self {
+            reservation,
+            marked: marked.then_some(net),
+        };
+        Ok(Arc::new(hold, GFP_KERNEL)?)
+    }
+}
+
+impl Deref for Hold {
+    type Target = ReservationBox;
+
+    fn deref(&self) -> &ReservationBox {
+        &self.reservation
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Some(state) = self.marked.and_then(NetState::of) else {
+            return;
+        };
+        let port = self.reservation.port();
+        // One mark is as good as another of the same port.
+        state.bound.remove(Bound::hash(port), |b| b.0 == port);
+    }
+}
+
+/// The mark of a port that bind() holds.
+pub(crate) struct Bound(u16);
+
+impl Bound {
+    fn hash(port: u16) -> u32 {
+        u32::from(port)
+    }
+}
+
+impl Entry for Bound {
+    type State = ();
+
+    fn on_timer(_node: &Node<Self>) {}
+}
+
+/// The ports that bind() holds, of a namespace.
+pub(crate) type BoundTable = RcuTable<Bound>;
+
+/// Whether bind() holds the port, at any address.
+pub(super) fn is_bound(state: &NetState, port: u16) -> bool {
+    let rcu = rcu::read_lock();
+    let found = state.bound.find(Bound::hash(port), &rcu, |b| b.0 == port);
+    found.is_some()
+}
