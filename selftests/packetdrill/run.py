@@ -27,7 +27,7 @@ SCRIPTS = "tools/testing/selftests/net/packetdrill"
 # What the scripts and the runner start.
 PROGRAMS = ["bash", "sh", "env", "cat", "grep", "chmod", "rm", "mkdir", "sleep", "sysctl", "ip",
             "tc", "nstat", "ss", "ethtool", "unshare", "readlink", "dirname", "sed", "id",
-            "python3", "mount", "umount", "head", "tr", "dd"]
+            "python3", "mount", "umount", "head", "tr", "dd", "ifconfig"]
 
 
 def which(name):

@@ -779,13 +779,16 @@ impl<P: Platform> Connection<P> {
     /// Everything that may go is out: notes what holds the rest back.
     fn note_limit(&mut self, cx: &Cx<'_, P>) {
         let (queued, out) = (self.unsent(), self.send.in_flight());
+        let next = self.mss().min(queued);
+        let cwnd_room = self.cc.cwnd().saturating_sub(self.send.pipe());
         self.wants_room &= !self.is_writeable();
         let limit = if queued == 0 && out == 0 {
             Limit::Idle
         } else if queued == 0 && self.send.pipe() < self.cc.cwnd() && self.wants_room {
             // With a full congestion window more room would not have helped.
             Limit::Buffer
-        } else if queued > 0 && self.send.window_left() < self.mss().min(queued) {
+        } else if queued > 0 && self.send.window_left() < next && cwnd_room >= next {
+            // Nor would a larger window of the peer's.
             Limit::Window
         } else {
             Limit::Network

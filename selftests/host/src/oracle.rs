@@ -662,6 +662,28 @@ fn a_full_buffer_limits_only_below_the_congestion_window() {
     }
 }
 
+/// What tcp_tcp_info_tcp-info-sndbuf-limited and -rwnd-limited are about: the peer's window is what limits
+/// the sender only if the congestion window would let more go (RFC 4898's SndLimTimeRwin).
+#[test]
+fn a_full_window_limits_only_below_the_congestion_window() {
+    for (wnd, limited) in [(5_000, 30), (10_000, 0), (20_000, 0)] {
+        let mut raw = Raw::established_near(Peer { wnd, ..SACK });
+        raw.write(15_000);
+        raw.now = raw.now.add(ms(30));
+        let cx = crate::tcp::context::Cx {
+            now: raw.now,
+            net: &raw.net,
+            mib: &raw.mib,
+        };
+        let info = raw.conn.info(&cx);
+        assert_eq!(
+            (info.rwnd_limited, info.busy),
+            (ms(limited), ms(30)),
+            "{wnd}"
+        );
+    }
+}
+
 /// tcp_timestamping_partial: in a write of more than half of the largest window PSH is at the end of
 /// each such part (RFC 9293, 3.9.1.2), not in each segment.
 #[test]
