@@ -222,8 +222,11 @@ fn publish(sk: &mut LockedTcp<'_>) {
     if tuned != (sndbuf, rcvbuf) {
         sk.set_buffers(tuned.0, tuned.1);
     }
-    // A connection in TIME-WAIT is an entry of its own; the socket is done with it.
-    let state = if state == abi::TCP_TIME_WAIT {
+    // A connection in TIME-WAIT is an entry of its own, and one in FIN-WAIT-2 without a user; the socket is
+    // done with it, whatever comes late (a timer that had expired). One in another state than CLOSED
+    // when it is freed would not be.
+    let given_away = state == abi::TCP_FIN_WAIT2 && !sk.peek().hashed;
+    let state = if state == abi::TCP_TIME_WAIT || given_away {
         abi::TCP_CLOSE
     } else {
         state

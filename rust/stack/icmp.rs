@@ -31,6 +31,10 @@ pub(super) fn to_sock(sk: &TcpSock, report: &IcmpReport<'_>) {
     let Some(locked) = guard.unowned() else {
         return;
     };
+    // The connection is over, or a small entry took over since it was found.
+    if !locked.peek().hashed {
+        return;
+    }
     let seq = SeqNum::new(report.seq);
     if !locked.peek().conn.concerns(seq) {
         with_cx(locked, |_, cx| cx.count(Mib::OutOfWindowIcmps));

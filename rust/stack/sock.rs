@@ -281,6 +281,10 @@ impl Protocol for RustTcp {
 
     fn on_timer(sk: &mut LockedTcp<'_>) {
         sk.data().armed = None;
+        // It expired while the connection ended, or a small entry took over.
+        if !sk.peek().hashed {
+            return;
+        }
         if sk.peek().orphan.is_some() {
             tell_crowd(sk);
         }
