@@ -15,7 +15,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options walkthrough install clean distclean help
+	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options errnos walkthrough install clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -146,6 +146,12 @@ options: all ## Documentation/options.rst, from what both stacks answer
 	@tools/vm -- build/prog/sk_opt --rst >build/options.rst 2>build/options.log </dev/null || \
 		{ tail -n 25 build/options.log >&2; exit 1; }
 	@sed -n '/^\.\. SPDX/,$$p' build/options.rst >Documentation/options.rst
+
+errnos: all ## Documentation/errnos.rst, from what both stacks say and the man pages name
+	@for family in rusttcp rusttcp6; do tools/vm -- env RUSTTCP_FAMILY=$$family build/prog/sk_errno --rst \
+		>build/errnos-$$family.rst </dev/null || exit 1; done
+	@scripts/errnos.py build/errnos-rusttcp.rst build/errnos-rusttcp6.rst >build/errnos.rst && \
+		cp build/errnos.rst Documentation/errnos.rst
 
 install: modules ## into /lib/modules/VERSION/updates, of the kernel of KDIR
 	@scripts/module.sh test modules_install

@@ -256,7 +256,8 @@ static inline int poll_for(int fd, int events, int ms)
 
 /*
  * Fills the socket's buffer and whatever is behind it. POLLOUT alone does not tell: a part of the buffer may
- * be free that is too small for it, and too large for a byte not to go.
+ * be free that is too small for it, and too large for a byte not to go. Nor is it quiet at once: what fits
+ * the rest of a window that is nearly closed goes when a timer says so.
  */
 static inline void fill_up(int fd)
 {
@@ -266,7 +267,7 @@ static inline void fill_up(int fd)
 		while (send(fd, some, sizeof(some), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 			quiet = 0;
 		must(errno == EAGAIN);
-		usleep(100000);
+		usleep(300000);
 	}
 }
 

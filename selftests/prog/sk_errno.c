@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Every errno of socket(2), bind(2), listen(2), accept(2), connect(2), send(2), recv(2), shutdown(2),
- * getsockopt(2), tcp(7) and ip(7) that a stream socket can come to: brought about on the kernel's TCP
- * and then on ours, which has to say the same.
+ * getsockopt(2), tcp(7), ip(7) and ipv6(7) that a stream socket can come to: brought about on the kernel's
+ * TCP and then on ours, which has to say the same. What those pages have besides is in errno_rst.h, with
+ * the reason or the place where it is tested.
  *
- * Not here is what those pages have for other sockets (AF_UNIX, datagrams: EDESTADDRREQ, EMSGSIZE,
- * EPROTOTYPE, ...), for the whole machine (ENFILE, ENOBUFS, ENOMEM: see sk_limits and sk_zerocopy), of
- * firewalls and security modules, and what Linux' TCP never gives (ECONNABORTED).
+ * sk_errno --rst writes the table of Documentation/errnos.rst (make errnos).
  */
 #include "common.h"
+#include "errno_rst.h"
 #include <linux/filter.h>
 #include <sys/resource.h>
 
@@ -120,6 +120,22 @@ static long as_nobody(long (*ask)(void))
 	}
 	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	return -WEXITSTATUS(status);
+}
+
+/* More files than the host may have open are open already; that does not bind root. */
+static long without_files(long (*ask)(void))
+{
+	FILE *f = fopen("/proc/sys/fs/file-max", "r+");
+	char most[32] = "";
+	long r;
+
+	must(f && fgets(most, sizeof(most), f));
+	rewind(f);
+	must(fputs("1", f) >= 0 && fflush(f) == 0);
+	r = as_nobody(ask);
+	rewind(f);
+	must(fputs(most, f) >= 0 && fclose(f) == 0);
+	return r;
 }
 
 static struct rlimit descriptors;
@@ -313,6 +329,16 @@ static long socket_descriptors(void)
 	return r;
 }
 
+static long socket_plain(void)
+{
+	return make(family, SOCK_STREAM, protocol);
+}
+
+static long socket_files(void)
+{
+	return without_files(socket_plain);
+}
+
 /* --- bind(2), listen(2) ----------------------------------------------------------------------- */
 
 static long bind_low(void)
@@ -379,6 +405,28 @@ static long bind_not_ours(void)
 	int fd = new_socket();
 
 	return LAST(fd, bind(fd, SA(sin), sizeof(sin)));
+}
+
+/* Which link it is on is not said, or there is no such. */
+static long bind_link(int scope)
+{
+	struct endpoint sin = { 0 };
+	int fd = new_socket();
+
+	sin.sin_family = AF_INET6;
+	sin.in6.sin6_scope_id = scope;
+	must(inet_pton(AF_INET6, "fe80::77", &sin.in6.sin6_addr) == 1);
+	return LAST(fd, bind(fd, SA(sin), sizeof(sin)));
+}
+
+static long bind_no_link(void)
+{
+	return bind_link(0);
+}
+
+static long bind_wrong_link(void)
+{
+	return bind_link(4711);
 }
 
 static long bind_pointer(void)
@@ -500,6 +548,25 @@ static long accept_descriptors(void)
 	return r;
 }
 
+static int waiting_listener;
+
+static long accept_waiting(void)
+{
+	return said(do_accept(waiting_listener));
+}
+
+static long accept_files(void)
+{
+	int client;
+	long r;
+
+	waiting_listener = listener_with(true, &client);
+	r = without_files(accept_waiting);
+	close(client);
+	close(waiting_listener);
+	return r;
+}
+
 /* --- connect(2) ------------------------------------------------------------------------------- */
 
 static long fresh_connect(struct endpoint to)
@@ -527,6 +594,11 @@ static long connect_black_hole(void)
 static long connect_no_route(void)
 {
 	return fresh_connect(either("203.0.113.1", "2001:db9::1", 80));
+}
+
+static long connect_many(void)
+{
+	return fresh_connect(either("192.0.2.255", "ff02::1", 80));
 }
 
 static long connect_refused(void)
@@ -788,6 +860,23 @@ static long send_fast(void)
 	r = LAST(fd, sendto(fd, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT, SA(to), sizeof(to)));
 	sysctl("tcp_fastopen", "1");
 	return r;
+}
+
+static long send_fast_again(void)
+{
+	struct endpoint to = nowhere();
+	int fd = new_socket();
+
+	must(sendto(fd, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT, SA(to), sizeof(to)) == -1);
+	must(errno == EINPROGRESS);
+	return LAST(fd, sendto(fd, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT, SA(to), sizeof(to)));
+}
+
+static long send_fast_nowhere(void)
+{
+	int fd = new_socket();
+
+	return LAST(fd, send(fd, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT));
 }
 
 /* --- recv(2) ---------------------------------------------------------------------------------- */
@@ -1061,6 +1150,7 @@ static const struct {
 	{ "socket(2): EINVAL, flags in the type", -EINVAL, socket_type_flags },
 	{ "socket(2): EINVAL, no such type", -EINVAL, socket_type_unknown },
 	{ "socket(2): EMFILE", -EMFILE, socket_descriptors },
+	{ "socket(2): ENFILE", -ENFILE, socket_files },
 	{ "socket(2): EPROTONOSUPPORT", -EPROTONOSUPPORT, socket_protocol },
 	{ "ip(7): ESOCKTNOSUPPORT", -ESOCKTNOSUPPORT, socket_type },
 
@@ -1072,6 +1162,8 @@ static const struct {
 	{ "bind(2): EAFNOSUPPORT, another family", -EAFNOSUPPORT, bind_other_family },
 	{ "bind(2): EADDRNOTAVAIL", -EADDRNOTAVAIL, bind_not_ours },
 	{ "bind(2): EFAULT", -EFAULT, bind_pointer },
+	{ "ipv6(7): EINVAL, a link-local address of no link", -EINVAL, bind_no_link },
+	{ "ipv6(7): ENODEV, a link-local address of a link that is not there", -ENODEV, bind_wrong_link },
 	{ "listen(2): EADDRINUSE, somebody listens there", -EADDRINUSE, listen_taken },
 	{ "listen(2): EADDRINUSE, no port is left", -EADDRINUSE, listen_no_ports },
 
@@ -1081,9 +1173,11 @@ static const struct {
 	{ "accept(2): EINVAL, not a listener", -EINVAL, accept_not_listening },
 	{ "accept(2): EINVAL, a length below zero", -EINVAL, accept_length },
 	{ "accept(2): EINVAL, accept4()'s flags", -EINVAL, accept_flags },
+	{ "accept(2): ENFILE", -ENFILE, accept_files },
 	{ "accept(2): EMFILE, and the connection still waits", -EMFILE, accept_descriptors },
 
 	{ "connect(2): EACCES, a prohibited route", -EACCES, connect_prohibited },
+	{ "connect(2): EPERM, a broadcast address, which is ENETUNREACH for TCP", -ENETUNREACH, connect_many },
 	{ "connect(2): EADDRNOTAVAIL, no port is left", -EADDRNOTAVAIL, connect_no_ports },
 	{ "connect(2): EADDRNOTAVAIL, that connection exists", -EADDRNOTAVAIL, connect_same },
 	{ "connect(2): EAFNOSUPPORT", -EAFNOSUPPORT, connect_other_family },
@@ -1113,6 +1207,8 @@ static const struct {
 	{ "send(2): EFAULT", -EFAULT, send_pointer },
 	{ "send(2): EINVAL, a broken control message", -EINVAL, send_control },
 	{ "send(2): EOPNOTSUPP, MSG_FASTOPEN switched off", -EOPNOTSUPP, send_fast },
+	{ "send(2): EDESTADDRREQ, MSG_FASTOPEN without an address, which is EINVAL", -EINVAL, send_fast_nowhere },
+	{ "send(2): EALREADY, MSG_FASTOPEN again", -EALREADY, send_fast_again },
 
 	{ "recv(2): EAGAIN", -EAGAIN, recv_none },
 	{ "recv(2): EAGAIN, when its time is up", -EAGAIN, recv_late },
@@ -1142,6 +1238,7 @@ static const struct {
 };
 
 static const char *tested;
+static bool rst;
 
 /* On the kernel's TCP, then on the stack under test. */
 static void judge(const char *name, long want, long (*ask)(void))
@@ -1153,9 +1250,12 @@ static void judge(const char *name, long want, long (*ask)(void))
 	choose_family(tested);
 	r = ask();
 	if (control != want || r != want)
-		printf("# %s: the kernel's TCP says %ld (%s), this one %ld (%s)\n", name, control,
+		fprintf(rst ? stderr : stdout, "# %s: the kernel's TCP says %ld (%s), this one %ld (%s)\n", name, control,
 		       strerror(control < 0 ? -control : 0), r, strerror(r < 0 ? -r : 0));
-	ktap(control == want && r == want, name);
+	if (rst)
+		rst_test(name, control == want && r == want);
+	else
+		ktap(control == want && r == want, name);
 }
 
 static long (*bad_call)(int fd);
@@ -1175,12 +1275,20 @@ static long ask_guarded(void)
 	return as_nobody(set_guarded);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char name[100];
 
-	ktap_begin();
+	rst = argc > 1 && !strcmp(argv[1], "--rst");
 	tested = getenv("RUSTTCP_FAMILY");
+	if (rst) {
+		choose_family(tested);
+		signal(SIGPIPE, SIG_IGN);
+		setvbuf(stdout, NULL, _IOLBF, 0);
+		rst_head();
+	} else {
+		ktap_begin();
+	}
 	/* The other runs have the kernel's TCP as their control. */
 	if (is_kernels())
 		return ktap_end();
@@ -1191,7 +1299,8 @@ int main(void)
 	run("ip route add unreachable 198.51.100.64/26 && ip -6 route add unreachable 2001:db8:b::/48");
 	run("ip route add blackhole 198.51.100.128/26 && ip -6 route add blackhole 2001:db8:c::/48");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		judge(rows[i].name, rows[i].want, rows[i].ask);
+		if (v6 || strncmp(rows[i].name, "ipv6(7)", 7))
+			judge(rows[i].name, rows[i].want, rows[i].ask);
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		bad_call = calls[i].call;
 		snprintf(name, sizeof(name), "%s: EBADF", calls[i].page);
@@ -1203,5 +1312,8 @@ int main(void)
 		snprintf(name, sizeof(name), "ip(7): %s", guarded[which].name);
 		judge(name, guarded[which].want, ask_guarded);
 	}
-	return ktap_end();
+	if (!rst)
+		return ktap_end();
+	rst_others();
+	return 0;
 }
