@@ -8,6 +8,7 @@ T ?=
 F ?=
 E ?=
 TIME ?=
+PREFIX ?= /usr/local
 PROGS := $(patsubst selftests/prog/%.c,build/prog/%,$(wildcard selftests/prog/*.c))
 SAMPLES := $(patsubst samples/%.c,build/samples/%,$(wildcard samples/*.c))
 PRELOAD := build/librusttcp-preload.so build/librusttcp-log.so
@@ -15,7 +16,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options errnos walkthrough install clean distclean help
+	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options errnos walkthrough install install-progs clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -153,8 +154,13 @@ errnos: all ## Documentation/errnos.rst, from what both stacks say and the man p
 	@scripts/errnos.py build/errnos-rusttcp.rst build/errnos-rusttcp6.rst >build/errnos.rst && \
 		cp build/errnos.rst Documentation/errnos.rst
 
-install: modules ## into /lib/modules/VERSION/updates, of the kernel of KDIR
-	@scripts/module.sh test modules_install
+install: modules install-progs ## the module into /lib/modules/VERSION/updates of KDIR's kernel, rusttcp-run below PREFIX=/usr/local
+	@scripts/module.sh test modules_install INSTALL_MOD_PATH="$(or $(INSTALL_MOD_PATH),$(DESTDIR))"
+
+install-progs: $(PRELOAD)
+	@install -Dm755 -t "$(DESTDIR)$(PREFIX)/bin" tools/rusttcp-run tools/rusttcp-log tools/rusttcp-qlog
+	@install -Dm755 -t "$(DESTDIR)$(PREFIX)/lib/rusttcp" $(PRELOAD)
+	@install -Dm644 -t "$(DESTDIR)$(PREFIX)/include/linux" include/uapi/linux/rusttcp.h
 
 clean: ## what was built here (the cache stays)
 	rm -rf build

@@ -69,6 +69,8 @@ run_vm() {
 	[ "$1" = test ] || out=build/$1
 	scripts/module.sh "$1" modules_install INSTALL_MOD_PATH="$PWD/$out/install" >/dev/null 2>&1
 	one "$1 kernel: make install" $?
+	make -s install-progs DESTDIR="$PWD/$out/install" >/dev/null
+	one "$1 kernel: make install-progs" $?
 	log=$(mktemp)
 	tools/vm --kernel "$1" --timeout "$2" -- env RUSTTCP_PART="${3:-}" selftests/lib/run.sh "$only" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}

@@ -32,6 +32,27 @@ grep -q '^rusttcp ' /proc/modules
 ktap $? "the kernel has inserted the module for it"
 wait_for 20 rmmod rusttcp
 ktap $? "and it can be removed again"
+
+# With another number: the alias and the parameter are modprobe's to know.
+mkdir -p /run/modprobe.d
+printf 'alias net-pf-4 rusttcp\noptions rusttcp family=4\n' >/run/modprobe.d/rusttcp.conf
+setpriv --reuid 65534 --regid 65534 --clear-groups python3 -c '
+import ctypes, socket
+fd = ctypes.CDLL(None).socket(4, socket.SOCK_STREAM, 0)
+raise SystemExit(socket.socket(fileno=fd, family=socket.AF_INET).connect_ex(("127.0.0.1", 1)) != 111)'
+ktap $? "with another number of the family (4) in /run/modprobe.d"
+! family_known
+ktap $? "which is the only one then"
+RUSTTCP_FAMILY_NUMBER=4 "$PWD/tools/rusttcp-run" "$PWD/build/prog/asker" child | grep -qx 'ours 1'
+ktap $? "and rusttcp-run is told of it"
+rm /run/modprobe.d/rusttcp.conf
+wait_for 20 rmmod rusttcp
+ktap $? "and it can be removed"
+for family in 0 2 45 46 65535 70000 -1 x; do
+	insmod "$RUSTTCP_KO" family=$family 2>/dev/null && break
+done
+! grep -q '^rusttcp ' /proc/modules
+ktap $? "a number that is taken, or that is none, is refused"
 umount /lib/modules
 insmod "$RUSTTCP_KO"
 ktap_end

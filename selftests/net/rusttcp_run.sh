@@ -32,6 +32,48 @@ has "getaddrinfo 0" "rusttcp-run: getaddrinfo is left alone"
 [ ! -s "$err" ]
 ktap $? "rusttcp-run: nothing on stderr"
 
+# What was installed by make install-progs does the same.
+installed=$(dirname "${RUSTTCP_KO:-}")/install/usr/local
+"$installed/bin/rusttcp-run" "$asker" >"$out" 2>"$err"
+[ "$(grep -cx 'ours 1' "$out")" = 2 ] && [ ! -s "$err" ]
+ktap $? "rusttcp-run, installed: the same"
+[ -e "$installed/include/linux/rusttcp.h" ]
+ktap $? "rusttcp-run, installed: the header too"
+
+# Children by vfork() and exec: the shell's, and Python's by posix_spawn() and by vfork().
+child='import os, subprocess, sys
+print("spawn", os.waitpid(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0)[1])
+sys.stdout.flush()
+subprocess.run(sys.argv[1:], check=True, close_fds=False)'
+"$top/tools/rusttcp-run" python3 -c "$child" "$asker" child >"$out" 2>"$err"
+[ "$(grep -cx 'ours 1' "$out")" = 2 ] && [ ! -s "$err" ]
+ktap $? "rusttcp-run: children by posix_spawn() and vfork()"
+
+# What can't be reached is told, and runs.
+room=$(mktemp -d -p "$top/build")
+chmod 755 "$room"
+static=$room/busybox
+cp /bin/busybox "$static" 2>/dev/null
+"$top/tools/rusttcp-run" "$static" echo runs >"$out" 2>"$err"
+[ "$(cat "$out")" = runs ] && grep -q 'is statically linked, and can.t be reached' "$err"
+ktap $? "rusttcp-run: a static program is told, and runs"
+cp /bin/true "$static"
+chmod 6755 "$static"
+setpriv --reuid 65534 --clear-groups "$top/tools/rusttcp-run" "$static" 2>"$err" &&
+	grep -q "gets rights of its own" "$err"
+ktap $? "rusttcp-run: so is a set-user-ID one"
+rm -rf "$room"
+"$top/tools/rusttcp-run" no-such-program 2>"$err"
+[ $? = 127 ]
+ktap $? "rusttcp-run: one that is not there is the shell's to tell"
+
+# A family that one may not use (here packets' one, EPERM; with a seccomp filter it may be EACCES).
+RUSTTCP_FAMILY_NUMBER=17 LD_PRELOAD=$lib setpriv --reuid 65534 --clear-groups --bounding-set=-all \
+	--inh-caps=-all "$asker" >"$out" 2>"$err"
+ktap $? "not allowed: the program ran"
+[ "$(grep -cx 'ours 0' "$out")" = 2 ] && [ "$(wc -l <"$err")" = 1 ] && grep -q "is not allowed here" "$err"
+ktap $? "not allowed: by the kernel's TCP, and one line says so"
+
 # A family that nobody has: as if the module were missing.
 RUSTTCP_FAMILY_NUMBER=4 LD_PRELOAD=$lib "$asker" >"$out" 2>"$err"
 ktap $? "without the module: the program ran"

@@ -7,8 +7,8 @@
  * sockaddr_in and sockaddr_in6. A program that asks a socket for its family is told the
  * one that it asked for.
  *
- * Where the module is missing, one line says so (one for the program and the children that
- * inherit its environment), and the kernel's TCP serves.
+ * Where the module is missing, or the program may not use the family, one line says so (one for
+ * the program and the children that inherit its environment), and the kernel's TCP serves.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,7 +25,9 @@
 #include <unistd.h>
 #include <linux/rusttcp.h>
 
-#define TOLD "RUSTTCP_RUN_TOLD"
+/* Ends with 1 once the line was said. Part of the environment: children see it. */
+static char told[32];
+static char *was_told;
 
 static int (*real_socket)(int domain, int type, int protocol);
 static int (*real_getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
@@ -41,6 +43,10 @@ __attribute__((constructor)) static void init(void)
 	if (number && atoi(number) > 0)
 		family = atoi(number);
 	real_socket = dlsym(RTLD_NEXT, "socket");
+	number = getenv("RUSTTCP_RUN_TOLD");
+	was_told = told + snprintf(told, sizeof(told), "RUSTTCP_RUN_TOLD=");
+	*was_told = number && *number == '1' ? '1' : '0';
+	putenv(told);
 }
 
 /* Another library's constructor may come before ours. */
@@ -50,18 +56,22 @@ static void ready(void)
 		init();
 }
 
-static void tell(void)
+/* Calls nothing that a signal handler, or a child of a program with threads, may not call. */
+static void tell(bool missing)
 {
-	static const char line[] =
+	static const char not_there[] =
 		"rusttcp-run: AF_RUSTTCP is not there (insmod rusttcp.ko); using the kernel's TCP\n";
-	static atomic_flag told = ATOMIC_FLAG_INIT;
+	static const char refused[] =
+		"rusttcp-run: AF_RUSTTCP is not allowed here; using the kernel's TCP\n";
+	static atomic_flag once = ATOMIC_FLAG_INIT;
 	ssize_t r;
 
-	if (atomic_flag_test_and_set(&told) || getenv(TOLD))
+	if (atomic_flag_test_and_set(&once) || *was_told == '1')
 		return;
-	r = write(STDERR_FILENO, line, sizeof(line) - 1);
+	r = missing ? write(STDERR_FILENO, not_there, sizeof(not_there) - 1) :
+		      write(STDERR_FILENO, refused, sizeof(refused) - 1);
 	(void)r;
-	setenv(TOLD, "1", 0);
+	*was_told = '1';
 }
 
 /* Whether a socket of ours serves for it. */
@@ -80,11 +90,17 @@ static int make(int domain, int type, int protocol)
 	if (!is_tcp(domain, type, protocol))
 		return real_socket(domain, type, protocol);
 	fd = real_socket(family, type, domain == AF_INET ? RUSTTCP_IPV4 : RUSTTCP_IPV6);
-	if (fd >= 0 || errno != EAFNOSUPPORT)
+	/* What a filter or a security module says to what it does not know is no reason to fail. */
+	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EACCES && errno != EPERM))
 		return fd;
-	tell();
-	errno = saved;
-	return real_socket(domain, type, protocol);
+	bool missing = errno == EAFNOSUPPORT;
+
+	fd = real_socket(domain, type, protocol);
+	if (fd >= 0) {
+		tell(missing);
+		errno = saved;
+	}
+	return fd;
 }
 
 /* A socket of ours that is asked for its family: what its addresses are of. */
