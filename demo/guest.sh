@@ -129,8 +129,8 @@ ended=$?
 our_ss "$A" -tanH
 step $ended "ss after: curl's connection to port 8002 is in TIME-WAIT on AF_RUSTTCP"
 # shellcheck disable=SC2016
-ip netns exec "$B" awk '$1 == "TcpExt:" && !n++ { split($0, name); next }
-	$1 == "TcpExt:" { for (i = 2; i <= NF; i++) if (name[i] ~ /^(InSegs|OutSegs|RetransSegs|InErrs)$/) printf "%s %s  ", name[i], $i; print "" }' \
+ip netns exec "$B" awk '$1 == "Tcp:" && !n++ { split($0, name); next }
+	$1 == "Tcp:" { for (i = 2; i <= NF; i++) if (name[i] ~ /^(InSegs|OutSegs|RetransSegs|InErrs)$/) printf "%s %s  ", name[i], $i; print "" }' \
 	/proc/net/rusttcp_stat
 
 pkill nginx

@@ -18,9 +18,11 @@ out=$RUSTTCP_TOP/build
 mkdir -p "$out"
 make --no-print-directory -C "${KDIR:-$RUSTTCP_CACHE/build/$name}" LLVM=-"$LLVM" M="$RUSTTCP_TOP" MO="$out" \
 	"${@:-modules}"
-# The module that shows that the tools notice what they look for.
+# The module that shows that the tools notice what they look for, and one that counts hooks.
 if [ $# = 0 ] && [ -z "${KDIR:-}" ]; then
-	mkdir -p "$out/complain"
-	make --no-print-directory -C "$RUSTTCP_CACHE/build/$name" LLVM=-"$LLVM" \
-		M="$RUSTTCP_TOP/selftests/complain" MO="$out/complain" modules
+	for helper in complain hooks; do
+		mkdir -p "$out/$helper"
+		make --no-print-directory -C "$RUSTTCP_CACHE/build/$name" LLVM=-"$LLVM" \
+			M="$RUSTTCP_TOP/selftests/$helper" MO="$out/$helper" modules
+	done
 fi

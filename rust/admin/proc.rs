@@ -24,16 +24,24 @@ use crate::stack::{
         Kind,
         Listener, //
     },
-    netns::NetState,
+    netns::{
+        net_config,
+        NetState, //
+    },
     sock::{
         kernel_state,
         now,
+        TcpShared,
         TcpSock, //
     },
 };
 use crate::tcp::{
+    info::segments,
     mib::Mib,
-    time::Instant, //
+    time::{
+        Duration,
+        Instant, //
+    },
 };
 use core::net::IpAddr;
 use kernel::{
@@ -124,7 +132,7 @@ impl<const V6: bool> Listing for Connections<V6> {
                 }
                 match &conn.kind {
                     Kind::Sock(sk) => show_sock(out, index, sk),
-                    Kind::HalfOpen(_) | Kind::TimeWait => {
+                    Kind::HalfOpen(..) | Kind::TimeWait => {
                         let (code, timer) = match &*node.state().lock() {
                             ConnState::HalfOpen(entry) => (
                                 abi::TCP_SYN_RECV,
@@ -135,8 +143,12 @@ impl<const V6: bool> Listing for Connections<V6> {
                             }
                             ConnState::Sock => (abi::TCP_CLOSE, Shown::default()),
                         };
+                        let uid = match &conn.kind {
+                            Kind::HalfOpen(listener, _) => listener.owner_ids().0,
+                            _ => 0,
+                        };
                         let ends = [conn.local, conn.remote].map(|end| End(end, V6));
-                        line(out, index, ends, code, (0, 0), timer, (0, 0), 0);
+                        line(out, index, ends, code, (0, 0), timer, (uid, 0), 0, None);
                     }
                 }
             }),
@@ -158,13 +170,17 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
         let unread = shared.readable.load(Relaxed).saturating_add(end);
         (shared.unacked.load(Relaxed), unread)
     };
-    let kind = shared.timer_kind.load(Relaxed);
+    let kind = shared.timer_kind.load(Relaxed).to_le_bytes();
     let timer = Shown::new(
-        kind.to_le_bytes()[0],
+        kind[0],
         Instant::from_nanos(shared.timer_at.load(Relaxed)),
-        kind.to_le_bytes()[1],
+        kind[1],
     );
-    let (uid, inode) = sk.owner_ids();
+    let more = if state == abi::TCP_LISTEN {
+        More::of_listener(shared.accept.lock().user.fast_open)
+    } else {
+        More::of(shared)
+    };
     line(
         out,
         index,
@@ -172,9 +188,54 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
         state,
         queues,
         timer,
-        (uid, inode),
+        sk.owner_ids(),
         sk.refcount(),
+        Some(more),
     );
+}
+
+/// The columns behind the last one that has a name, as far as they are numbers: time-out and delay of an
+/// ACK in hundredths of a second; twice the ACKs that go out at once, odd if ACKs wait for data;
+/// congestion window and slow-start threshold in segments (-1: none yet).
+struct More {
+    rto: u64,
+    ato: u64,
+    quick: u64,
+    cwnd: u32,
+    ssthresh: i64,
+}
+
+impl More {
+    fn of(shared: &TcpShared) -> Self {
+        let times = shared.shown_times.load(Relaxed);
+        let windows = shared.shown_windows.load(Relaxed);
+        let mss = shared.shown_mss.load(Relaxed).max(1);
+        let [a, b, c, d, e, f, g, h] = windows.to_le_bytes();
+        let cwnd = u32::from_le_bytes([a, b, c, d]);
+        let ssthresh = u32::from_le_bytes([e, f, g, h]);
+        Self {
+            rto: (times & 0xffff_ffff) / 10,
+            ato: (times >> 32 & 0xffff) / 10,
+            quick: (times >> 48 & 0xff) << 1 | (times >> 56 & 1),
+            cwnd: segments(cwnd, mss),
+            ssthresh: match ssthresh {
+                u32::MAX => -1,
+                bytes => i64::from(segments(bytes, mss)),
+            },
+        }
+    }
+
+    /// Of a listener /proc/net/tcp tells what its connections begin with, and how many may wait by Fast
+    /// Open.
+    fn of_listener(fast_open: u32) -> Self {
+        Self {
+            rto: 100,
+            ato: 0,
+            quick: 0,
+            cwnd: 10,
+            ssthresh: i64::from(fast_open),
+        }
+    }
 }
 
 /// The columns tr, tm->when and retrnsmt.
@@ -229,10 +290,16 @@ fn line(
     timer: Shown,
     (uid, inode): (u32, u64),
     refs: c_int,
+    more: Option<More>,
 ) {
+    // What was sent without an answer is a probe or something sent again, by the timer that runs.
+    let (again, probes) = match timer.kind {
+        2 | 4 => (0, timer.retries),
+        _ => (timer.retries, 0),
+    };
     seq_print!(
         out,
-        "{:4}: {} {} {:02X} {:08X}:{:08X} {:02X}:{:08X} {:08X} {:5} {:8} {} {} {:016x}\n",
+        "{:4}: {} {} {:02X} {:08X}:{:08X} {:02X}:{:08X} {:08X} {:5} {:8} {} {} {:016x}",
         index,
         local,
         remote,
@@ -241,34 +308,64 @@ fn line(
         queues.1,
         timer.kind,
         timer.left,
-        timer.retries,
+        again,
         uid,
-        0,
+        probes,
         inode,
         refs,
         0,
     );
+    if let Some(more) = more {
+        seq_print!(
+            out,
+            " {} {} {} {} {}",
+            more.rto,
+            more.ato,
+            more.quick,
+            more.cwnd,
+            more.ssthresh
+        );
+    }
+    seq_print!(out, "\n");
 }
 
-/// /proc/net/rusttcp_stat.
+/// /proc/net/rusttcp_stat: the group `Tcp` as /proc/net/snmp has it, and the group `TcpExt` as
+/// /proc/net/netstat has it, so that nstat shows them by the same names.
 struct Stat;
+
+/// What the group `Tcp` begins with: RFC 4022's tcpRtoAlgorithm (1, "other", as in Linux), tcpRtoMin and
+/// tcpRtoMax in milliseconds, tcpMaxConn (-1: it varies).
+const LIMITS: [&str; 4] = ["RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn"];
 
 impl Listing for Stat {
     fn exists(_net: Net, index: usize) -> bool {
-        index < 2
+        index < 4
     }
 
     fn show(net: Net, index: usize, out: &SeqFile) -> bool {
         let Some(state) = NetState::of(net) else {
             return false;
         };
-        // The group that they are in there, so that nstat shows them by the same names.
-        seq_print!(out, "TcpExt:");
-        for (at, name) in Mib::NAMES.iter().enumerate() {
-            if index == 0 {
+        let standard = index < 2;
+        let values = index & 1 == 1;
+        seq_print!(out, "{}", if standard { "Tcp:" } else { "TcpExt:" });
+        if standard && values {
+            let config = net_config(net);
+            let ms = |time: Duration| time.as_millis_ceil();
+            seq_print!(out, " 1 {} {} -1", ms(config.rto_min), ms(config.rto_max));
+        } else if standard {
+            for name in LIMITS {
                 seq_print!(out, " {}", name);
-            } else {
+            }
+        }
+        for (at, name) in Mib::NAMES.iter().enumerate() {
+            if (at < Mib::STANDARD) != standard {
+                continue;
+            }
+            if values {
                 seq_print!(out, " {}", state.mib.get(at));
+            } else {
+                seq_print!(out, " {}", name);
             }
         }
         seq_print!(out, "\n");

@@ -23,3 +23,4 @@
 /* Uses what skbuff.c and net.c share. */
 #include "ipv6.c"
 #include "ipv6_options.c"
+#include "inherit.c"

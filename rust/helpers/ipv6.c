@@ -156,17 +156,26 @@ static void fl6_of(struct flowi6 *fl6, const struct in6_addr *daddr, const struc
 	fl6->fl6_sport = sport;
 }
 
-/* The route of a packet that no socket sends. */
-struct dst_entry *rusttcp_helper_ip6_route_control(struct net *net, const struct in6_addr *daddr,
+/*
+ * The route of a packet that no socket sends, but that is sent for @sk if that is not NULL: as
+ * for its own packets, but for device and mark. A socket of IPv4 sends none of these.
+ */
+struct dst_entry *rusttcp_helper_ip6_route_control(struct net *net, const struct sock *sk,
+						   const struct in6_addr *daddr,
 						   const struct in6_addr *saddr, __be16 dport,
-						   __be16 sport, int oif);
-struct dst_entry *rusttcp_helper_ip6_route_control(struct net *net, const struct in6_addr *daddr,
+						   __be16 sport, int oif, u32 mark);
+struct dst_entry *rusttcp_helper_ip6_route_control(struct net *net, const struct sock *sk,
+						   const struct in6_addr *daddr,
 						   const struct in6_addr *saddr, __be16 dport,
-						   __be16 sport, int oif)
+						   __be16 sport, int oif, u32 mark)
 {
 	struct flowi6 fl6;
 
 	fl6_of(&fl6, daddr, saddr, dport, sport, oif);
+	fl6.flowi6_mark = mark;
+	fl6.flowi6_uid = sk ? sk_uid(sk) : sock_net_uid(net, NULL);
+	if (sk)
+		security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
 	return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
 }
 

@@ -140,19 +140,6 @@ bool rusttcp_helper_is_err(const void *ptr)
 	return IS_ERR(ptr);
 }
 
-void rusttcp_helper_flowi4_init_output(struct flowi4 *fl4, int oif, __u32 mark,
-				       __u8 tos, __u8 scope, __u8 proto,
-				       __u8 flags, __be32 daddr, __be32 saddr,
-				       __be16 dport, __be16 sport, kuid_t uid);
-void rusttcp_helper_flowi4_init_output(struct flowi4 *fl4, int oif, __u32 mark,
-				       __u8 tos, __u8 scope, __u8 proto,
-				       __u8 flags, __be32 daddr, __be32 saddr,
-				       __be16 dport, __be16 sport, kuid_t uid)
-{
-	flowi4_init_output(fl4, oif, mark, tos, scope, proto, flags, daddr,
-			   saddr, dport, sport, uid);
-}
-
 /* Does the route of @sk, which is locked, lead to this host? */
 bool rusttcp_helper_sk_dst_is_loopback(struct sock *sk);
 bool rusttcp_helper_sk_dst_is_loopback(struct sock *sk)

@@ -48,6 +48,8 @@ pub(crate) struct Flow {
     pub(crate) remote: IpAddr,
     /// The interface it came in by.
     pub(crate) iif: c_int,
+    /// If that is a routing domain's (VRF), the one that it really came by; else 0.
+    pub(crate) sdif: c_int,
 }
 
 /// What the hook made of a packet.
@@ -303,6 +305,7 @@ impl<H: IngressHook> IngressRegistration<H> {
                     local,
                     remote,
                     iif,
+                    sdif: bindings::skb_sdif(raw),
                 };
                 let context = RxContext(PhantomData);
                 match H::receive(&context, &flow, SkBuff::from_raw(skb)) {

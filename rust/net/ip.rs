@@ -18,6 +18,7 @@ use super::{
         Endpoint, //
     },
     bindings,
+    inherit::Way,
     netns::Net,
     skbuff::{
         ControlBlock,
@@ -336,17 +337,24 @@ pub(crate) struct Route {
     ttl: u8,
     /// Whose extension headers a packet of IPv6 gets.
     listener: Option<NonNull<bindings::sock>>,
+    /// The mark of what goes along it.
+    mark: u32,
 }
 
 impl Route {
     /// The route from `local` to `remote`.
-    pub(crate) fn lookup(net: Net, local: Endpoint, remote: Endpoint, oif: c_int) -> Option<Self> {
+    pub(crate) fn lookup<P: Protocol>(
+        net: Net,
+        local: Endpoint,
+        remote: Endpoint,
+        way: &Way<'_, P>,
+    ) -> Option<Self> {
         let v6 = !remote.is_v4();
         // INVARIANT: The lookups give a reference.
         let dst = if v6 {
-            Self::lookup6(net, local, remote, oif)
+            Self::lookup6(net, local, remote, way)
         } else {
-            Self::lookup4(net, local, remote, oif)
+            Self::lookup4(net, local, remote, way)
         };
         dst.ok().map(|dst| Self {
             dst,
@@ -354,7 +362,14 @@ impl Route {
             tos: 0,
             ttl: 0,
             listener: None,
+            mark: way.mark,
         })
+    }
+
+    /// What goes along it has this traffic class, without ECN.
+    pub(crate) fn with_tos(mut self, tos: u8) -> Self {
+        self.tos = tos;
+        self
     }
 
     /// What goes along it has the traffic class, hop limit and extension headers that the user of `sk`
@@ -374,61 +389,56 @@ impl Route {
         self
     }
 
-    fn lookup4(
+    fn lookup4<P: Protocol>(
         net: Net,
         local: Endpoint,
         remote: Endpoint,
-        oif: c_int,
+        way: &Way<'_, P>,
     ) -> Result<NonNull<bindings::dst_entry>> {
-        let mut fl = bindings::flowi4::default();
-        // SAFETY: `fl` is a valid place; the namespace is alive.
-        unsafe {
-            bindings::flowi4_init_output(
-                &mut fl,
-                oif,
-                0,
-                0,
-                bindings::rt_scope_t_RT_SCOPE_UNIVERSE as u8,
-                IPPROTO_TCP,
-                0,
+        let sk = way
+            .sk
+            .map_or(core::ptr::null(), |sk| sk.as_ptr().cast_const());
+        // SAFETY: The namespace is alive; the socket is valid, if there is one.
+        to_result(unsafe {
+            bindings::ip_route_control(
+                net.as_ptr(),
+                sk,
                 addr_to_be(remote.addr),
                 addr_to_be(local.addr),
                 remote.port.to_be(),
                 local.port.to_be(),
-                bindings::kuid_t { val: 0 },
-            );
-            let rt = bindings::ip_route_output_flow(net.as_ptr(), &mut fl, core::ptr::null());
-            let rt = to_result(rt)?;
-            // RFC 1122, 3.2.1.3: nobody is at an address of many.
-            if (*rt.as_ptr()).rt_flags & (bindings::RTCF_MULTICAST | bindings::RTCF_BROADCAST) != 0
-            {
-                bindings::ip_rt_put(rt.as_ptr());
-                return Err(ENETUNREACH);
-            }
-            NonNull::new(&raw mut (*rt.as_ptr()).dst).ok_or(EHOSTUNREACH)
-        }
+                way.dev,
+                way.mark,
+            )
+        })
     }
 
-    fn lookup6(
+    fn lookup6<P: Protocol>(
         net: Net,
         local: Endpoint,
         remote: Endpoint,
-        oif: c_int,
+        way: &Way<'_, P>,
     ) -> Result<NonNull<bindings::dst_entry>> {
-        let oif = match (oif, remote.scope()) {
+        let oif = match (way.dev, remote.scope()) {
             (0, 0) => local.scope(),
             (0, scope) => scope,
             (oif, _) => oif,
         };
-        // SAFETY: The addresses are valid; the namespace is alive.
+        let sk = way
+            .sk
+            .map_or(core::ptr::null(), |sk| sk.as_ptr().cast_const());
+        // SAFETY: The addresses are valid; the namespace is alive, and the socket valid, if there is
+        // one.
         to_result(unsafe {
             bindings::ip6_route_control(
                 net.as_ptr(),
+                sk,
                 &to_in6(remote.addr),
                 &to_in6(local.addr),
                 remote.port.to_be(),
                 local.port.to_be(),
                 oif,
+                way.mark,
             )
         })
     }
@@ -477,6 +487,7 @@ impl Route {
         // the packet to `ip_local_out` or `ip6_local_out`.
         unsafe {
             finish(&skb, header, local, remote, 0, false);
+            bindings::skb_set_mark(skb.as_ptr(), self.mark);
             let (tos, ttl) = (self.tos, self.ttl);
             let (dst, v6) = self.into_dst();
             let or = |route: c_int| match ttl {

@@ -14,6 +14,7 @@ pub(crate) mod addr;
 pub(crate) mod clock;
 pub(crate) mod hashtable;
 pub(crate) mod ingress;
+pub(crate) mod inherit;
 pub(crate) mod ip;
 pub(crate) mod iter;
 mod lifo;

@@ -99,6 +99,30 @@ impl Net {
         )
     }
 
+    /// `net.ipv4.tcp_reflect_tos`, `tcp_fwmark_accept` and `tcp_l3mdev_accept`.
+    pub(crate) fn syn_policy(self) -> SynPolicy {
+        // SAFETY: Alive by the type invariants. The fields are bytes that a sysctl may change at any
+        // time.
+        let v4 = unsafe { &(*self.as_ptr()).ipv4 };
+        SynPolicy {
+            reflect_tos: v4.sysctl_tcp_reflect_tos != 0,
+            fwmark_accept: v4.sysctl_tcp_fwmark_accept != 0,
+            l3mdev_accept: v4.sysctl_tcp_l3mdev_accept != 0,
+        }
+    }
+
+    /// `net.ipv4.fwmark_reflect`, or `net.ipv6`'s: whether what no socket sends has the mark of what
+    /// it answers.
+    pub(crate) fn reflects_mark(self, v6: bool) -> bool {
+        // SAFETY: As above.
+        let net = unsafe { &*self.as_ptr() };
+        if v6 {
+            net.ipv6.sysctl.fwmark_reflect != 0
+        } else {
+            net.ipv4.sysctl_fwmark_reflect != 0
+        }
+    }
+
     /// `net.ipv4.tcp_max_orphans`.
     pub(crate) fn max_orphans(self) -> u32 {
         // SAFETY: Plain call.
@@ -168,6 +192,26 @@ impl Net {
             comp_sack_nr: v4.sysctl_tcp_comp_sack_nr,
             rto_min_us: u64::try_from(v4.sysctl_tcp_rto_min_us).unwrap_or(0),
             rto_max_ms: u64::try_from(v4.sysctl_tcp_rto_max_ms).unwrap_or(0),
+            early_retrans: v4.sysctl_tcp_early_retrans,
+            frto: v4.sysctl_tcp_frto,
+            recovery: v4.sysctl_tcp_recovery,
+            pingpong_thresh: v4.sysctl_tcp_pingpong_thresh,
+            tso_rtt_log: v4.sysctl_tcp_tso_rtt_log,
+            tso_win_divisor: v4.sysctl_tcp_tso_win_divisor,
+            dsack: v4.sysctl_tcp_dsack != 0,
+            thin_linear_timeouts: v4.sysctl_tcp_thin_linear_timeouts != 0,
+            stdurg: v4.sysctl_tcp_stdurg != 0,
+            workaround_signed_windows: v4.sysctl_tcp_workaround_signed_windows != 0,
+            reflect_tos: v4.sysctl_tcp_reflect_tos != 0,
+            fwmark_accept: v4.sysctl_tcp_fwmark_accept != 0,
+            l3mdev_accept: v4.sysctl_tcp_l3mdev_accept != 0,
+            reordering: u32::try_from(v4.sysctl_tcp_reordering).unwrap_or(0),
+            max_reordering: u32::try_from(v4.sysctl_tcp_max_reordering).unwrap_or(0),
+            rcvbuf_low_rtt_us: u32::try_from(v4.sysctl_tcp_rcvbuf_low_rtt).unwrap_or(0),
+            min_rtt_wlen_s: u32::try_from(v4.sysctl_tcp_min_rtt_wlen).unwrap_or(0),
+            pacing_ss_ratio: u16::try_from(v4.sysctl_tcp_pacing_ss_ratio).unwrap_or(0),
+            pacing_ca_ratio: u16::try_from(v4.sysctl_tcp_pacing_ca_ratio).unwrap_or(0),
+            notsent_lowat: v4.sysctl_tcp_notsent_lowat,
         }
     }
 }
@@ -183,6 +227,17 @@ fn mss(bytes: c_int) -> u16 {
 /// Ticks to milliseconds.
 fn jiffies_to_ms(ticks: c_int) -> u64 {
     u64::try_from(ticks).unwrap_or(0).saturating_mul(1000) / u64::from(bindings::KERNEL_HZ)
+}
+
+/// What a listener takes over from a SYN.
+#[derive(Clone, Copy)]
+pub(crate) struct SynPolicy {
+    /// Its traffic class.
+    pub(crate) reflect_tos: bool,
+    /// Its mark, if the listener has none.
+    pub(crate) fwmark_accept: bool,
+    /// The routing domain that it came from, which it may come from only then.
+    pub(crate) l3mdev_accept: bool,
 }
 
 /// What `net.ipv4.tcp_*` says in a namespace. Named as the sysctls are; times in milliseconds.
@@ -236,6 +291,26 @@ pub(crate) struct TcpSysctls {
     pub(crate) comp_sack_nr: u8,
     pub(crate) rto_min_us: u64,
     pub(crate) rto_max_ms: u64,
+    pub(crate) early_retrans: u8,
+    pub(crate) frto: u8,
+    pub(crate) recovery: u8,
+    pub(crate) pingpong_thresh: u8,
+    pub(crate) tso_rtt_log: u8,
+    pub(crate) tso_win_divisor: u8,
+    pub(crate) dsack: bool,
+    pub(crate) thin_linear_timeouts: bool,
+    pub(crate) stdurg: bool,
+    pub(crate) workaround_signed_windows: bool,
+    pub(crate) reflect_tos: bool,
+    pub(crate) fwmark_accept: bool,
+    pub(crate) l3mdev_accept: bool,
+    pub(crate) reordering: u32,
+    pub(crate) max_reordering: u32,
+    pub(crate) rcvbuf_low_rtt_us: u32,
+    pub(crate) min_rtt_wlen_s: u32,
+    pub(crate) pacing_ss_ratio: u16,
+    pub(crate) pacing_ca_ratio: u16,
+    pub(crate) notsent_lowat: u32,
 }
 
 /// State of the module in each namespace.

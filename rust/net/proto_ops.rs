@@ -129,6 +129,10 @@ pub(crate) struct FamilyRegistration<T: StreamOps> {
 impl<T: StreamOps> FamilyRegistration<T> {
     /// Registers `T` as the family `number`.
     pub(crate) fn new(number: u16, module: &'static ThisModule) -> Result<Self> {
+        // AF_UNSPEC is nobody's, but the socket layer does not mind. It does mind the others.
+        if number == 0 {
+            return Err(EINVAL);
+        }
         let owner = module.as_ptr().cast();
         let ops = bindings::proto_ops {
             family: c_int::from(number),

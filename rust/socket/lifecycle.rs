@@ -23,6 +23,7 @@ use crate::stack::{
         TcpSock, //
     },
 };
+use crate::tcp::mib::Mib;
 use kernel::prelude::*;
 
 /// bind(): EINVAL if the socket has a port or a connection already; the rest is the kernel's.
@@ -134,7 +135,10 @@ pub(super) fn release(sk: &TcpSock) {
         census::orphan(&mut guard);
         with_cx(&mut guard, |conn, cx| {
             if linger == Some(0) {
-                // SO_LINGER with zero: ABORT (RFC 9293, 3.10.5).
+                // SO_LINGER with zero: ABORT (RFC 9293, 3.10.5). Counted as in Linux.
+                if conn.recv_len() == 0 {
+                    cx.count(Mib::TCPAbortOnData);
+                }
                 conn.abort(cx);
             }
             conn.close(cx);

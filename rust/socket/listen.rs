@@ -125,7 +125,7 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
         this.shared().accept.lock().open = false;
         if this.shared().half_open() > 0 {
             state.conns.retain_not(
-                |c: &Conn| matches!(&c.kind, Kind::HalfOpen(l) if core::ptr::eq(&**l, this)),
+                |c: &Conn| matches!(&c.kind, Kind::HalfOpen(l, _) if core::ptr::eq(&**l, this)),
             );
         }
     }

@@ -4,7 +4,11 @@
 
 use super::{
     ingress,
-    netns::NetState,
+    inherit::Inherited,
+    netns::{
+        syn_policy,
+        NetState, //
+    },
     sock::TcpSock, //
 };
 use crate::net::{
@@ -19,6 +23,7 @@ use crate::net::{
         RcuTable,
         ReadSide, //
     },
+    ingress::Flow,
     netns::Net, //
 };
 use crate::tcp::{
@@ -35,8 +40,8 @@ use kernel::{
 pub(crate) enum Kind {
     /// A socket.
     Sock(ARef<TcpSock>),
-    /// A half-open connection of this listener.
-    HalfOpen(ARef<TcpSock>),
+    /// A half-open connection of this listener, and what it has of its SYN.
+    HalfOpen(ARef<TcpSock>, Inherited),
     /// TIME-WAIT, or FIN-WAIT-2 without a user.
     TimeWait,
 }
@@ -91,7 +96,7 @@ impl Drop for Conn {
     fn drop(&mut self) {
         match &self.kind {
             Kind::Sock(_) => {}
-            Kind::HalfOpen(listener) => listener.shared().half_open_done(),
+            Kind::HalfOpen(listener, _) => listener.shared().half_open_done(),
             Kind::TimeWait => {
                 if let Some(state) = NetState::of(self.net) {
                     state.census.time_wait_done();
@@ -158,22 +163,26 @@ impl Entry for Listener {
 /// Listeners.
 pub(crate) type ListenTable = RcuTable<Listener>;
 
-/// The listener for a segment to `local` that came in by `iif`: one bound to the address before
-/// one bound to all, and one of IPv4 before one of both families.
+/// The listener for packets to `local` that came in by `flow`.
 pub(crate) fn find_listener<'a>(
     table: &'a ListenTable,
     rcu: &'a impl ReadSide,
     local: Endpoint,
-    iif: i32,
+    flow: &Flow,
 ) -> Option<&'a TcpSock> {
     let hash = Listener::hash(local.port);
+    // Who listens on all devices does so outside of routing domains (VRFs), unless the namespace
+    // says otherwise.
+    let (iif, sdif) = (flow.iif, flow.sdif);
+    let anywhere = sdif == 0 || syn_policy(flow.net).l3mdev_accept;
+    let reaches = |dev: i32| match dev {
+        0 => anywhere,
+        dev => dev == iif || dev == sdif,
+    };
     let find = |addr: IpAddr, dual: bool| {
         table
             .find(hash, rcu, |l| {
-                l.port == local.port
-                    && l.addr == addr
-                    && (l.dual || !dual)
-                    && (l.dev == 0 || l.dev == iif)
+                l.port == local.port && l.addr == addr && (l.dual || !dual) && reaches(l.dev)
             })
             .map(|node| &*node.value().sk)
     };

@@ -20,10 +20,13 @@ use super::{
     },
     route,
     sock::{
+        enter,
         kernel_state,
         now,
+        with_cx,
         LockedTcp,
         Phase,
+        RustTcp,
         TcpSock, //
     },
     stats::Stats,
@@ -31,6 +34,7 @@ use super::{
 use crate::net::{
     addr::Endpoint,
     hashtable::Node,
+    inherit::Way,
     ip::Route,
     netns::Net,
     proto_ops::abi,
@@ -48,7 +52,10 @@ use crate::tcp::{
         MibSink,
         SegFlags, //
     },
-    time::Instant,
+    time::{
+        Duration,
+        Instant, //
+    },
     time_wait::TimeWait,
     urgent::Byte,
     wire::Header, //
@@ -219,6 +226,17 @@ fn publish(sk: &mut LockedTcp<'_>) {
         .store(u32::from(kind) | u32::from(retries) << 8, Relaxed);
     let tuned = conn.buffers();
     let state = kernel_state(conn.state());
+    if let Some(brief) = with_cx(sk, |conn, cx| conn.brief(cx)) {
+        let ms = |time: Duration| time.as_nanos() / 1_000_000;
+        let times = ms(brief.rto).min(u64::from(u32::MAX))
+            | ms(brief.ato).min(0xffff) << 32
+            | u64::from(brief.quick) << 48
+            | u64::from(brief.interactive) << 56;
+        shared.shown_times.store(times, Relaxed);
+        let windows = u64::from(brief.cwnd) | u64::from(brief.ssthresh) << 32;
+        shared.shown_windows.store(windows, Relaxed);
+        shared.shown_mss.store(brief.mss, Relaxed);
+    }
     if tuned != (sndbuf, rcvbuf) {
         sk.set_buffers(tuned.0, tuned.1);
     }
@@ -232,7 +250,7 @@ fn publish(sk: &mut LockedTcp<'_>) {
         state
     };
     if sk.sk().state() != state {
-        sk.set_state(state);
+        enter(sk, state);
     }
 }
 
@@ -327,7 +345,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
         },
     );
     sk.data().hashed = false;
-    sk.set_state(abi::TCP_CLOSE);
+    enter(sk, abi::TCP_CLOSE);
     sk.add_shutdown(abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN);
     finish(sk);
     // close() may linger until the FIN is acknowledged.
@@ -384,8 +402,14 @@ fn arm(sk: &mut LockedTcp<'_>, now: Instant) {
 }
 
 /// Sends a segment that no socket sends.
-pub(crate) fn send_control(net: Net, local: Endpoint, remote: Endpoint, oif: i32, header: &Header) {
-    if let Some(route) = Route::lookup(net, local, remote, oif) {
+pub(crate) fn send_control(
+    net: Net,
+    local: Endpoint,
+    remote: Endpoint,
+    way: &Way<'_, RustTcp>,
+    header: &Header,
+) {
+    if let Some(route) = Route::lookup(net, local, remote, way) {
         send_along(route, net, local, remote, header);
     }
 }

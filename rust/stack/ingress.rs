@@ -20,6 +20,7 @@ use super::{
         send_control, //
     },
     icmp,
+    inherit::Inherited,
     kernel::{
         Kernel,
         SegCb, //
@@ -55,6 +56,10 @@ use crate::net::{
         IngressHook,
         RxContext,
         Verdict, //
+    },
+    inherit::{
+        domain_of,
+        Way, //
     },
     ip::Route,
     netns::Net,
@@ -137,7 +142,7 @@ impl IngressHook for Hook {
         let conn = state.conns.find(hash, context, |c| c.is(local, remote));
         let target = match conn {
             Some(node) => Some(Target::Conn(node)),
-            None => find_listener(&state.listeners, context, local, flow.iif).map(Target::Listener),
+            None => find_listener(&state.listeners, context, local, flow).map(Target::Listener),
         };
         let Some(target) = target else {
             return Verdict::Pass(skb);
@@ -155,7 +160,7 @@ impl IngressHook for Hook {
         let sk = match &target {
             Target::Listener(sk) => Some(*sk),
             Target::Conn(node) => match &node.value().kind {
-                Kind::Sock(sk) | Kind::HalfOpen(sk) => Some(&**sk),
+                Kind::Sock(sk) | Kind::HalfOpen(sk, _) => Some(&**sk),
                 Kind::TimeWait => None,
             },
         };
@@ -181,6 +186,7 @@ impl IngressHook for Hook {
             local,
             remote,
             header,
+            mark: reply_mark(flow, &skb),
         };
         match target {
             Target::Conn(node) => return rx.to_conn(context, node, skb),
@@ -214,6 +220,17 @@ struct Rx<'a> {
     local: Endpoint,
     remote: Endpoint,
     header: Header,
+    /// The mark of what no socket answers.
+    mark: u32,
+}
+
+/// `net.ipv4.fwmark_reflect` (or `net.ipv6`'s): what answers for no socket has the packet's mark.
+fn reply_mark(flow: &Flow, skb: &SkBuff) -> u32 {
+    if flow.net.reflects_mark(!flow.remote.is_ipv4()) {
+        skb.mark()
+    } else {
+        0
+    }
 }
 
 impl Rx<'_> {
@@ -241,7 +258,12 @@ impl Rx<'_> {
             self.state.mib.add(Mib::OutRsts, 1);
         }
         self.state.mib.add(Mib::OutSegs, 1);
-        send_control(self.flow.net, self.local, self.remote, 0, header);
+        let way = Way {
+            sk: None,
+            dev: domain_of(self.flow.net, self.flow.iif),
+            mark: self.mark,
+        };
+        send_control(self.flow.net, self.local, self.remote, &way, header);
     }
 
     fn to_conn(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) -> Verdict {
@@ -251,7 +273,7 @@ impl Rx<'_> {
                     to_sock(self.state, sk, skb);
                 }
             }
-            Kind::HalfOpen(listener) => self.to_half_open(node, listener, skb),
+            Kind::HalfOpen(listener, _) => self.to_half_open(node, listener, skb),
             Kind::TimeWait => return self.to_time_wait(context, node, skb),
         }
         Verdict::Taken
@@ -317,7 +339,7 @@ impl Rx<'_> {
             }
             if queue.is_full() {
                 drop(queue);
-                self.state.mib.add(Mib::AcceptOverflows, 1);
+                self.count_overflow();
                 if cx.net.abort_on_overflow {
                     remove();
                     if let Some(header) = crate::tcp::connection::reset_for(&self.segment(&skb)) {
@@ -341,6 +363,11 @@ impl Rx<'_> {
         };
         locked.set_local(self.local, self.local.addr);
         locked.set_remote(self.remote);
+        match node.map(|node| &node.value().kind) {
+            Some(Kind::HalfOpen(_, inherited)) => *inherited,
+            _ => Inherited::of(listener, self.flow, &skb),
+        }
+        .give(locked);
         if self.local.scope() != 0 || self.remote.scope() != 0 {
             // A link-local address says something on this interface only.
             locked.set_bound_dev_if(self.flow.iif);
@@ -416,7 +443,7 @@ impl Rx<'_> {
         segment(locked, skb);
         if pushed.is_err() {
             // The queue filled up, or the listener closed, since it was looked at.
-            self.state.mib.add(Mib::AcceptOverflows, 1);
+            self.count_overflow();
             with_cx(locked, |conn, cx| {
                 conn.close(cx);
                 conn.abort(cx);
@@ -428,6 +455,12 @@ impl Rx<'_> {
         }
         drop(guard);
         listener.wake_reader();
+    }
+
+    /// The last ACK of a handshake found the accept queue full.
+    fn count_overflow(&self) {
+        self.state.mib.add(Mib::ListenOverflows, 1);
+        self.state.mib.add(Mib::ListenDrops, 1);
     }
 
     fn to_time_wait(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) -> Verdict {
@@ -459,8 +492,7 @@ impl Rx<'_> {
             }
             TimeWaitOn::NewConnection(iss) => {
                 let listeners = &self.state.listeners;
-                if let Some(listener) = find_listener(listeners, context, self.local, self.flow.iif)
-                {
+                if let Some(listener) = find_listener(listeners, context, self.local, self.flow) {
                     self.state.remove(node);
                     self.to_listener(listener, skb, Some(iss));
                     return Verdict::Taken;
@@ -551,10 +583,12 @@ impl Rx<'_> {
         };
         let config = listener.shared().accept.lock().config;
         let keyed = self.state.cookie_hash(self.local, self.remote);
+        let inherited = Inherited::of(listener, self.flow, &skb);
         let entry = self
-            .syn_params(listener, &cx, None)
+            .syn_params(listener, &cx, None, &inherited)
             .and_then(|(params, _)| cookie::accept(&cx, &config, seg, params, &keyed));
         match entry {
+            Some(_) if !listener.lets_in(&skb) => skb.drop_with(SkbDrop::Protocol),
             Some(entry) => {
                 self.state.mib.add(Mib::SyncookiesRecv, 1);
                 self.establish(None, listener, &entry, skb, &cx, None);
@@ -573,14 +607,11 @@ impl Rx<'_> {
         listener: &TcpSock,
         cx: &Cx<'_, Kernel>,
         iss: Option<SeqNum>,
+        inherited: &Inherited,
     ) -> Option<(SynParams, Route)> {
-        let route = Route::lookup(
-            self.flow.net,
-            self.local,
-            self.remote,
-            listener.bound_dev_if(),
-        )?
-        .for_sock(listener);
+        let way = inherited.way(listener);
+        let route = Route::lookup(self.flow.net, self.local, self.remote, &way)?;
+        let route = inherited.dress(route, listener);
         let (seq_hash, ts_hash) = self.state.secret_hashes(self.local, self.remote);
         let params = SynParams {
             iss: iss.unwrap_or_else(|| isn(seq_hash, cx.now)),
@@ -637,7 +668,11 @@ impl Rx<'_> {
             mib: &self.state.mib,
         };
         let config = listener.shared().accept.lock().config;
-        let Some((params, _)) = self.syn_params(listener, &cx, iss) else {
+        let inherited = Inherited::of(listener, self.flow, &skb);
+        let params = self
+            .syn_params(listener, &cx, iss, &inherited)
+            .filter(|_| listener.lets_in(&skb));
+        let Some((params, _)) = params else {
             self.state.mib.add(Mib::ListenDrops, 1);
             skb.drop_with(SkbDrop::ListenOverflow);
             return;
@@ -673,7 +708,11 @@ impl Rx<'_> {
             }
             (queue.config, queue.user, queue.limit().saturating_add(1))
         };
-        let (params, route) = self.syn_params(listener, &cx, iss)?;
+        let inherited = Inherited::of(listener, self.flow, skb);
+        let (params, route) = self.syn_params(listener, &cx, iss, &inherited)?;
+        if !listener.lets_in(skb) {
+            return None;
+        }
         // As Linux: as many half-open as listen(n) has room for, n + 1, and without cookies some of
         // tcp_max_syn_backlog is kept for peers that proved themselves, whom we don't remember.
         let most = match net.syncookies {
@@ -685,9 +724,10 @@ impl Rx<'_> {
         };
         if !listener.shared().half_open_begins(most) {
             if net.syncookies == 0 {
-                self.state.mib.add(Mib::ListenOverflows, 1);
+                self.state.mib.add(Mib::TCPReqQFullDrop, 1);
                 return None;
             }
+            self.state.mib.add(Mib::TCPReqQFullDoCookies, 1);
             let keyed = self.state.cookie_hash(self.local, self.remote);
             let header = cookie::answer(&cx, &config, seg, params, &keyed);
             listener.shared().cookie_sent(cx.now);
@@ -706,7 +746,7 @@ impl Rx<'_> {
             net: self.flow.net,
             local: self.local,
             remote: self.remote,
-            kind: Kind::HalfOpen(listener.into()),
+            kind: Kind::HalfOpen(listener.into(), inherited),
             v6: listener.is_v6(),
             saved_syn: match user.save_syn {
                 0 => None,
@@ -764,6 +804,9 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
     let wanted = if payload_len > 0 { skb.truesize() } else { 0 };
     let memory = memory::look(sk, wanted);
     sk.data().conn.set_memory(memory);
+    if sk.peek().conn.is_answer(&seg) {
+        sk.note_answer(&skb);
+    }
     let buf = if payload_len > 0 {
         skb.advance(len);
         skb.detach();
@@ -785,13 +828,7 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         }
         Some(Disposition::Reply(header, reason, buf)) => {
             let (local, remote) = (sk.sk().local(), sk.sk().remote());
-            send_control(
-                sk.sk().net(),
-                local,
-                remote,
-                sk.sk().bound_dev_if(),
-                &header,
-            );
+            send_control(sk.sk().net(), local, remote, &Way::of(sk.sk()), &header);
             if let Some(buf) = buf {
                 buf.drop_with(drop_reason(reason));
             }
@@ -866,10 +903,10 @@ pub(crate) fn entry_timer(node: &Node<Conn>) {
         }
         over
     };
-    if let (Some(header), Kind::HalfOpen(listener)) = (send, &conn.kind) {
-        let dev = listener.bound_dev_if();
-        if let Some(route) = Route::lookup(net, conn.local, conn.remote, dev) {
-            let route = route.for_sock(listener);
+    if let (Some(header), Kind::HalfOpen(listener, inherited)) = (send, &conn.kind) {
+        let way = inherited.way(listener);
+        if let Some(route) = Route::lookup(net, conn.local, conn.remote, &way) {
+            let route = inherited.dress(route, listener);
             send_along(route, net, conn.local, conn.remote, &header);
         }
     }

@@ -44,6 +44,7 @@ pub(crate) mod error;
 pub(crate) mod fast_open;
 mod icmp;
 pub(crate) mod ingress;
+pub(crate) mod inherit;
 pub(crate) mod kernel;
 pub(crate) mod log;
 pub(crate) mod memory;

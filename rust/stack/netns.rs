@@ -21,6 +21,7 @@ use crate::net::{
     netns::{
         Net,
         PerNet,
+        SynPolicy,
         TcpSysctls, //
     },
 };
@@ -247,6 +248,21 @@ pub(crate) fn max_tw_buckets(net: Net) -> u32 {
     }
 }
 
+/// What a listener takes over from a SYN in a namespace.
+pub(crate) fn syn_policy(net: Net) -> SynPolicy {
+    match NetState::of(net) {
+        Some(state) if state.overrides.any() => {
+            let s = sysctls(net);
+            SynPolicy {
+                reflect_tos: s.reflect_tos,
+                fwmark_accept: s.fwmark_accept,
+                l3mdev_accept: s.l3mdev_accept,
+            }
+        }
+        _ => net.syn_policy(),
+    }
+}
+
 /// When the AccECN option is sent in a namespace, now: that one follows the settings at once.
 pub(crate) fn ecn_option(net: Net, state: &NetState) -> OptionPolicy {
     if state.overrides.any() {
@@ -302,6 +318,24 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         probe_interval: Duration::from_secs(s.probe_interval_s),
         tw_reuse: s.tw_reuse,
         tw_reuse_delay: Duration::from_millis(s.tw_reuse_delay_ms),
+        dsack: s.dsack,
+        // Of the others Linux knows nothing any more.
+        early_retrans: matches!(s.early_retrans, 3 | 4),
+        frto: s.frto != 0,
+        recovery: s.recovery,
+        reordering: u16::try_from(s.reordering).unwrap_or(u16::MAX),
+        max_reordering: s.max_reordering,
+        thin_linear_timeouts: s.thin_linear_timeouts,
+        notsent_lowat: s.notsent_lowat,
+        pingpong_thresh: s.pingpong_thresh,
+        pacing_ss_ratio: s.pacing_ss_ratio,
+        pacing_ca_ratio: s.pacing_ca_ratio,
+        stdurg: s.stdurg,
+        workaround_signed_windows: s.workaround_signed_windows,
+        rcvbuf_low_rtt: Duration::from_micros(u64::from(s.rcvbuf_low_rtt_us)),
+        tso_rtt_log: s.tso_rtt_log,
+        tso_win_divisor: s.tso_win_divisor,
+        min_rtt_wlen: Duration::from_secs(u64::from(s.min_rtt_wlen_s)),
         ..NetConfig::default()
     }
 }

@@ -111,6 +111,8 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
         get: |s| pack(&s.congestion),
         set: |s, v| s.congestion = unpack(v),
     },
+    switch!(c"tcp_dsack", dsack),
+    knob!(c"tcp_early_retrans", early_retrans, Shape::Number(0, 4)),
     knob!(c"tcp_ecn", ecn, Shape::Number(0, 5)),
     switch!(c"tcp_ecn_fallback", ecn_fallback, Shape::Number(0, 1)),
     knob!(c"tcp_ecn_option", ecn_option, Shape::Number(0, 3)),
@@ -126,19 +128,48 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
         INT
     ),
     knob!(c"tcp_fin_timeout", fin_timeout_ms, SECONDS, 1000),
+    knob!(c"tcp_frto", frto, BYTE),
+    switch!(c"tcp_fwmark_accept", fwmark_accept),
     knob!(c"tcp_invalid_ratelimit", invalid_ratelimit_ms, INT),
     knob!(c"tcp_keepalive_intvl", keepalive_intvl_ms, SECONDS, 1000),
     knob!(c"tcp_keepalive_probes", keepalive_probes, BYTE),
     knob!(c"tcp_keepalive_time", keepalive_time_ms, SECONDS, 1000),
+    switch!(c"tcp_l3mdev_accept", l3mdev_accept, Shape::Number(0, 1)),
     knob!(c"tcp_max_orphans", max_orphans, INT),
+    knob!(
+        c"tcp_max_reordering",
+        max_reordering,
+        Shape::Number(1, i32::MAX as u64)
+    ),
     knob!(c"tcp_max_syn_backlog", max_syn_backlog, INT),
     knob!(c"tcp_max_tw_buckets", max_tw_buckets, INT),
+    knob!(c"tcp_min_rtt_wlen", min_rtt_wlen_s, INT),
     knob!(c"tcp_min_snd_mss", min_snd_mss, MSS),
     knob!(c"tcp_min_tso_segs", min_tso_segs, Shape::Number(1, 255)),
     switch!(c"tcp_moderate_rcvbuf", moderate_rcvbuf),
     knob!(c"tcp_mtu_probe_floor", mtu_probe_floor, MSS),
     knob!(c"tcp_mtu_probing", mtu_probing, Shape::Number(0, 2)),
+    knob!(
+        c"tcp_notsent_lowat",
+        notsent_lowat,
+        Shape::Number(0, u32::MAX as u64)
+    ),
     knob!(c"tcp_orphan_retries", orphan_retries, BYTE),
+    knob!(
+        c"tcp_pacing_ca_ratio",
+        pacing_ca_ratio,
+        Shape::Number(0, 1000)
+    ),
+    knob!(
+        c"tcp_pacing_ss_ratio",
+        pacing_ss_ratio,
+        Shape::Number(0, 1000)
+    ),
+    knob!(
+        c"tcp_pingpong_thresh",
+        pingpong_thresh,
+        Shape::Number(1, 255)
+    ),
     knob!(
         c"tcp_probe_interval",
         probe_interval_s,
@@ -148,6 +179,14 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
         c"tcp_probe_threshold",
         probe_threshold,
         Shape::Number(0, u16::MAX as u64)
+    ),
+    knob!(c"tcp_rcvbuf_low_rtt", rcvbuf_low_rtt_us, INT),
+    knob!(c"tcp_recovery", recovery, BYTE),
+    switch!(c"tcp_reflect_tos", reflect_tos, Shape::Number(0, 1)),
+    knob!(
+        c"tcp_reordering",
+        reordering,
+        Shape::Number(1, i32::MAX as u64)
     ),
     knob!(c"tcp_retries1", retries1, BYTE),
     knob!(c"tcp_retries2", retries2, BYTE),
@@ -162,6 +201,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     switch!(c"tcp_sack", sack),
     switch!(c"tcp_shrink_window", shrink_window, Shape::Number(0, 1)),
     switch!(c"tcp_slow_start_after_idle", slow_start_after_idle),
+    switch!(c"tcp_stdurg", stdurg),
     knob!(
         c"tcp_syn_linear_timeouts",
         syn_linear_timeouts,
@@ -170,7 +210,10 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_syn_retries", syn_retries, Shape::Number(1, 127)),
     knob!(c"tcp_synack_retries", synack_retries, BYTE),
     knob!(c"tcp_syncookies", syncookies, BYTE),
+    switch!(c"tcp_thin_linear_timeouts", thin_linear_timeouts),
     switch!(c"tcp_timestamps", timestamps),
+    knob!(c"tcp_tso_rtt_log", tso_rtt_log, Shape::Number(0, 31)),
+    knob!(c"tcp_tso_win_divisor", tso_win_divisor, BYTE),
     knob!(c"tcp_tw_reuse", tw_reuse, Shape::Number(0, 2)),
     knob!(
         c"tcp_tw_reuse_delay",
@@ -179,10 +222,11 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     ),
     switch!(c"tcp_window_scaling", window_scaling),
     sizes!(c"tcp_wmem", wmem),
+    switch!(c"tcp_workaround_signed_windows", workaround_signed_windows),
 ];
 
 /// How many there are.
-pub(crate) const COUNT: usize = 47;
+pub(crate) const COUNT: usize = 67;
 
 fn pack(name: &[u8; 16]) -> Value {
     let whole = u128::from_le_bytes(*name);

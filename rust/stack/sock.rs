@@ -43,6 +43,8 @@ use crate::tcp::{
     },
     connection::Connection,
     context::Cx,
+    mib::Mib,
+    platform::MibSink,
     state::ConnState,
     time::Instant, //
 };
@@ -162,6 +164,14 @@ pub(crate) struct TcpShared {
     pub(crate) timer_at: Atomic<u64>,
     /// Which timer that is, and above 8 bits the retries in a row; written by the lock's holder.
     pub(crate) timer_kind: Atomic<u32>,
+    /// For /proc: the time-out and the delay of an ACK, milliseconds (32 and 16 bits), how many ACKs
+    /// go out at once (8 bits), and whether they wait for data; written by the lock's holder.
+    pub(crate) shown_times: Atomic<u64>,
+    /// For /proc: congestion window and slow-start threshold, bytes, 32 bits each; written by the
+    /// lock's holder.
+    pub(crate) shown_windows: Atomic<u64>,
+    /// For /proc: bytes of a segment; written by the lock's holder.
+    pub(crate) shown_mss: Atomic<u32>,
     /// How the connection stands, for who wants that with the times of segments; written by the
     /// lock's holder.
     pub(crate) stats: LazyBox<Stats>,
@@ -236,6 +246,9 @@ impl Protocol for RustTcp {
             writable: Atomic::new(true),
             timer_at: Atomic::new(0),
             timer_kind: Atomic::new(0),
+            shown_times: Atomic::new(1000),
+            shown_windows: Atomic::new(0),
+            shown_mss: Atomic::new(0),
             stats: LazyBox::new(),
         })
     }
@@ -339,6 +352,20 @@ pub(crate) fn init(sk: &mut LockedTcp<'_>) {
     sk.set_buffers(net.wmem[1], net.rmem[1]);
     sk.data().net = net;
     sync_buffers(sk);
+}
+
+/// The socket's state is another, and counted.
+pub(crate) fn enter(sk: &mut LockedTcp<'_>, state: u8) {
+    let open = |state| matches!(state, abi::TCP_ESTABLISHED | abi::TCP_CLOSE_WAIT);
+    let (before, after) = (open(sk.sk().state()), open(state));
+    if before != after {
+        if let Some(ns) = NetState::of(sk.sk().net()) {
+            // The sum is right whichever of them wraps.
+            let change = if after { 1 } else { u64::MAX };
+            ns.mib.add(Mib::CurrEstab, change);
+        }
+    }
+    sk.set_state(state);
 }
 
 /// Settings of a child.

@@ -103,6 +103,49 @@ pub(crate) struct NetConfig {
     pub(crate) tw_reuse: u8,
     /// How long it has to have been so.
     pub(crate) tw_reuse_delay: Duration,
+    /// Report what came twice (RFC 2883).
+    pub(crate) dsack: bool,
+    /// Probe for a lost tail (RFC 8985, section 7); Linux' name for it is older than that.
+    pub(crate) early_retrans: bool,
+    /// Look for time-outs that were mistakes (RFC 5682).
+    pub(crate) frto: bool,
+    /// How losses are told: [`recovery`].
+    pub(crate) recovery: u8,
+    /// DupThresh: how many duplicates tell of a loss at once.
+    pub(crate) reordering: u16,
+    /// The farthest that reordering is said to go, segments.
+    pub(crate) max_reordering: u32,
+    /// Streams with little in flight do not back off at once, whatever their user says.
+    pub(crate) thin_linear_timeouts: bool,
+    /// TCP_NOTSENT_LOWAT of who did not set it, bytes; `u32::MAX`: none.
+    pub(crate) notsent_lowat: u32,
+    /// How many answers in a row let ACKs wait for the next one.
+    pub(crate) pingpong_thresh: u8,
+    /// The pace in slow start, percent of a window each round trip.
+    pub(crate) pacing_ss_ratio: u16,
+    /// The pace otherwise.
+    pub(crate) pacing_ca_ratio: u16,
+    /// The urgent pointer is taken to point at the byte, not behind it.
+    pub(crate) stdurg: bool,
+    /// Who scales no windows takes them for signed numbers.
+    pub(crate) workaround_signed_windows: bool,
+    /// With less round-trip time than this the receive buffer does not run ahead of the sender.
+    pub(crate) rcvbuf_low_rtt: Duration,
+    /// Bursts are larger on short paths: by what they may be, halved for each two to the power of so
+    /// many microseconds of round-trip time; 0: they are not.
+    pub(crate) tso_rtt_log: u8,
+    /// The part of the window that is worth waiting for (one divided by this); 0: three segments.
+    pub(crate) tso_win_divisor: u8,
+    /// For how long the least round-trip time counts.
+    pub(crate) min_rtt_wlen: Duration,
+}
+
+/// The bits of [`NetConfig::recovery`]. The first one, RACK itself, is always on, as in Linux.
+pub(crate) mod recovery {
+    /// The reordering window is a quarter of the least round-trip time, and stays so.
+    pub(crate) const STATIC_WINDOW: u8 = 2;
+    /// Duplicates are not counted.
+    pub(crate) const NO_DUP_THRESH: u8 = 4;
 }
 
 crate::tcp::log::fields!(NetConfig {
@@ -150,6 +193,23 @@ crate::tcp::log::fields!(NetConfig {
     comp_sack_slack,
     comp_sack_rtt_percent,
     comp_sack_nr,
+    dsack,
+    early_retrans,
+    frto,
+    recovery,
+    reordering,
+    max_reordering,
+    thin_linear_timeouts,
+    notsent_lowat,
+    pingpong_thresh,
+    pacing_ss_ratio,
+    pacing_ca_ratio,
+    stdurg,
+    workaround_signed_windows,
+    rcvbuf_low_rtt,
+    tso_rtt_log,
+    tso_win_divisor,
+    min_rtt_wlen,
 });
 
 impl Default for NetConfig {
@@ -199,6 +259,23 @@ impl Default for NetConfig {
             time_wait: Duration::from_secs(60),
             tw_reuse: 2,
             tw_reuse_delay: Duration::from_secs(1),
+            dsack: true,
+            early_retrans: true,
+            frto: true,
+            recovery: 1,
+            reordering: 3,
+            max_reordering: 300,
+            thin_linear_timeouts: false,
+            notsent_lowat: u32::MAX,
+            pingpong_thresh: 1,
+            pacing_ss_ratio: 200,
+            pacing_ca_ratio: 120,
+            stdurg: false,
+            workaround_signed_windows: false,
+            rcvbuf_low_rtt: Duration::from_millis(1),
+            tso_rtt_log: 9,
+            tso_win_divisor: 3,
+            min_rtt_wlen: Duration::from_secs(300),
         }
     }
 }

@@ -425,14 +425,19 @@ impl Congestion {
 
     /// The rate at which segments should leave, bytes a second: faster than a window each
     /// round-trip time, so that pacing is not what limits (twice that in slow start, where the
-    /// window doubles).
-    pub(crate) fn pacing_rate(&self, srtt: Duration) -> u64 {
+    /// window doubles). `percent`: how much faster, in slow start and otherwise.
+    pub(crate) fn pacing_rate(&self, srtt: Duration, percent: (u16, u16)) -> u64 {
         if let Some(rate) = self.law.rules().pacing_rate() {
             return rate;
         }
         let Window { cwnd, ssthresh } = self.window;
-        let percent = if cwnd < ssthresh / 2 { 200 } else { 120 };
-        rate_of(u64::from(cwnd).saturating_mul(percent) / 100, srtt)
+        let percent = if cwnd < ssthresh / 2 {
+            percent.0
+        } else {
+            percent.1
+        };
+        let bytes = u64::from(cwnd).saturating_mul(u64::from(percent));
+        rate_of(bytes / 100, srtt)
     }
 
     /// An ACK was worked off.

@@ -394,6 +394,10 @@ pub(crate) struct Connection<P: Platform> {
     /// The user answers what it reads: an ACK can ride on the answer. Set by an answer within the
     /// delayed-ACK time, cleared when the delayed ACK had to go alone.
     interactive: bool,
+    /// How many answers in a row came so soon.
+    answers: u8,
+    /// TCP_NOTSENT_LOWAT of the namespace, bytes; 0: none.
+    lowat: u32,
     /// When the SYN or SYN-ACK was sent, for the first RTT sample; zero: retransmitted.
     syn_sent_at: Instant,
     /// Challenge ACKs and duplicate ACKs are limited (RFC 5961, section 7).
@@ -461,6 +465,8 @@ impl<P: Platform> Connection<P> {
             fast: FastClient::default(),
             scaling: false,
             interactive: false,
+            answers: 0,
+            lowat: 0,
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
             refused: Refused::default(),

@@ -18,6 +18,7 @@ use super::{
     metrics::Metrics,
     mib::Mib,
     platform::Platform,
+    recv::SIGNED,
     seq::SeqNum,
     time::{Duration, Instant},
     wire::{Flags, Header, Options, Segment, Timestamps},
@@ -281,6 +282,7 @@ impl SynRcvd {
             return SynRcvdTimeout::Wait;
         }
         cx.count(Mib::RetransSegs);
+        cx.count(Mib::TCPSynRetrans);
         SynRcvdTimeout::Retransmit(self.syn_ack(cx.now))
     }
 
@@ -324,12 +326,14 @@ impl SynRcvd {
         if seg.has(Flags::RST) {
             return if seq == nxt {
                 cx.count(Mib::AttemptFails);
+                cx.count(Mib::EmbryonicRsts);
                 SynRcvdOn::Remove
             } else {
                 self.limited(cx, DropReason::Challenge, Self::ack_now)
             };
         }
         if seg.has(Flags::SYN) {
+            cx.count(Mib::TCPSYNChallenge);
             return self.limited(cx, DropReason::Challenge, Self::ack_now);
         }
         if !seg.has(Flags::ACK) {
@@ -344,6 +348,7 @@ impl SynRcvd {
         if self.retries < self.defer && seg.len() == 0 {
             // TCP_DEFER_ACCEPT: accept() shall find data.
             self.acked = true;
+            cx.count(Mib::TCPDeferAcceptDrop);
             return SynRcvdOn::Drop(DropReason::Deferred);
         }
         SynRcvdOn::Establish
@@ -412,7 +417,12 @@ pub(crate) fn opening_window<P: Platform>(
     } else {
         half
     };
-    let wnd = whole.min(clamp).min(u32::from(u16::MAX));
+    let field = if cx.net.workaround_signed_windows {
+        SIGNED
+    } else {
+        u32::from(u16::MAX)
+    };
+    let wnd = whole.min(clamp).min(field);
     (u16::try_from(wnd).unwrap_or(u16::MAX), most.min(clamp))
 }
 

@@ -156,7 +156,7 @@ impl Stats {
 }
 
 /// `bytes` in segments of `mss`, rounded up.
-pub(super) fn segments(bytes: u32, mss: u32) -> u32 {
+pub(crate) fn segments(bytes: u32, mss: u32) -> u32 {
     bytes
         .checked_add(mss.saturating_sub(1))
         .and_then(|n| n.checked_div(mss))
@@ -298,7 +298,41 @@ pub(crate) struct Info {
     pub(crate) rto_time: Duration,
 }
 
+/// What /proc/net/tcp tells of a connection besides queues and timers.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)] // For the kernel.
+pub(crate) struct Brief {
+    /// The retransmission time-out.
+    pub(crate) rto: Duration,
+    /// The delay of an ACK.
+    pub(crate) ato: Duration,
+    /// How many more ACKs go out at once.
+    pub(crate) quick: u8,
+    /// ACKs wait for data to ride on.
+    pub(crate) interactive: bool,
+    /// The congestion window, bytes.
+    pub(crate) cwnd: u32,
+    /// The slow-start threshold, bytes; `u32::MAX` before the first congestion.
+    pub(crate) ssthresh: u32,
+    /// What both are divided by to count segments.
+    pub(crate) mss: u32,
+}
+
 impl<P: Platform> Connection<P> {
+    /// The snapshot for /proc.
+    #[allow(dead_code)] // For the kernel.
+    pub(crate) fn brief(&self, cx: &Cx<'_, P>) -> Brief {
+        Brief {
+            rto: self.rto(cx),
+            ato: self.delack(cx),
+            quick: self.recv.quick,
+            interactive: !self.quickack(),
+            cwnd: self.cwnd(),
+            ssthresh: self.ssthresh(),
+            mss: self.mss().max(1),
+        }
+    }
+
     /// The snapshot.
     pub(crate) fn info(&self, cx: &Cx<'_, P>) -> Info {
         let (send, stats, now) = (&self.send, &self.stats, cx.now);
@@ -387,7 +421,8 @@ impl<P: Platform> Connection<P> {
             reordering_seen: send.rack.has_seen_reordering(),
             reordering: segments(send.rack.distance(), mss)
                 .saturating_add(1)
-                .max(send.rack.threshold()),
+                .max(send.rack.threshold())
+                .min(cx.net.max_reordering),
             out_of_order: stats.out_of_order,
             snd_wnd: send.wnd,
             rcv_wnd: self.recv.wnd(),

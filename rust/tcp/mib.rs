@@ -14,6 +14,10 @@ macro_rules! mib {
             pub(crate) const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
             /// How many there are.
             pub(crate) const COUNT: usize = Self::NAMES.len();
+            /// How many of them, from the first one on, are in the group `Tcp` (RFC 4022), and not in
+            /// `TcpExt`.
+            #[allow(dead_code)] // For the kernel.
+            pub(crate) const STANDARD: usize = Self::InCsumErrors as usize + 1;
         }
     };
 }
@@ -25,8 +29,10 @@ mib! {
     PassiveOpens,
     /// Attempts that failed.
     AttemptFails,
-    /// Connections reset.
+    /// Connections that ended without the exchange of FINs.
     EstabResets,
+    /// Connections that are in ESTABLISHED or CLOSE-WAIT: the only one that also goes down.
+    CurrEstab,
     /// Segments received.
     InSegs,
     /// Segments sent, without retransmissions.
@@ -39,18 +45,26 @@ mib! {
     OutRsts,
     /// Wrong checksums.
     InCsumErrors,
-    /// SYNs dropped because a queue was full.
+    /// SYNs and final ACKs of handshakes dropped because the accept queue was full.
     ListenOverflows,
-    /// SYNs dropped for any reason.
+    /// The same, and SYNs dropped for any other reason.
     ListenDrops,
+    /// SYNs for which there was no room among the half-open connections, answered by a cookie.
+    TCPReqQFullDoCookies,
+    /// The same without cookies: dropped.
+    TCPReqQFullDrop,
     /// SYNs answered with a cookie.
     SyncookiesSent,
     /// Valid cookies that came back.
     SyncookiesRecv,
     /// ACKs at a listener, while cookies were out, that brought none.
     SyncookiesFailed,
-    /// Final ACKs dropped because the accept queue was full.
-    AcceptOverflows,
+    /// Half-open connections that the peer reset.
+    EmbryonicRsts,
+    /// Final ACKs of handshakes without the data that TCP_DEFER_ACCEPT waits for.
+    TCPDeferAcceptDrop,
+    /// SYNs and SYN-ACKs sent again.
+    TCPSynRetrans,
     /// TIME-WAIT entries made.
     TW,
     /// Connections that ended without TIME-WAIT because there were too many such entries.
@@ -71,6 +85,10 @@ mib! {
     OutOfWindowIcmps,
     /// Challenge ACKs sent (RFC 5961).
     TCPChallengeACK,
+    /// SYNs within a connection (RFC 5961, 4).
+    TCPSYNChallenge,
+    /// Data that had come already: an ACK was lost, or late.
+    DelayedACKLost,
     /// In-order data by the fast path.
     TCPHPHits,
     /// Retransmission time-outs.
@@ -103,6 +121,8 @@ mib! {
     TCPRcvQDrop,
     /// Zero windows advertised.
     TCPToZeroWindowAdv,
+    /// Windows that opened again.
+    TCPFromZeroWindowAdv,
     /// Zero-window probes sent.
     TCPWinProbe,
     /// Keepalive probes sent.
@@ -115,10 +135,14 @@ mib! {
     TCPRcvCollapsed,
     /// Duplicate ACKs that were held back, and for which another one went.
     TCPAckCompressed,
-    /// Duplicates reported to the sender (RFC 2883).
+    /// Duplicates of what was in order, reported to the sender (RFC 2883).
     TCPDSACKOldSent,
-    /// Duplicates that the receiver reported (RFC 2883).
+    /// Duplicates of what waits out of order, reported to the sender.
+    TCPDSACKOfoSent,
+    /// Duplicates of what was acknowledged, reported by the receiver (RFC 2883).
     TCPDSACKRecv,
+    /// Duplicates of what waits out of order, reported by the receiver.
+    TCPDSACKOfoRecv,
     /// Retransmissions found lost.
     TCPLostRetransmit,
     /// Probes for a lost tail (RFC 8985, section 7).

@@ -26,8 +26,6 @@ pub(crate) const UNLIMITED: u64 = u64::MAX;
 const AHEAD: Duration = Duration::from_millis(2);
 /// How much of the time that a late timer lost may be made up for.
 const CREDIT: Duration = Duration::from_millis(5);
-/// With less round-trip time than this the bursts are as large as they can be.
-const NEAR: Duration = Duration::from_micros(500);
 /// Segments in the least burst, unless the namespace says otherwise.
 const LEAST_SEGMENTS: u8 = 2;
 
@@ -41,6 +39,9 @@ pub(crate) struct Pacing {
     pacer: Pacer,
     /// Segments in the least burst.
     least: u8,
+    /// Two to the power of this are the microseconds of round-trip time for which what is added to a
+    /// burst is halved; 0: nothing is added.
+    short: u8,
     /// The congestion control can't do without.
     needed: bool,
     /// When the next segment may leave.
@@ -54,6 +55,7 @@ impl Default for Pacing {
             most: UNLIMITED,
             pacer: Pacer::None,
             least: LEAST_SEGMENTS,
+            short: 9,
             needed: false,
             next: Instant::default(),
         }
@@ -166,14 +168,31 @@ impl Pacing {
         self.least = segments.max(1);
     }
 
+    /// How short a path has to be for larger bursts (tcp_tso_rtt_log).
+    pub(crate) fn set_short(&mut self, log: u8) {
+        self.short = log;
+    }
+
     /// Most bytes in one burst that is cut on the way out: what takes a millisecond, so that a
     /// queue on the way has time to drain; more where the path is so short that there is none.
     pub(crate) fn burst(&self, most: u32, mss: u32, least_rtt: Option<Duration>) -> u32 {
         let rate = self.rate();
-        if rate == UNLIMITED || least_rtt.is_some_and(|rtt| rtt < NEAR) {
+        if rate == UNLIMITED {
             return most;
         }
         let bytes = u32::try_from(rate / 1000).unwrap_or(u32::MAX);
+        let near = match least_rtt {
+            Some(rtt) if self.short != 0 => {
+                let halvings = rtt
+                    .as_micros()
+                    .checked_shr(u32::from(self.short))
+                    .unwrap_or(0);
+                let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
+                most.checked_shr(halvings).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        let bytes = bytes.saturating_add(near);
         let whole = bytes.saturating_sub(bytes.checked_rem(mss).unwrap_or(0));
         whole
             .max(mss.saturating_mul(u32::from(self.least)))
@@ -278,6 +297,12 @@ mod tests {
             pacing.burst(64_000, 1000, Some(Duration::from_micros(100))),
             64_000
         );
+        // Half of what can be on top for each 512 us, none where nobody wants that.
+        let us = |n| Some(Duration::from_micros(n));
+        assert_eq!(pacing.burst(64_000, 1000, us(600)), 42_000);
+        assert_eq!(pacing.burst(64_000, 1000, us(1_100)), 26_000);
+        pacing.set_short(0);
+        assert_eq!(pacing.burst(64_000, 1000, us(100)), 10_000);
         pacing.set_rate(1_000);
         assert_eq!(pacing.burst(64_000, 1000, Some(ms(40))), 2_000);
     }

@@ -8,6 +8,7 @@ mod undo;
 pub(crate) use undo::{Undo, Verdict};
 
 use super::{
+    config::recovery::{NO_DUP_THRESH, STATIC_WINDOW},
     seq::SeqNum,
     time::{Duration, Instant},
 };
@@ -34,6 +35,10 @@ pub(crate) struct Rack {
     persist: u8,
     /// What the route says of reordering, segments; 0: nothing.
     usual: u16,
+    /// What the namespace says of it; 0: nothing.
+    ordinary: u16,
+    /// The namespace's bits of [`super::config::recovery`].
+    rules: u8,
     /// Where the round ends in which a D-SACK has been answered already.
     dsack_round: Option<SeqNum>,
 }
@@ -71,10 +76,21 @@ impl Rack {
         self.usual = segments;
     }
 
+    /// What the namespace says: bits of [`super::config::recovery`], and DupThresh.
+    pub(crate) fn set_rules(&mut self, rules: u8, threshold: u16) {
+        self.rules = rules;
+        self.ordinary = threshold;
+    }
+
     /// DupThresh: how many duplicates tell of a loss at once, as long as nothing was ever seen out of
-    /// order. RFC 8985, 6.2, step 4, has it three; a route may say that it takes more.
+    /// order. RFC 8985, 6.2, step 4, has it three; a route may say that it takes more, a namespace
+    /// anything.
     pub(crate) fn threshold(&self) -> u32 {
-        u32::from(self.usual).max(3)
+        match (self.usual, self.ordinary) {
+            (0, 0) => 3,
+            (0, ordinary) => u32::from(ordinary),
+            (usual, _) => u32::from(usual).max(3),
+        }
     }
 
     /// By how many bytes something was overtaken, at most.
@@ -94,9 +110,16 @@ impl Rack {
     }
 
     /// How long data may be overtaken. RFC 8985, 6.2, step 4: not at all while nothing was ever
-    /// seen out of order and the duplicates are many, or recovery has begun anyway.
-    pub(crate) fn window(&self, eager: bool, least_rtt: Duration, srtt: Duration) -> Duration {
-        if !self.reordering && eager {
+    /// seen out of order and the duplicates are `many`, or recovery has `begun` anyway.
+    pub(crate) fn window(
+        &self,
+        many: bool,
+        begun: bool,
+        least_rtt: Duration,
+        srtt: Duration,
+    ) -> Duration {
+        let many = many && self.rules & NO_DUP_THRESH == 0;
+        if !self.reordering && (many || begun) {
             return Duration::ZERO;
         }
         let quarter = least_rtt.as_nanos() / 4;
@@ -113,7 +136,8 @@ impl Rack {
     /// The peer reported a duplicate: something was retransmitted that was only late. Once a
     /// round trip, the window grows.
     pub(crate) fn on_dsack(&mut self, una: SeqNum, nxt: SeqNum) {
-        if self.dsack_round.is_some_and(|end| una.before(end)) {
+        let fixed = self.rules & STATIC_WINDOW != 0;
+        if fixed || self.dsack_round.is_some_and(|end| una.before(end)) {
             return;
         }
         self.dsack_round = Some(nxt);
@@ -171,28 +195,65 @@ mod tests {
     fn rfc8985_6_2_step_4_reordering_window() {
         let mut rack = Rack::default();
         let srtt = Duration::from_millis(50);
-        assert_eq!(rack.window(true, RTT, srtt), Duration::ZERO);
-        assert_eq!(rack.window(false, RTT, srtt), Duration::from_millis(10));
+        assert_eq!(rack.window(true, false, RTT, srtt), Duration::ZERO);
+        assert_eq!(
+            rack.window(false, false, RTT, srtt),
+            Duration::from_millis(10)
+        );
         // Something arrives from below what had arrived.
         rack.delivered(MS(100), seq(10), false, seq(20), MS(140), RTT);
-        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(10));
+        assert_eq!(
+            rack.window(true, false, RTT, srtt),
+            Duration::from_millis(10)
+        );
         // Two D-SACKs in one round count once.
         rack.on_dsack(seq(10), seq(50));
         rack.on_dsack(seq(30), seq(70));
-        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(20));
+        assert_eq!(
+            rack.window(true, false, RTT, srtt),
+            Duration::from_millis(20)
+        );
         rack.on_dsack(seq(50), seq(90));
-        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(30));
+        assert_eq!(
+            rack.window(true, false, RTT, srtt),
+            Duration::from_millis(30)
+        );
         for round in 0..20u32 {
             rack.on_dsack(seq(100 + round * 50), seq(150 + round * 50));
         }
         assert_eq!(
-            rack.window(true, RTT, srtt),
+            rack.window(true, false, RTT, srtt),
             srtt,
             "never more than a round trip"
         );
         for _ in 0..16 {
             rack.on_recovered();
         }
-        assert_eq!(rack.window(true, RTT, srtt), Duration::from_millis(10));
+        assert_eq!(
+            rack.window(true, false, RTT, srtt),
+            Duration::from_millis(10)
+        );
+    }
+
+    /// RFC 8985, 6.2, step 4, as tcp_recovery and tcp_reordering have it: duplicates are not counted,
+    /// the window does not grow, and how many duplicates are many.
+    #[test]
+    fn rfc8985_6_2_step_4_by_the_namespaces_rules() {
+        let srtt = Duration::from_millis(50);
+        let mut rack = Rack::default();
+        rack.set_rules(1 | NO_DUP_THRESH, 3);
+        let quarter = Duration::from_millis(10);
+        assert_eq!(rack.window(true, false, RTT, srtt), quarter);
+        assert_eq!(rack.window(true, true, RTT, srtt), Duration::ZERO);
+        let mut rack = Rack::default();
+        rack.set_rules(1 | STATIC_WINDOW, 3);
+        rack.on_dsack(seq(10), seq(50));
+        assert_eq!(rack.window(false, false, RTT, srtt), quarter);
+        rack.set_rules(1, 7);
+        assert_eq!(rack.threshold(), 7);
+        rack.set_rules(1, 1);
+        assert_eq!(rack.threshold(), 1);
+        rack.set_threshold(5);
+        assert_eq!(rack.threshold(), 5, "the route comes first");
     }
 }

@@ -57,6 +57,9 @@ pub(crate) const QUICK_ACKS: u8 = 16;
 /// What is taken to be a full-sized segment at least (RFC 9293, 3.7.1: what every host takes).
 const SMALLEST: u32 = 536;
 
+/// The largest window that is a positive number of 16 bits.
+pub(crate) const SIGNED: u32 = 0x7fff;
+
 /// What a buffer was like when it came.
 #[derive(Clone, Copy)]
 struct Piece {
@@ -87,6 +90,12 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) far: SeqNum,
     /// The window may be taken back as memory gets less (tcp_shrink_window).
     pub(crate) shrinks: bool,
+    /// The peer is told of what came twice (RFC 2883).
+    pub(crate) reports_twice: bool,
+    /// A peer that scales no windows takes them for signed numbers.
+    pub(crate) signed: bool,
+    /// The window that was advertised last is zero.
+    pub(crate) shut: bool,
     /// RCV.NXT as last acknowledged (Last.ACK.sent).
     pub(crate) last_ack_sent: SeqNum,
     /// IRS.
@@ -147,6 +156,9 @@ impl<P: Platform> Recv<P> {
             adv: SeqNum::default(),
             far: SeqNum::default(),
             shrinks: false,
+            reports_twice: true,
+            signed: false,
+            shut: false,
             last_ack_sent: SeqNum::default(),
             irs: SeqNum::default(),
             wscale: 0,
@@ -216,7 +228,12 @@ impl<P: Platform> Recv<P> {
 
     /// The largest window that may be offered, bytes: what the buffer holds, or the user's bound.
     pub(crate) fn window_bound(&self) -> u32 {
-        self.clamped(u32::from(u16::MAX) << self.wscale.min(14))
+        let field = if self.signed && self.wscale == 0 {
+            SIGNED
+        } else {
+            u32::from(u16::MAX)
+        };
+        self.clamped(field << self.wscale.min(14))
     }
 
     /// A small first window (`initrwnd`) opens by twice what comes: it bounds the sender's first flight,

@@ -2,14 +2,18 @@
 
 //! Round-trip time and the retransmission time-out (RFC 6298).
 
-use super::time::Duration;
+use super::time::{Duration, Instant};
 
 /// The estimator. Times in nanoseconds.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct RttEstimator {
     srtt: u64,
     rttvar: u64,
+    /// The least sample of the current half of the window that it counts for, and of the half before.
     min: u64,
+    min_before: u64,
+    /// When the current half began.
+    min_since: Instant,
     backoff: u8,
     /// The handshake gave no sample because something of it was sent again.
     careful: bool,
@@ -21,8 +25,9 @@ pub(crate) const INITIAL_RTO: Duration = Duration::from_secs(1);
 const CAREFUL_RTO: Duration = Duration::from_secs(3);
 
 impl RttEstimator {
-    /// Takes a sample (RFC 6298, 2.2 and 2.3). The caller keeps Karn's rule.
-    pub(crate) fn sample(&mut self, rtt: Duration) {
+    /// Takes a sample (RFC 6298, 2.2 and 2.3). The caller keeps Karn's rule. The least one counts for
+    /// `window`, or half of that at least.
+    pub(crate) fn sample(&mut self, rtt: Duration, now: Instant, window: Duration) {
         let r = rtt.as_nanos().max(1);
         if self.srtt == 0 {
             self.srtt = r;
@@ -39,7 +44,23 @@ impl RttEstimator {
                 .saturating_sub(self.srtt / 8)
                 .saturating_add(r / 8);
         }
-        self.min = if self.min == 0 { r } else { self.min.min(r) };
+        self.note_least(r, now, window);
+    }
+
+    /// RFC 8985, 6.2, step 4, wants the least round-trip time of late: a path may get longer.
+    fn note_least(&mut self, r: u64, now: Instant, window: Duration) {
+        let age = now.since(self.min_since).as_nanos();
+        if self.min == 0 || age >= window.as_nanos() {
+            self.min = r;
+            self.min_before = r;
+            self.min_since = now;
+        } else if age >= window.as_nanos() / 2 {
+            self.min_before = self.min;
+            self.min = r;
+            self.min_since = now;
+        } else {
+            self.min = self.min.min(r);
+        }
     }
 
     /// A time-out was a mistake, and this sample says how long the path takes at times: the next one
@@ -72,9 +93,9 @@ impl RttEstimator {
         (self.srtt != 0).then_some(Duration::from_nanos(self.srtt))
     }
 
-    /// The least sample, if there was one.
+    /// The least sample of late, if there was one.
     pub(crate) fn min(&self) -> Option<Duration> {
-        (self.min != 0).then_some(Duration::from_nanos(self.min))
+        (self.min != 0).then_some(Duration::from_nanos(self.min.min(self.min_before)))
     }
 
     /// The variation.
@@ -120,16 +141,46 @@ mod tests {
 
     const MIN: Duration = Duration::from_millis(200);
     const MAX: Duration = Duration::from_secs(120);
+    const WINDOW: Duration = Duration::from_secs(300);
+    const AT: Instant = Instant::from_nanos(1_000_000_000);
+
+    /// RFC 8985, 6.2, step 4 (and tcp_min_rtt_wlen): the least sample is forgotten when it is older
+    /// than the window, and not before it is half as old.
+    #[test]
+    fn rfc8985_6_2_step_4_the_least_sample_is_of_late() {
+        let ms = Duration::from_millis;
+        let at = |s| AT.add(Duration::from_secs(s));
+        let mut rtt = RttEstimator::default();
+        rtt.sample(ms(10), at(0), WINDOW);
+        for s in 1..150 {
+            rtt.sample(ms(40), at(s), WINDOW);
+        }
+        assert_eq!(rtt.min(), Some(ms(10)));
+        for s in 150..300 {
+            rtt.sample(ms(40), at(s), WINDOW);
+            assert_eq!(rtt.min(), Some(ms(10)), "{s}");
+        }
+        rtt.sample(ms(40), at(301), WINDOW);
+        assert_eq!(rtt.min(), Some(ms(40)));
+        rtt.sample(ms(30), at(302), WINDOW);
+        assert_eq!(rtt.min(), Some(ms(30)));
+        // After a pause as long as the window nothing of before counts.
+        rtt.sample(ms(50), at(700), WINDOW);
+        assert_eq!(rtt.min(), Some(ms(50)));
+        // No window: the last one.
+        rtt.sample(ms(60), at(701), Duration::ZERO);
+        assert_eq!(rtt.min(), Some(ms(60)));
+    }
 
     /// RFC 6298, 2.1 to 2.3 and 5.5, by hand with round numbers.
     #[test]
     fn rfc6298_section_2() {
         let mut rtt = RttEstimator::default();
         assert_eq!(rtt.rto(MIN, MAX), Duration::from_secs(1));
-        rtt.sample(Duration::from_millis(800));
+        rtt.sample(Duration::from_millis(800), AT, WINDOW);
         // SRTT = R, RTTVAR = R/2, RTO = SRTT + 4 RTTVAR.
         assert_eq!(rtt.rto(MIN, MAX), Duration::from_millis(800 + 4 * 400));
-        rtt.sample(Duration::from_millis(1600));
+        rtt.sample(Duration::from_millis(1600), AT, WINDOW);
         // RTTVAR = 3/4*400 + 1/4*800 = 500; SRTT = 7/8*800 + 1/8*1600 = 900.
         assert_eq!(rtt.srtt(), Some(Duration::from_millis(900)));
         assert_eq!(rtt.rttvar(), Duration::from_millis(500));
@@ -153,7 +204,7 @@ mod tests {
         let mut rtt = RttEstimator::default();
         rtt.shift(Duration::ZERO, ms(50));
         assert_eq!((rtt.srtt(), rtt.rto(MIN, MAX)), (None, INITIAL_RTO));
-        rtt.sample(ms(10));
+        rtt.sample(ms(10), AT, WINDOW);
         let before = rtt.rto(MIN, MAX);
         rtt.shift(Duration::ZERO, ms(300));
         assert_eq!(rtt.srtt(), Some(ms(310)));
@@ -170,7 +221,7 @@ mod tests {
     fn a_quiet_path_keeps_the_lower_bound() {
         let mut rtt = RttEstimator::default();
         for _ in 0..100 {
-            rtt.sample(Duration::from_micros(50));
+            rtt.sample(Duration::from_micros(50), AT, WINDOW);
         }
         assert_eq!(rtt.rto(MIN, MAX).as_millis_ceil(), 201);
     }

@@ -71,10 +71,10 @@ impl<P: Platform> Connection<P> {
         if !seg.has(Flags::URG) || !self.state().can_receive() {
             return;
         }
-        let mark = seg
-            .header
-            .seq
-            .add(u32::from(seg.header.urg.saturating_sub(1)));
+        // At the byte, as RFC 1122, 4.2.2.4, had it, or behind it, as RFC 6093 found it in use.
+        let behind = u16::from(!cx.net.stdurg);
+        let distance = seg.header.urg.saturating_sub(behind);
+        let mark = seg.header.seq.add(u32::from(distance));
         // Nothing new: read already, passed already, or not beyond the mark that we know of.
         if self.read_seq().after(mark) || mark.before(self.recv.nxt) {
             return;

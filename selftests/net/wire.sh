@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
 for family in inet inet6 rusttcp rusttcp6; do
-	for what in states badinput flood iplayer; do
+	for what in states badinput flood iplayer sysctls; do
 		log=$(mktemp)
 		RUSTTCP_FAMILY=$family unshare -n bash -c \
 			"ip link set lo up; cd selftests/wire && exec /usr/bin/python3 -B $what.py" >"$log" 2>&1

@@ -41,7 +41,7 @@ def run(stack, mode, name):
     if stack == "rusttcp":
         command += [os.environ["RUSTTCP_TOP"] + "/tools/rusttcp-run"]
         # nstat tells of the TCP that the script is about.
-        env["PROC_NET_NETSTAT"] = "/proc/net/rusttcp_stat"
+        env["PROC_NET_NETSTAT"] = env["PROC_NET_SNMP"] = "/proc/net/rusttcp_stat"
     command += ["packetdrill"] + MODES[mode].split() + [name]
     start = time.time()
     try:

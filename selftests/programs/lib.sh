@@ -57,9 +57,7 @@ same() {
 
 # opens NAMESPACE NAME: a counter of the module's.
 opens() {
-	awk -v name="$2" '$1 == "TcpExt:" && !n++ { split($0, keys); next }
-		$1 == "TcpExt:" { for (i in keys) if (keys[i] == name) print $i }' \
-		"$(ns_file "$1" rusttcp_stat)" 2>/dev/null
+	counter "$1" rusttcp_stat "$2" 2>/dev/null
 }
 
 # carried STACK COUNT: whether connections were there on ours, or none on the kernel's.

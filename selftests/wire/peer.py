@@ -42,7 +42,7 @@ def counter(name, kernels=KERNELS):
         with open(path, encoding="ascii") as f:
             lines = [line.split() for line in f]
         for names, values in zip(lines[::2], lines[1::2]):
-            if names[0] in ("Tcp:", "TcpExt:", "RustTcp:") and name in names:
+            if names[0] in ("Tcp:", "TcpExt:") and name in names:
                 return int(values[names.index(name)])
     raise KeyError(name)
 
@@ -116,6 +116,8 @@ class Wire:
         shell(f"ip link set {name} up")
         shell("sysctl -qw net.ipv4.tcp_invalid_ratelimit=0")
         self.port = 20000
+        # Traffic class of what the peer sends.
+        self.tos = 0
 
     @staticmethod
     def add_address(name, host):
@@ -132,10 +134,10 @@ class Wire:
             if options:
                 payload = bytes([protocol, (len(options) + 2) // 8 - 1]) + options + payload
                 protocol = 60
-            head = struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + addresses
+            head = struct.pack("!IHBB", 6 << 28 | self.tos << 20, len(payload), protocol, 64) + addresses
         else:
             length = 20 + len(options)
-            head = struct.pack("!BBHHHBBH", 0x40 + length // 4, 0, length + len(payload), 0, 0x4000, 64,
+            head = struct.pack("!BBHHHBBH", 0x40 + length // 4, self.tos, length + len(payload), 0, 0x4000, 64,
                                protocol, 0) + addresses + options
             head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
         os.write(self.fd, head + payload)

@@ -316,8 +316,8 @@ fn set_congestion(sk: &TcpSock, value: &OptIn) -> Result {
         return Err(EPERM);
     }
     let algorithm = Algorithm::parse(name).ok_or(ENOENT)?;
-    // Who may not administer the network gets what is fair to the others.
-    let allowed = matches!(algorithm, Algorithm::Reno | Algorithm::Cubic);
+    // Who may not administer the network gets what is fair to the others, as in Linux: DCTCP is not.
+    let allowed = algorithm != Algorithm::Dctcp;
     if !allowed && !sk.sk().is_net_admin() {
         return Err(EPERM);
     }

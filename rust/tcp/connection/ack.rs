@@ -212,7 +212,11 @@ impl<P: Platform> Connection<P> {
             // RFC 2883, 4: the first block may report a duplicate, below the ACK or inside of the
             // second block.
             if first && (block.end.before_or_eq(ack) || second.is_some_and(|s| within(block, s))) {
-                cx.count(Mib::TCPDSACKRecv);
+                cx.count(if block.start.before(ack) {
+                    Mib::TCPDSACKRecv
+                } else {
+                    Mib::TCPDSACKOfoRecv
+                });
                 self.stats.dsacks = self.stats.dsacks.wrapping_add(1);
                 sacked.duplicate = true;
                 self.send.undo.on_duplicate(block);
@@ -247,7 +251,7 @@ impl<P: Platform> Connection<P> {
             }
         }
         if let Some(rtt) = sample {
-            self.rtt.sample(rtt);
+            self.rtt.sample(rtt, cx.now, cx.net.min_rtt_wlen);
         }
         sample
     }
@@ -367,10 +371,16 @@ impl<P: Platform> Connection<P> {
         if reduce {
             self.ecn.on_reduced(self.send.nxt);
         }
-        self.pacing.set_rate(self.cc.pacing_rate(srtt));
+        self.set_pace(cx, srtt);
         if acked > 0 {
             self.grow_sndbuf(cx);
         }
+    }
+
+    /// The congestion control's pace.
+    pub(super) fn set_pace(&mut self, cx: &Cx<'_, P>, srtt: Duration) {
+        let percent = (cx.net.pacing_ss_ratio, cx.net.pacing_ca_ratio);
+        self.pacing.set_rate(self.cc.pacing_rate(srtt, percent));
     }
 
     /// Without SACK: another duplicate ACK.
@@ -476,6 +486,7 @@ impl<P: Platform> Connection<P> {
     /// RFC 8985, 7.2: (re)starts the timer of the tail probe.
     pub(super) fn arm_tail_probe(&mut self, cx: &Cx<'_, P>) {
         let wanted = self.sack_ok
+            && cx.net.early_retrans
             && self.send.recovery == Recovery::Open
             && self.send.sacked == 0
             && self.send.lost == 0

@@ -124,6 +124,7 @@ impl<P: Platform> Connection<P> {
                 }
                 // The SYN-ACK of a simultaneous open: its ACK counts, its SYN was counted.
             } else {
+                cx.count(Mib::TCPSYNChallenge);
                 self.challenge(cx);
                 self.note_syn_ack_again(seg);
                 return Disposition::Drop(DropReason::Challenge, buf);
@@ -451,10 +452,18 @@ impl<P: Platform> Connection<P> {
             return;
         }
         self.ecn.on_duplicate(seg.header.seq);
-        if self.sack_ok {
+        let old = seg.header.seq.before(self.recv.nxt);
+        if old {
+            cx.count(Mib::DelayedACKLost);
+        }
+        if self.sack_ok && cx.net.dsack {
             let end = seg.header.seq.add(seg.payload_len);
             self.recv.note_duplicate(SeqRange::new(seg.header.seq, end));
-            cx.count(Mib::TCPDSACKOldSent);
+            cx.count(if old {
+                Mib::TCPDSACKOldSent
+            } else {
+                Mib::TCPDSACKOfoSent
+            });
         }
     }
 

@@ -178,6 +178,7 @@ impl<P: Platform> Connection<P> {
         self.stats.went_out(again);
         if again {
             cx.count(Mib::RetransSegs);
+            cx.count(Mib::TCPSynRetrans);
         } else {
             self.syn_sent_at = cx.now;
         }
@@ -308,10 +309,11 @@ impl<P: Platform> Connection<P> {
     /// `bare`: it is an ACK without data.
     fn header(&mut self, cx: &Cx<'_, P>, seq: SeqNum, flags: Flags, bare: bool) -> Header {
         let mss = self.mss();
-        let was_open = self.recv.adv.after(self.recv.last_ack_sent);
         let wnd = self.recv.advertise(mss);
-        if wnd == 0 && was_open {
-            cx.count(Mib::TCPToZeroWindowAdv);
+        match (core::mem::replace(&mut self.recv.shut, wnd == 0), wnd) {
+            (false, 0) => cx.count(Mib::TCPToZeroWindowAdv),
+            (true, 1..) => cx.count(Mib::TCPFromZeroWindowAdv),
+            _ => {}
         }
         self.timers.stop(Timer::DelayedAck);
         self.forget_held(cx);
@@ -586,13 +588,17 @@ impl<P: Platform> Connection<P> {
     /// least half of a round-trip time, so that ACKs keep coming and the next one comes soon.
     fn is_worth_waiting(&self, cx: &Cx<'_, P>, room: u32) -> bool {
         let window = self.cc.cwnd().min(self.send.wnd);
+        let worth = match cx.net.tso_win_divisor {
+            0 => self.mss().saturating_mul(3),
+            divisor => window.checked_div(u32::from(divisor)).unwrap_or(window),
+        };
         let half = Duration::from_nanos(self.rtt.srtt().unwrap_or_default().as_nanos() / 2);
         let is_soon = |first: &P::TxBuf| cx.now.since(first.meta().sent_at) >= half;
         self.gso_max > 0
             && self.send.rtx.first().is_some_and(is_soon)
             && self.send.recovery == Recovery::Open
             && self.send.sacked == 0
-            && room < self.burst(self.mss()).min(window / 3)
+            && room < self.burst(self.mss()).min(worth)
             && self.send.in_flight() > 0
     }
 
@@ -705,8 +711,7 @@ impl<P: Platform> Connection<P> {
             self.rearm_retransmit(cx);
         }
         if cx.now.since(self.last_data) < self.delack(cx) {
-            self.interactive = true;
-            self.recv.quick = 0;
+            self.answered(cx);
         }
         self.stats.data_went_out(len, mss, again);
         let header = self.header(cx, seq, flags, false);
@@ -728,6 +733,16 @@ impl<P: Platform> Connection<P> {
             ace: self.ecn.is_accurate(),
             reason,
         })
+    }
+
+    /// The user answered within the time that an ACK may wait: after so many answers in a row
+    /// (tcp_pingpong_thresh) ACKs wait for the next one.
+    fn answered(&mut self, cx: &Cx<'_, P>) {
+        self.answers = self.answers.saturating_add(1);
+        if self.answers >= cx.net.pingpong_thresh {
+            self.interactive = true;
+            self.recv.quick = 0;
+        }
     }
 
     /// What goes out decides whether a recovery can be told to be a mistake.

@@ -9,7 +9,7 @@ use crate::tcp::{
     mib::Mib,
     platform::Platform,
     recv::AckOwed,
-    state::Event,
+    state::{ConnState, Event},
     time::Instant,
     timers::Timer,
     wire::{Flags, Header, Segment},
@@ -120,6 +120,18 @@ impl<P: Platform> Connection<P> {
         }
     }
 
+    /// Whether a segment answers our SYN, so that the connection is open once it was handled (RFC
+    /// 9293, 3.10.7.3).
+    pub(crate) fn is_answer(&self, seg: &Segment) -> bool {
+        let ack = seg.header.ack;
+        self.state == ConnState::SynSent
+            && seg.has(Flags::SYN)
+            && seg.has(Flags::ACK)
+            && !seg.has(Flags::RST)
+            && ack.after(self.send.iss)
+            && !ack.after(self.send.nxt)
+    }
+
     /// What the handshake's round trip tells: the first sample, and whether the path is bad.
     fn measure_handshake(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
         // None if the SYN was sent again: then by timestamp, or not at all (Karn).
@@ -150,7 +162,8 @@ impl<P: Platform> Connection<P> {
         self.advice = Some(Advice::Arrives);
         let srtt = self.rtt.srtt().unwrap_or_default();
         self.pacing.set_least(cx.net.min_tso_segs);
-        self.pacing.set_rate(self.cc.pacing_rate(srtt));
+        self.pacing.set_short(cx.net.tso_rtt_log);
+        self.set_pace(cx, srtt);
         self.retries = 0;
         self.rtt.reset_backoff();
         self.syn_pending = false;

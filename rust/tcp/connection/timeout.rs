@@ -47,6 +47,7 @@ impl<P: Platform> Connection<P> {
         {
             self.recv.owed = AckOwed::Now;
             self.interactive = false;
+            self.answers = 0;
             cx.count(Mib::DelayedACKs);
         }
         if self.timers.take_expired(Timer::HeldAck, cx.now) {
@@ -121,7 +122,7 @@ impl<P: Platform> Connection<P> {
         if self.state == ConnState::SynSent {
             self.retries <= cx.net.syn_linear_timeouts
         } else {
-            self.config.thin_linear && self.is_thin()
+            (self.config.thin_linear || cx.net.thin_linear_timeouts) && self.is_thin()
         }
     }
 
@@ -185,7 +186,9 @@ impl<P: Platform> Connection<P> {
             }
             self.log_loss(cx, LossBy::Timer, self.send.lost);
             let begins = first && self.send.recovery == Recovery::Open;
-            self.send.undo.begin_timeout(self.send.una, begins);
+            self.send
+                .undo
+                .begin_timeout(self.send.una, begins, cx.net.frto);
             self.send.recovery = Recovery::Loss(self.send.nxt);
             self.send.dupacks = 0;
             self.send.force_one = true;
@@ -247,6 +250,12 @@ impl<P: Platform> Connection<P> {
     /// anything.
     pub(super) fn give_up(&mut self, cx: &Cx<'_, P>) {
         cx.count(Mib::TCPAbortOnTimeout);
+        // RFC 4022, tcpAttemptFails and tcpEstabResets.
+        match self.state {
+            ConnState::SynSent | ConnState::SynReceived => cx.count(Mib::AttemptFails),
+            ConnState::Established | ConnState::CloseWait => cx.count(Mib::EstabResets),
+            _ => {}
+        }
         let reason = self.soft_error.unwrap_or(CloseReason::TimedOut);
         self.fail(reason);
     }

@@ -40,6 +40,7 @@ impl<P: Platform> Connection<P> {
         self.mss_route = params.mss_route;
         self.mss_peer = params.mss_default;
         self.sack_ok = cx.net.sack;
+        self.adopt_settings(cx);
         self.bound_windows();
         self.recv.wscale = if cx.net.window_scaling {
             let (rcvbuf, fixed) = (self.recv.rcvbuf, self.rcvbuf_locked);
@@ -86,7 +87,7 @@ impl<P: Platform> Connection<P> {
 
     /// Room in the send buffer, bytes of true size; 0: full.
     pub(crate) fn send_space(&self) -> u32 {
-        let lowat = self.config.notsent_lowat;
+        let lowat = self.notsent_lowat();
         if lowat != 0 && self.unsent() >= lowat {
             return 0;
         }
@@ -96,10 +97,18 @@ impl<P: Platform> Connection<P> {
     /// Whether it is worth waking a writer: a third of the buffer is free, and less than half of
     /// TCP_NOTSENT_LOWAT waits to be sent (Linux' rules).
     pub(crate) fn is_writeable(&self) -> bool {
-        let lowat = self.config.notsent_lowat;
+        let lowat = self.notsent_lowat();
         self.send_space() >= self.send.mem / 2
             && self.send_space() > 0
             && (lowat == 0 || self.unsent() < lowat.div_ceil(2))
+    }
+
+    /// TCP_NOTSENT_LOWAT, the user's or the namespace's, bytes; 0: none.
+    fn notsent_lowat(&self) -> u32 {
+        match self.config.notsent_lowat {
+            0 => self.lowat,
+            own => own,
+        }
     }
 
     /// The last buffer that was not sent yet, and how many bytes it may still take.
@@ -262,7 +271,8 @@ impl<P: Platform> Connection<P> {
         self.pass_urgent();
         if self.may_grow_rcvbuf(cx) {
             let rtt = self.rtt.srtt().unwrap_or_default();
-            self.recv.tune(n, cx.now, rtt, cx.net.rmem[2], mss);
+            let short = cx.net.rcvbuf_low_rtt;
+            self.recv.tune(n, cx.now, (rtt, short), cx.net.rmem[2], mss);
         }
         if !self.state.can_receive() {
             return;
@@ -579,7 +589,21 @@ impl<P: Platform> Connection<P> {
         let algorithm = self.congestion(cx.net);
         self.cc = Congestion::new(algorithm, self.mss());
         self.adopt(algorithm);
+        self.adopt_settings(cx);
         self.bound_windows();
+    }
+
+    /// What the namespace says, for the parts that don't see its settings.
+    pub(super) fn adopt_settings(&mut self, cx: &Cx<'_, P>) {
+        let net = cx.net;
+        self.send.rack.set_rules(net.recovery, net.reordering);
+        self.recv.reports_twice = net.dsack;
+        self.recv.signed = net.workaround_signed_windows;
+        self.lowat = match net.notsent_lowat {
+            u32::MAX => 0,
+            // With none at all nobody could ever write.
+            bytes => bytes.max(1),
+        };
     }
 }
 

@@ -66,12 +66,16 @@ impl Undo {
     }
 
     /// The retransmission timer expired. `first`: it began the recovery, so that F-RTO may be used
-    /// (RFC 5682, step 1).
-    pub(crate) fn begin_timeout(&mut self, una: SeqNum, first: bool) {
+    /// (RFC 5682, step 1), if it is `wanted`.
+    pub(crate) fn begin_timeout(&mut self, una: SeqNum, first: bool, wanted: bool) {
         if first || self.since.is_none() {
             self.begin(una);
         }
-        self.probe = if first { Probe::Waits } else { Probe::Off };
+        self.probe = if first && wanted {
+            Probe::Waits
+        } else {
+            Probe::Off
+        };
     }
 
     /// `range` was sent again in a recovery, with this TSval if there are timestamps.
@@ -238,7 +242,7 @@ mod tests {
     fn rfc5682_steps() {
         let waits = || {
             let mut undo = Undo::default();
-            undo.begin_timeout(seq(1), true);
+            undo.begin_timeout(seq(1), true, true);
             undo
         };
         let probing = || {
@@ -273,9 +277,14 @@ mod tests {
         // 3a: a duplicate, or the new data arrived and the old did not.
         assert_eq!(probing().on_ack(false, false, false, false), Verdict::Loss);
         assert_eq!(probing().on_ack(true, false, true, true), Verdict::Loss);
+        // Not where nobody wants it (tcp_frto).
+        let mut undo = Undo::default();
+        undo.begin_timeout(seq(1), true, false);
+        assert_eq!(undo.on_ack(false, true, false, false), Verdict::Open);
+        assert_eq!(undo.wants_new(), None);
         // Not after a second time-out.
         let mut undo = probing();
-        undo.begin_timeout(seq(1), false);
+        undo.begin_timeout(seq(1), false, true);
         assert_eq!(undo.on_ack(true, true, false, true), Verdict::Open);
         assert_eq!(undo.wants_new(), None);
     }

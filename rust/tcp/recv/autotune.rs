@@ -34,9 +34,6 @@ impl Autotune {
     }
 }
 
-/// With a round-trip time below this the buffer does not run ahead of the sender.
-const SHORT: Duration = Duration::from_millis(1);
-
 impl<P: Platform> Recv<P> {
     /// The connection is open: a sender may begin with ten segments (RFC 6928).
     pub(crate) fn begin_tuning(&mut self, mss: u32) {
@@ -87,8 +84,15 @@ impl<P: Platform> Recv<P> {
     /// The user read `n` bytes. If that makes more in a round trip than in the ones before, lets the
     /// buffer hold twice that, so that the window does not limit the sender; and, as the sender in
     /// slow start doubles what it sends while the larger window is on its way, more of it by as
-    /// much as the rate grew. `rtt`: as the sending half knows it.
-    pub(crate) fn tune(&mut self, n: u32, now: Instant, rtt: Duration, most: u32, mss: u32) {
+    /// much as the rate grew; not on a path that is `short`. `rtt`: as the sending half knows it.
+    pub(crate) fn tune(
+        &mut self,
+        n: u32,
+        now: Instant,
+        (rtt, short): (Duration, Duration),
+        most: u32,
+        mss: u32,
+    ) {
         self.tuning.copied = self.tuning.copied.saturating_add(n);
         let rtt = self.rtt().unwrap_or(rtt);
         if now.since(self.tuning.since) < rtt.max(Duration::from_micros(500)) {
@@ -98,7 +102,7 @@ impl<P: Platform> Recv<P> {
         let before = self.tuning.most_copied;
         if copied > before {
             let twice = u64::from(copied).saturating_mul(2);
-            let ahead = if rtt < SHORT {
+            let ahead = if rtt < short {
                 0
             } else {
                 twice

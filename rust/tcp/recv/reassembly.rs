@@ -155,7 +155,7 @@ impl<P: Platform> Recv<P> {
 
     /// The next ACK reports a part that came twice.
     pub(super) fn note_part(&mut self, again: Option<SeqRange>) {
-        if again.is_some() {
+        if again.is_some() && self.reports_twice {
             self.sack.duplicate = again;
         }
     }

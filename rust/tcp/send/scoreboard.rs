@@ -191,9 +191,8 @@ impl<P: Platform> Send<P> {
         self.trim_rtx();
         let threshold = self.rack.threshold();
         let many = self.dupacks >= threshold || self.sacked >= at.mss.saturating_mul(threshold);
-        let window = self
-            .rack
-            .window(many || self.recovery != Recovery::Open, at.least, at.srtt);
+        let begun = self.recovery != Recovery::Open;
+        let window = self.rack.window(many, begun, at.least, at.srtt);
         let mut pos = self.una;
         while let Some(buf) = self.rtx.at_or_after_mut(pos) {
             let meta = *buf.meta();

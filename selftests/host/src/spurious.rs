@@ -59,6 +59,32 @@ fn rfc5682_2_1_a_late_flight_is_not_sent_again() {
     assert!(raw.conn.is_consistent());
 }
 
+/// RFC 5682, 2.1, where the peer's window is what held the new data back.
+#[test]
+fn rfc5682_2_1_new_data_that_the_window_held_back() {
+    let mut raw = Raw::established_with(Peer { wnd: 400, ..PLAIN });
+    raw.with(|conn, cx| {
+        let config = *conn.config();
+        conn.configure(
+            cx,
+            crate::tcp::config::SocketConfig {
+                nodelay: true,
+                ..config
+            },
+        );
+    });
+    for _ in 0..4 {
+        raw.write(100);
+    }
+    assert!(raw.write(600).is_empty());
+    while raw.mib.get(Mib::TCPTimeouts) == 0 {
+        let at = raw.conn.poll_timeout().expect("a timer");
+        raw.pass(at.since(raw.now));
+    }
+    raw.peer.wnd = 2_000;
+    assert_eq!(seqs(&raw.feed(ACK, 1, 101, 0)), [401]);
+}
+
 /// RFC 5682, 2.1, step 3a: a duplicate ACK instead, and the rest is sent again.
 /// RFC 9293, MUST-19.
 #[test]

@@ -89,12 +89,15 @@ fn bbr_draft_5_3_1_startup_and_drain() {
     }
     assert_eq!(path.bbr().state, State::Startup);
     assert!(
-        path.cc.pacing_rate(RTT) > 2_700_000,
+        path.cc.pacing_rate(RTT, (200, 120)) > 2_700_000,
         "2.77 times the rate, less 1 %"
     );
     path.round();
     assert_eq!(path.bbr().state, State::Drain);
-    assert_eq!(path.cc.pacing_rate(RTT), 1_000_000 * 50 / 100 * 99 / 100);
+    assert_eq!(
+        path.cc.pacing_rate(RTT, (200, 120)),
+        1_000_000 * 50 / 100 * 99 / 100
+    );
     // TCP_CC_INFO tells the same.
     let told = path.cc.state();
     let Told::Bbr {
@@ -175,7 +178,7 @@ fn bbr_draft_5_5_10_3_short_term_bounds() {
         "{}",
         bbr.bw_lo
     );
-    assert!(path.cc.pacing_rate(RTT) < 1_000_000);
+    assert!(path.cc.pacing_rate(RTT, (200, 120)) < 1_000_000);
 }
 
 /// 5.5.10.2: too much loss in a probe bounds what may be in flight, and ends the probe.
@@ -262,7 +265,7 @@ fn extremes_are_survived() {
                         ..Ack::for_tests()
                     });
                     assert!(cc.cwnd() > 0 && cc.cwnd() <= MAX_WINDOW);
-                    assert!(cc.pacing_rate(rtt) > 0);
+                    assert!(cc.pacing_rate(rtt, (200, 120)) > 0);
                 }
             }
         }
