@@ -277,7 +277,8 @@ pub(super) fn disconnect(sk: &TcpSock) -> Result {
     Ok(())
 }
 
-/// Forgets the connection. A port that was asked for by number stays.
+/// Forgets the connection. What was asked for by bind() stays: an address, a port by number. As in Linux
+/// getsockname() tells any other port until there is a new one.
 pub(super) fn reset(sk: &mut LockedTcp<'_>) {
     with_cx(sk, |conn, cx| conn.abort(cx));
     egress::flush(sk);
@@ -288,7 +289,7 @@ pub(super) fn reset(sk: &mut LockedTcp<'_>) {
     data.was_connected = false;
     data.end_read = false;
     data.armed = None;
-    let keeps_port = data.user_port;
+    let (keeps_port, keeps_addr) = (data.user_port, data.user_addr);
     if !keeps_port {
         data.port = None;
     }
@@ -297,9 +298,17 @@ pub(super) fn reset(sk: &mut LockedTcp<'_>) {
     sk.clear_shutdown();
     sk.set_state(abi::TCP_CLOSE);
     sk.set_remote(sk.sk().nowhere());
-    if !keeps_port {
-        let nowhere = sk.sk().nowhere();
-        sk.set_local(nowhere, nowhere.addr);
+    let local = sk.sk().local();
+    let addr = if keeps_addr {
+        local.addr
+    } else {
+        sk.sk().nowhere().addr
+    };
+    if keeps_port {
+        let dev = sk.sk().bound_dev_if();
+        sk.set_local(Endpoint::new(addr, local.port, dev), addr);
+    } else {
+        sk.lose_port(addr);
     }
     sync_buffers(sk);
 }

@@ -38,6 +38,9 @@ pub(super) fn bind(sk: &TcpSock, local: Endpoint) -> Result {
 /// Binds a socket without a port; `by_user`: for bind().
 pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint, by_user: bool) -> Result {
     let hold = ports::bind(sk, local)?;
+    if by_user {
+        sk.data().user_addr = !local.addr.is_unspecified();
+    }
     if by_user && local.port == 0 && sk.sk().bind_no_port() {
         // Only the address was asked for; connect() finds a port.
         take_outcome(sk, &hold);
@@ -49,7 +52,7 @@ pub(super) fn bind_locked(sk: &mut LockedTcp<'_>, local: Endpoint, by_user: bool
     sk.set_local(bound, bound.addr);
     let data = sk.data();
     data.port = Some(hold);
-    data.user_port = true;
+    data.user_port = by_user && local.port != 0;
     Ok(())
 }
 
@@ -65,7 +68,7 @@ fn take_outcome(sk: &mut LockedTcp<'_>, hold: &PortHold) {
 /// getsockname() and getpeername().
 pub(super) fn name(sk: &TcpSock, which: Which) -> Result<Endpoint> {
     match which {
-        Which::Local => Ok(sk.local()),
+        Which::Local => Ok(sk.local().with_port(sk.shown_port())),
         Which::Accepted if sk.remote().port == 0 => Err(ENOTCONN),
         Which::Accepted => Ok(sk.remote()),
         Which::Peer => {

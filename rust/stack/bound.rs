@@ -18,6 +18,10 @@ use core::ops::Deref;
 use kernel::{
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         rcu,
         Arc, //
     },
@@ -51,13 +55,13 @@ impl Hold {
             return Self::by_connect(reservation);
         }
         let state = NetState::of(net).ok_or(ENETDOWN)?;
-        let node = Node::new(Bound::hash(port), Bound(port), (), Gfp::KERNEL).ok_or(ENOMEM)?;
-        // There may be many of a port.
-        let marked = state.bound.insert(node, |_| false, |_| {}).is_ok();
+        let node = Node::new(Bound::hash(port), Bound::new(port), (), Gfp::KERNEL).ok_or(ENOMEM)?;
+        // There may be many of a port, which are counted. Where there is one the new entry isn't needed.
+        let _ = state.bound.insert(node, |b| b.is_one_more(port), |_| {});
         // From here on dropping it takes the mark away.
         let hold = Self {
             reservation,
-            marked: marked.then_some(net),
+            marked: Some(net),
         };
         Ok(Arc::new(hold, GFP_KERNEL)?)
     }
@@ -77,17 +81,43 @@ impl Drop for Hold {
             return;
         };
         let port = self.reservation.port();
-        // One mark is as good as another of the same port.
-        state.bound.remove(Bound::hash(port), |b| b.0 == port);
+        state
+            .bound
+            .remove(Bound::hash(port), |b| b.is_last_of(port));
     }
 }
 
 /// The mark of a port that bind() holds.
-pub(crate) struct Bound(u16);
+pub(crate) struct Bound {
+    port: u16,
+    /// How many hold it. Changed under the bucket's lock.
+    holders: Atomic<u32>,
+}
 
 impl Bound {
+    fn new(port: u16) -> Self {
+        Self {
+            port,
+            holders: Atomic::new(1),
+        }
+    }
+
     fn hash(port: u16) -> u32 {
         u32::from(port)
+    }
+
+    /// Whether it is the mark of `port`, which has one holder more then.
+    fn is_one_more(&self, port: u16) -> bool {
+        let is_it = self.port == port;
+        if is_it {
+            self.holders.fetch_add(1, Relaxed);
+        }
+        is_it
+    }
+
+    /// Whether it is the mark of `port`, which has one holder less then, and that was the last one.
+    fn is_last_of(&self, port: u16) -> bool {
+        self.port == port && self.holders.fetch_sub(1, Relaxed) == 1
     }
 }
 
@@ -103,6 +133,8 @@ pub(crate) type BoundTable = RcuTable<Bound>;
 /// Whether bind() holds the port, at any address.
 pub(super) fn is_bound(state: &NetState, port: u16) -> bool {
     let rcu = rcu::read_lock();
-    let found = state.bound.find(Bound::hash(port), &rcu, |b| b.0 == port);
+    let found = state
+        .bound
+        .find(Bound::hash(port), &rcu, |b| b.port == port);
     found.is_some()
 }

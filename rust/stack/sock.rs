@@ -111,6 +111,8 @@ pub(crate) struct TcpLocked {
     pub(crate) port: Option<PortHold>,
     /// bind() asked for the port by number.
     pub(crate) user_port: bool,
+    /// bind() asked for the address.
+    pub(crate) user_addr: bool,
     /// The socket is in the connection table.
     pub(crate) hashed: bool,
     /// When the armed timer expires.
@@ -260,6 +262,7 @@ impl Protocol for RustTcp {
             phase: Phase::Idle,
             port: None,
             user_port: false,
+            user_addr: false,
             hashed: false,
             armed: None,
             was_connected: false,

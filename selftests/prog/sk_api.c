@@ -273,6 +273,49 @@ static void test_options(void)
 	close(fd);
 }
 
+/* What bind() asked for outlives a connect() that fails; any other port is told until there is a new one. */
+static void test_refused(void)
+{
+	static const struct {
+		bool binds, by_number, no_port;
+		const char *name;
+	} kinds[] = {
+		{ false, false, false, "unbound" },
+		{ true, false, false, "bound to an address" },
+		{ true, false, true, "bound to an address, IP_BIND_ADDRESS_NO_PORT" },
+		{ true, true, false, "bound to a port by number" },
+	};
+	struct endpoint closed = at("127.0.0.1", 9), any = at("0.0.0.0", 0);
+	/* ::1 is the only address of its kind. */
+	const char *where = v6 ? "::1" : "127.0.0.2";
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct endpoint sin = at(where, kinds[i].by_number ? 7461 + v6 : 0), then, again;
+		socklen_t len = sizeof(then);
+		int fd = new_socket(), on = kinds[i].no_port;
+		char name[120];
+
+		must(setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) == 0);
+		must(!kinds[i].binds || bind(fd, SA(sin), sizeof(sin)) == 0);
+		must(connect(fd, SA(closed), sizeof(closed)) == -1 && errno == ECONNREFUSED);
+		must(getsockname(fd, SA(then), &len) == 0);
+		if (!kinds[i].binds)
+			sin = any;
+		sin.sin_port = then.sin_port;
+		snprintf(name, sizeof(name), "refused, %s: the address", kinds[i].name);
+		ktap(same_endpoint(&sin, &then), name);
+		snprintf(name, sizeof(name), "refused, %s: a port is told", kinds[i].name);
+		ktap(then.sin_port != 0 && (!kinds[i].by_number || then.sin_port == htons(7461 + v6)), name);
+		must(connect(fd, SA(closed), sizeof(closed)) == -1 && errno == ECONNREFUSED);
+		len = sizeof(again);
+		must(getsockname(fd, SA(again), &len) == 0);
+		snprintf(name, sizeof(name), "refused, %s: the next time, %s port", kinds[i].name,
+			 kinds[i].by_number ? "the same" : "another");
+		ktap((then.sin_port == again.sin_port) == kinds[i].by_number, name);
+		close(fd);
+	}
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -280,6 +323,7 @@ int main(void)
 	test_bind();
 	test_listen_accept();
 	test_connect();
+	test_refused();
 	test_sigpipe();
 	test_options();
 	return ktap_end();

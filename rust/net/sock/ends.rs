@@ -42,6 +42,12 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
+    /// The port that getsockname() tells: that of [`Self::local`], or the last one.
+    pub(crate) fn shown_port(&self) -> u16 {
+        // SAFETY: A single word of a valid socket.
+        u16::from_be(unsafe { (*self.inet()).inet_sport })
+    }
+
     /// The address that the socket was bound to; unspecified for any.
     pub(crate) fn bound_addr(&self) -> IpAddr {
         // SAFETY: Words of a valid socket.
@@ -123,6 +129,14 @@ impl<P: Protocol> Locked<'_, P> {
             }
             common.__bindgen_anon_3.__bindgen_anon_1.skc_num = local.port;
         }
+    }
+
+    /// The socket has no port any more; getsockname() tells the last one.
+    pub(crate) fn lose_port(&mut self, addr: IpAddr) {
+        let last = self.sk.shown_port();
+        self.set_local(Endpoint::new(addr, 0, 0), addr);
+        // SAFETY: As in `set_local`.
+        unsafe { (*self.sk.inet()).inet_sport = last.to_be() };
     }
 
     /// Sets the peer.
