@@ -507,7 +507,8 @@ void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *fro
 {
 	if (share) {
 		to->sk_reuse = from->sk_reuse;
-		to->sk_reuseport = from->sk_reuseport;
+		/* Who brings a group of its own (a BPF program) can't join another one. */
+		to->sk_reuseport = from->sk_reuseport && !rcu_access_pointer(from->sk_reuseport_cb);
 	}
 	/* Ports are shared among the sockets of one user only. */
 	to->sk_uid = from->sk_uid;
@@ -516,6 +517,13 @@ void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *fro
 	inet_assign_bit(FREEBIND, to, inet_test_bit(FREEBIND, from));
 	inet_assign_bit(TRANSPARENT, to, inet_test_bit(TRANSPARENT, from));
 	inet_sk(to)->local_port_range = READ_ONCE(inet_sk(from)->local_port_range);
+}
+
+/* Others may join the one that has the port now. */
+void rusttcp_helper_sk_copy_reuseport(struct sock *to, const struct sock *from);
+void rusttcp_helper_sk_copy_reuseport(struct sock *to, const struct sock *from)
+{
+	to->sk_reuseport = from->sk_reuseport;
 }
 
 bool rusttcp_helper_inet_bind_no_port(const struct sock *sk);

@@ -171,6 +171,9 @@ impl ReservationBox {
                 (&raw mut addr).cast(),
                 len,
             ))?;
+            if share {
+                bindings::sk_copy_reuseport((*socket.as_ptr()).sk, sk.as_ptr());
+            }
         }
         Ok(this)
     }

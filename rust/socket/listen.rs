@@ -87,6 +87,8 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         state
             .listeners
             .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        // The queue would hold the port for as long as somebody may look at the entry.
+        this.shared().accept.lock().port = None;
         return Err(e);
     }
     this.shared().accept.lock().open = true;
