@@ -144,6 +144,7 @@ upstream: all ## the tests of others (T=SUITE) on both stacks: Documentation/ups
 		selftests/upstream/run.py --table build/upstream.json && exit $$status
 
 options: all ## Documentation/options.rst, from what both stacks answer
+	@. scripts/env.sh; scripts/options.py "$$LINUX_SRC/include/uapi"
 	@tools/vm -- build/prog/sk_opt --rst >build/options.rst 2>build/options.log </dev/null || \
 		{ tail -n 25 build/options.log >&2; exit 1; }
 	@sed -n '/^\.\. SPDX/,$$p' build/options.rst >Documentation/options.rst

@@ -39,9 +39,10 @@ static void set_up(void)
 			pause();
 	}
 	must(read(ready[0], command, 1) == 1);
-	snprintf(command, sizeof(command), "ip link add v0 address 02:00:00:00:00:01 type veth peer name v1 "
-		 "address 02:00:00:00:00:02 netns %d", router);
+	snprintf(command, sizeof(command), "ip link add v0 type veth peer name v1 netns %d", router);
 	run(command);
+	run("ip link set v0 address 02:00:00:00:00:01");
+	on_router("ip link set v1 address 02:00:00:00:00:02");
 	run("ip link set v0 up");
 	on_router("ip link set v1 up");
 	on_router("sysctl -q net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0");

@@ -7,6 +7,7 @@
 #include "common.h"
 #include <pthread.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 
 static char block[65536];
 
@@ -152,6 +153,61 @@ static long do_sendmsg(struct ends *e)
 	return sendmsg(e->fd, &msg, 0);
 }
 
+static long do_sendmmsg(struct ends *e)
+{
+	struct iovec iov = { "x", 1 };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+
+	return sendmmsg(e->fd, &msg, 1, 0);
+}
+
+static long do_sendfile(struct ends *e)
+{
+	off_t from = 0;
+	int fd = open("/proc/self/exe", O_RDONLY), error;
+	long r;
+
+	must(fd >= 0);
+	r = sendfile(e->fd, fd, &from, 1);
+	error = errno;
+	close(fd);
+	errno = error;
+	return r;
+}
+
+static long do_splice_out(struct ends *e)
+{
+	int fds[2], error;
+	long r;
+
+	must(pipe(fds) == 0 && write(fds[1], "x", 1) == 1);
+	r = splice(fds[0], NULL, e->fd, NULL, 1, 0);
+	error = errno;
+	close(fds[0]);
+	close(fds[1]);
+	errno = error;
+	return r;
+}
+
+static long do_splice_in(struct ends *e)
+{
+	int fds[2], error;
+	long r;
+
+	must(pipe(fds) == 0);
+	r = splice(e->fd, NULL, fds[1], NULL, 1, 0);
+	error = errno;
+	close(fds[0]);
+	close(fds[1]);
+	errno = error;
+	return r;
+}
+
+static long do_wait_for_all(struct ends *e)
+{
+	return recv(e->fd, block, 1, MSG_WAITALL);
+}
+
 static long do_accept(struct ends *e)
 {
 	int fd = accept(e->fd, NULL, NULL);
@@ -187,6 +243,11 @@ static const struct blocking {
 	{ "writev", full, do_writev, room, SO_SNDTIMEO },
 	{ "send", full, do_send, room, SO_SNDTIMEO },
 	{ "sendmsg", full, do_sendmsg, room, SO_SNDTIMEO },
+	{ "sendmmsg", full, do_sendmmsg, room, SO_SNDTIMEO },
+	{ "sendfile", full, do_sendfile, room, SO_SNDTIMEO },
+	{ "splice into it", full, do_splice_out, room, SO_SNDTIMEO },
+	{ "splice from it", idle, do_splice_in, data, SO_RCVTIMEO },
+	{ "recv with MSG_WAITALL", idle, do_wait_for_all, data, SO_RCVTIMEO },
 	{ "accept", listening, do_accept, caller, SO_RCVTIMEO },
 	{ "connect", fresh, do_connect, NULL, SO_SNDTIMEO },
 };
@@ -196,6 +257,21 @@ static void finish(struct ends *e)
 	close(e->fd);
 	if (e->other >= 0)
 		close(e->other);
+}
+
+/* Of a process or a thread. */
+static bool is_asleep(pid_t who)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", who);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
 }
 
 static bool is_interrupted(const struct blocking *b, int flags, bool limited)
@@ -231,7 +307,9 @@ static bool goes_on(const struct blocking *b)
 		pid = fork();
 		must(pid >= 0);
 		if (!pid) {
-			usleep(300000);
+			/* Until the call blocks, and some signals more. */
+			must(until(is_asleep(getppid())));
+			usleep(200000);
 			b->go_on(&e);
 			_exit(0);
 		}
@@ -304,11 +382,31 @@ static long do_epoll(struct ends *e)
 	return r;
 }
 
+static long do_ppoll(struct ends *e)
+{
+	struct timespec limit = { 20, 0 };
+	struct pollfd p = { .fd = e->fd, .events = POLLIN };
+
+	return ppoll(&p, 1, &limit, NULL);
+}
+
+static long do_pselect(struct ends *e)
+{
+	struct timespec limit = { 20, 0 };
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(e->fd, &set);
+	return pselect(e->fd + 1, &set, NULL, NULL, &limit, NULL);
+}
+
 static void test_never(void)
 {
 	static const struct blocking never[] = {
 		{ "poll", idle, do_poll, data, 0 },
 		{ "select", idle, do_select, data, 0 },
+		{ "ppoll", idle, do_ppoll, data, 0 },
+		{ "pselect", idle, do_pselect, data, 0 },
 		{ "epoll_wait", idle, do_epoll, data, 0 },
 	};
 	char name[100];
@@ -373,18 +471,7 @@ static void *blocks(void *arg)
 
 static bool sleeps(const struct thread *t)
 {
-	char path[64], state = 0;
-	FILE *f;
-
-	if (!t->tid)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", t->tid);
-	f = fopen(path, "r");
-	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (f)
-		fclose(f);
-	return state == 'S';
+	return t->tid && is_asleep(t->tid);
 }
 
 /* The descriptor is gone; the call has the socket still, and ends as it would have. */
