@@ -27,7 +27,8 @@ SCRIPTS = "tools/testing/selftests/net/packetdrill"
 # What the scripts and the runner start.
 PROGRAMS = ["bash", "sh", "env", "cat", "grep", "chmod", "rm", "mkdir", "sleep", "sysctl", "ip",
             "tc", "nstat", "ss", "ethtool", "unshare", "readlink", "dirname", "sed", "id",
-            "python3", "mount", "umount", "head", "tr", "dd", "ifconfig"]
+            "python3", "mount", "umount", "head", "tail", "tr", "dd",
+            "ifconfig"]
 
 
 def which(name):
@@ -158,6 +159,9 @@ def table(results):
     groups = judge(results)
     write_page(HERE, "packetdrill.rst", {
         "share": share(groups),
+        "modes": "\n".join("- ``%s``: %s" % (mode, share([
+            [n for n in group if n.startswith(mode + "/")] for group in groups]))
+            for mode in sorted({n.split("/")[0] for group in groups for n in group})),
         "total": str(sum(map(len, groups))),
         "neither": listed(groups[3]),
         "ours": listed(groups[2]),

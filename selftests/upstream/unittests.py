@@ -56,6 +56,16 @@ class Result(unittest.TestResult):
         self.outcome = "failed"
 
 
+def wanted(tests):
+    """The single tests of a suite, less those of UDP-Lite, which Linux 7.3 has no more: it takes minutes
+    for hundreds of them to fail."""
+    for test in tests:
+        if isinstance(test, unittest.TestSuite):
+            yield from wanted(test)
+        elif "UDPLITE" not in type(test).__name__:
+            yield test
+
+
 # Nothing that needs the network outside.
 support.use_resources = ["cpu", "decimal"]
 for name in sys.argv[1:]:
@@ -63,4 +73,4 @@ for name in sys.argv[1:]:
         suite = unittest.defaultTestLoader.loadTestsFromName(name)
     except unittest.SkipTest:
         continue
-    suite.run(Result())
+    unittest.TestSuite(wanted(suite)).run(Result())
