@@ -85,11 +85,8 @@ build/replay: $(wildcard selftests/host/src/*.rs rust/tcp/*.rs rust/tcp/*/*.rs)
 bench: all ## side by side with the kernel's TCP: bench/out/
 	@bench/run.sh
 
-goodput: all ## goodput over a matrix of links, and fairness, against the kernel's TCP (20 minutes)
-	@mkdir -p build/bench
-	@tools/vm --timeout 2400 --memory 3G -- env PATH="$$PWD/build/prog:$$PATH" \
-		GOODPUT_CC=$(or $(CC_NAME),cubic) GOODPUT_ROUNDS=$(or $(GOODPUT_ROUNDS),3) \
-		python3 bench/goodput.py $(if $(T),'$(T)')
+goodput: all ## goodput over a matrix of links, and fairness, against the kernel's TCP (an hour); Documentation/goodput.rst
+	@GOODPUT_CC=$(or $(CC_NAME),cubic) GOODPUT_ROUNDS=$(or $(GOODPUT_ROUNDS),3) bench/goodput.sh $(if $(T),'$(T)')
 
 demo: all ## nginx and curl through a TCP written in Rust
 	@demo/demo.sh
