@@ -13,26 +13,43 @@ mod quota;
 mod wake;
 
 use lifo::{Lifo, Link};
+use loom::cell::Cell;
 use loom::sync::Arc;
 use loom::thread;
 use quota::Quota;
+
+/// An empty list. Loom's atomic is made when it is first used, and that is here, before others know it.
+fn empty<T>() -> Arc<Lifo<T>> {
+    let list = Lifo::new();
+    assert_eq!(list.take().count(), 0);
+    Arc::new(list)
+}
+
+/// What is written before it is pushed, and read by who takes it: loom sees to it that the one happens
+/// before the other.
+type Value = loom::alloc::Track<Cell<u32>>;
+
+fn value(n: u32) -> Box<Link<Value>> {
+    Box::new(Link::new(loom::alloc::Track::new(Cell::new(n))))
+}
 
 /// Reservations that are given up on two CPUs while a third gives back what there is: each is given
 /// back once, with what was written to it, and nothing stays behind (loom looks for leaks).
 #[test]
 fn everything_that_was_pushed_is_taken_once() {
     loom::model(|| {
-        let list = Arc::new(Lifo::new());
+        let list = empty();
         let push = |n: u32| {
             let list = list.clone();
-            thread::spawn(move || list.push(Box::new(Link::new(loom::alloc::Track::new(n)))))
+            thread::spawn(move || list.push(value(n)))
         };
         let pushers = [push(1), push(2)];
-        let mut got: Vec<u32> = list.take().map(|link| *link.value().get_ref()).collect();
+        let read = |link: Box<Link<Value>>| link.value().get_ref().get();
+        let mut got: Vec<u32> = list.take().map(read).collect();
         for pusher in pushers {
             pusher.join().unwrap();
         }
-        got.extend(list.take().map(|link| *link.value().get_ref()));
+        got.extend(list.take().map(read));
         got.sort_unstable();
         assert_eq!(got, [1, 2]);
         assert_eq!(list.take().count(), 0);
@@ -43,13 +60,13 @@ fn everything_that_was_pushed_is_taken_once() {
 #[test]
 fn what_nobody_takes_is_freed() {
     loom::model(|| {
-        let list = Arc::new(Lifo::new());
+        let list = empty();
         for n in 0..3 {
-            list.push(Box::new(Link::new(loom::alloc::Track::new(n))));
+            list.push(value(n));
         }
         let other = list.clone();
         let taker = thread::spawn(move || drop(other.take()));
-        list.push(Box::new(Link::new(loom::alloc::Track::new(3))));
+        list.push(value(3));
         taker.join().unwrap();
     });
 }
