@@ -198,14 +198,13 @@ pub(super) fn begin(
     let result = sk.set_route().and_then(|()| {
         let node = Node::new(
             hash,
-            Conn {
-                net: sk.sk().net(),
+            Conn::new(
+                sk.sk().net(),
                 local,
                 remote,
-                kind: Kind::Sock(sk.sk().into()),
-                v6: sk.sk().is_v6(),
-                saved_syn: None,
-            },
+                Kind::Sock(sk.sk().into()),
+                sk.sk().is_v6(),
+            ),
             ConnState::Sock,
             Gfp::KERNEL,
         )

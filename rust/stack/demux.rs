@@ -33,7 +33,13 @@ use crate::tcp::{
 use core::net::IpAddr;
 use kernel::{
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    },
 };
 
 /// What an entry stands for.
@@ -60,6 +66,8 @@ pub(crate) struct Conn {
     pub(crate) v6: bool,
     /// A half-open connection's SYN, if its listener wants it kept.
     pub(crate) saved_syn: Option<KVec<u8>>,
+    /// Its listener counts it (1), or not any more (0).
+    counted: Atomic<u32>,
 }
 
 /// What a connection entry's lock guards.
@@ -73,6 +81,30 @@ pub(crate) enum ConnState {
 }
 
 impl Conn {
+    /// An entry. A half-open one is counted by its listener already.
+    pub(crate) fn new(net: Net, local: Endpoint, remote: Endpoint, kind: Kind, v6: bool) -> Self {
+        let counted = matches!(kind, Kind::HalfOpen(..));
+        Self {
+            net,
+            local,
+            remote,
+            kind,
+            v6,
+            saved_syn: None,
+            counted: Atomic::new(u32::from(counted)),
+        }
+    }
+
+    /// The entry is out of the table: a half-open one makes room at its listener, though readers may
+    /// still see it for a grace period. May be called twice.
+    pub(crate) fn leave_listener(&self) {
+        if let Kind::HalfOpen(listener, _) = &self.kind {
+            if self.counted.xchg(0, Relaxed) != 0 {
+                listener.shared().half_open_done();
+            }
+        }
+    }
+
     /// Whether the entry is for these endpoints.
     pub(crate) fn is(&self, local: Endpoint, remote: Endpoint) -> bool {
         self.local == local && self.remote == remote
@@ -96,7 +128,7 @@ impl Drop for Conn {
     fn drop(&mut self) {
         match &self.kind {
             Kind::Sock(_) => {}
-            Kind::HalfOpen(listener, _) => listener.shared().half_open_done(),
+            Kind::HalfOpen(..) => self.leave_listener(),
             Kind::TimeWait => {
                 if let Some(state) = NetState::of(self.net) {
                     state.census.time_wait_done();
@@ -163,7 +195,9 @@ impl Entry for Listener {
 /// Listeners.
 pub(crate) type ListenTable = RcuTable<Listener>;
 
-/// The listener for packets to `local` that came in by `flow`.
+/// The listener for packets to `local` that came in by `flow`: one bound to the address before
+/// one bound to all, one of IPv4 before one of both families, and of those one that listens on that
+/// interface (or its routing domain) only before one that listens on all.
 pub(crate) fn find_listener<'a>(
     table: &'a ListenTable,
     rcu: &'a impl ReadSide,
@@ -175,16 +209,17 @@ pub(crate) fn find_listener<'a>(
     // says otherwise.
     let (iif, sdif) = (flow.iif, flow.sdif);
     let anywhere = sdif == 0 || syn_policy(flow.net).l3mdev_accept;
-    let reaches = |dev: i32| match dev {
-        0 => anywhere,
-        dev => dev == iif || dev == sdif,
-    };
-    let find = |addr: IpAddr, dual: bool| {
+    let at = |addr: IpAddr, dual: bool, dev: i32| {
         table
             .find(hash, rcu, |l| {
-                l.port == local.port && l.addr == addr && (l.dual || !dual) && reaches(l.dev)
+                l.port == local.port && l.addr == addr && (l.dual || !dual) && l.dev == dev
             })
             .map(|node| &*node.value().sk)
+    };
+    let find = |addr: IpAddr, dual: bool| {
+        let devices = [iif, sdif].into_iter().filter(|dev| *dev != 0);
+        let own = devices.filter_map(|dev| at(addr, dual, dev)).next();
+        own.or_else(|| if anywhere { at(addr, dual, 0) } else { None })
     };
     let on = |addr| find(addr, false);
     if local.is_v4() {

@@ -409,21 +409,24 @@ impl Rx<'_> {
         let hash = self.state.hash(self.local, self.remote);
         let new = Node::new(
             hash,
-            Conn {
-                net: self.flow.net,
-                local: self.local,
-                remote: self.remote,
-                kind: Kind::Sock(child.clone()),
-                v6: child.is_v6(),
-                saved_syn: None,
-            },
+            Conn::new(
+                self.flow.net,
+                self.local,
+                self.remote,
+                Kind::Sock(child.clone()),
+                child.is_v6(),
+            ),
             EntryState::Sock,
             Gfp::ATOMIC,
         );
         let replaced = new.is_some_and(|new| match node {
             Some(node) => {
                 let same = |c: &Conn| core::ptr::eq(c, node.value());
-                self.state.conns.replace(hash, same, Some(new), |_| {})
+                let ours = self.state.conns.replace(hash, same, Some(new), |_| {});
+                if ours {
+                    node.value().leave_listener();
+                }
+                ours
             }
             None => {
                 let taken = |c: &Conn| c.is(self.local, self.remote);
@@ -742,16 +745,17 @@ impl Rx<'_> {
         header.options.fast_open = grant;
         let delay = entry.deadline().since(cx.now).as_millis_ceil();
         // From here on dropping the entry's value counts it out again.
-        let conn = Conn {
-            net: self.flow.net,
-            local: self.local,
-            remote: self.remote,
-            kind: Kind::HalfOpen(listener.into(), inherited),
-            v6: listener.is_v6(),
-            saved_syn: match user.save_syn {
-                0 => None,
-                how => skb.headers(how > 1),
-            },
+        let kind = Kind::HalfOpen(listener.into(), inherited);
+        let mut conn = Conn::new(
+            self.flow.net,
+            self.local,
+            self.remote,
+            kind,
+            listener.is_v6(),
+        );
+        conn.saved_syn = match user.save_syn {
+            0 => None,
+            how => skb.headers(how > 1),
         };
         let hash = self.state.hash(self.local, self.remote);
         let node = Node::new(hash, conn, EntryState::HalfOpen(entry), Gfp::ATOMIC)?;

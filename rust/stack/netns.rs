@@ -120,8 +120,13 @@ impl NetState {
 
     /// Takes an entry out of the connection table. `false`: somebody else has.
     pub(crate) fn remove(&self, node: &Node<Conn>) -> bool {
-        self.conns
-            .remove(node.hash(), |c| core::ptr::eq(c, node.value()))
+        let ours = self
+            .conns
+            .remove(node.hash(), |c| core::ptr::eq(c, node.value()));
+        if ours {
+            node.value().leave_listener();
+        }
+        ours
     }
 
     fn keyed(key: &SipKey, local: Endpoint, remote: Endpoint) -> u64 {

@@ -378,6 +378,26 @@ static void test_bound(void)
 	close(listener);
 }
 
+/* Handshakes one after the other need one place in the queue of half-open ones, and no cookie. */
+static void test_half_open(void)
+{
+	struct endpoint to;
+	int listener = new_listener(0, &to);
+	long cookies = counter("SyncookiesSent");
+
+	for (int i = 0; i < 50; i++) {
+		int fd = new_socket(), s;
+
+		must(connect(fd, SA(to), sizeof(to)) == 0);
+		s = accept(listener, NULL, NULL);
+		must(s >= 0);
+		close(s);
+		close(fd);
+	}
+	expect(counter("SyncookiesSent") - cookies, 0, 0, "half-open: a place is free at once");
+	close(listener);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -387,6 +407,7 @@ int main(void)
 	max_orphans = -1;
 	pool[2] = 0;
 	own_namespace();
+	test_half_open();
 	test_time_waits();
 	test_reuse();
 	test_bound();

@@ -212,6 +212,36 @@ static void test_device(void)
 	close(fd);
 }
 
+/* Of two listeners at a port the one bound to the device is asked, whichever came first. */
+static void test_device_first(bool bound_first)
+{
+	int fds[2];
+	struct endpoint sin = at("0.0.0.0", 0);
+
+	for (int i = 0; i < 2; i++) {
+		bool bound = bound_first == !i;
+
+		fds[bound] = new_socket();
+		must(set_int(fds[bound], SOL_SOCKET, SO_REUSEPORT, 1) == 0);
+		must(!bound || setsockopt(fds[bound], SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0);
+		must(bind(fds[bound], SA(sin), sizeof(sin)) == 0 && listen(fds[bound], 4) == 0);
+		sin = local_of(fds[bound]);
+		fcntl(fds[bound], F_SETFL, O_NONBLOCK);
+	}
+	sin = at("127.0.0.1", ntohs(sin.sin_port));
+	for (int turn = 0; turn < 4; turn++) {
+		int c = new_socket(), s = -1;
+
+		must(connect(c, SA(sin), sizeof(sin)) == 0);
+		ktap(until((s = accept(fds[1], NULL, NULL)) >= 0),
+		     bound_first ? "the device's listener, which was first" : "the device's listener, which was last");
+		close(s);
+		close(c);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -220,5 +250,9 @@ int main(void)
 	test_balance();
 	test_ports();
 	test_device();
+	/* Linux asks a group that shares the port before it compares: the last one. */
+	if (!is_kernels())
+		test_device_first(true);
+	test_device_first(false);
 	return ktap_end();
 }
