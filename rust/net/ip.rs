@@ -231,9 +231,22 @@ impl<P: Protocol> Locked<'_, P> {
     }
 }
 
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It left, as far as this host knows.
+    Left,
+    /// It left, and a local queue tells that it is too long.
+    Crowded,
+    /// A local queue had no room for it.
+    Dropped,
+    /// It did not get to one.
+    Failed,
+}
+
 impl<P: Protocol> Wire<'_, P> {
     /// What carries a segment: a copy of `payload`'s descriptor, or of nothing, with room for headers.
-    /// Losing it for want of memory is as good as losing it on the way.
+    /// `None`: there is no memory.
     pub(crate) fn packet<C: ControlBlock>(&self, payload: Option<&SkBuff<C>>) -> Option<SkBuff> {
         let headroom = bindings::MAX_TCP_HEADER;
         match payload {
@@ -247,7 +260,6 @@ impl<P: Protocol> Wire<'_, P> {
     /// `departure`: when it shall leave if the queueing discipline minds, CLOCK_MONOTONIC, ns.
     /// `ecn`: the two bits of the IP header; the rest of that octet is IP_TOS. `ace`: CWR is not for
     /// the first segment only.
-    /// `false`: the local queue had no room for it.
     pub(crate) fn transmit(
         &mut self,
         skb: SkBuff,
@@ -255,7 +267,7 @@ impl<P: Protocol> Wire<'_, P> {
         gso_size: u16,
         departure: u64,
         (ecn, ace): (u8, bool),
-    ) -> bool {
+    ) -> Sent {
         let sk = self.sk();
         let (local, remote) = (sk.local(), sk.remote());
         // SAFETY: `skb` is ours with room for the headers in front of its data; the socket is
@@ -279,7 +291,12 @@ impl<P: Protocol> Wire<'_, P> {
                 bindings::ip6_queue_xmit(sk.as_ptr(), skb.into_raw(), ecn & 3)
             }
         };
-        said != bindings::NET_XMIT_DROP as c_int
+        match said {
+            0 => Sent::Left,
+            said if said < 0 => Sent::Failed,
+            said if said == bindings::NET_XMIT_DROP as c_int => Sent::Dropped,
+            _ => Sent::Crowded,
+        }
     }
 }
 

@@ -35,7 +35,10 @@ use crate::net::{
     addr::Endpoint,
     hashtable::Node,
     inherit::Way,
-    ip::Route,
+    ip::{
+        Route,
+        Sent, //
+    },
     netns::Net,
     proto_ops::abi,
     skbuff::Gfp, //
@@ -43,7 +46,8 @@ use crate::net::{
 use crate::tcp::{
     connection::{
         Connection,
-        Events, //
+        Events,
+        Leaving, //
     },
     context::Cx,
     mib::Mib,
@@ -108,6 +112,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         let Some(transmit) = data.conn.poll_transmit(&cx) else {
             break;
         };
+        let seq = transmit.header.seq;
         let len = transmit.header.emit(local.port, remote.port, &mut bytes);
         let (gso_size, departure) = (transmit.gso_size, transmit.departure.as_nanos());
         let ecn = (transmit.codepoint.bits(), transmit.ace);
@@ -122,6 +127,8 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         });
         let packet = wire.packet(transmit.payload.map(|p| &*p));
         let header = len.and_then(|len| bytes.get(..len));
+        // Without memory for a descriptor nothing leaves.
+        let mut leaving = Some(Leaving::Never);
         if let (Some(packet), Some(header)) = (packet, header) {
             if let Some(stats) = stats.filter(|_| packet.has_stamps()) {
                 note(stats, wire.sk(), &data.conn, &cx);
@@ -129,9 +136,15 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
                 stats.note_leaving(fresh);
             }
             let left = wire.transmit(packet, header, gso_size, departure, ecn);
-            if has_data && !left {
-                data.conn.refuse(&cx);
-            }
+            leaving = match left {
+                Sent::Left => None,
+                Sent::Crowded => Some(Leaving::Crowded),
+                Sent::Dropped => Some(Leaving::NoRoom),
+                Sent::Failed => Some(Leaving::Never),
+            };
+        }
+        if let (true, Some(leaving)) = (has_data, leaving) {
+            data.conn.refuse(&cx, seq, leaving);
         }
         last = now();
     }
@@ -318,14 +331,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     let v6 = sk.sk().is_v6();
     let node = if state.census.time_wait_begins(max_tw_buckets(net)) {
         // From here on dropping the entry's value counts it out again.
-        let conn = Conn {
-            net,
-            local,
-            remote,
-            kind: Kind::TimeWait,
-            v6,
-            saved_syn: None,
-        };
+        let conn = Conn::new(net, local, remote, Kind::TimeWait, v6);
         Node::new(hash, conn, EntryState::TimeWait(tw), Gfp::ATOMIC)
     } else {
         None

@@ -29,6 +29,7 @@ use fast_client::FastClient;
 pub(crate) use fast_client::{FastAnswer, FastFail, FastNews, FastSyn};
 use held::HeldAcks;
 pub(crate) use orphan::Crowd;
+pub(crate) use refused::Leaving;
 use refused::Refused;
 pub(crate) use user::window_scale;
 
@@ -404,6 +405,8 @@ pub(crate) struct Connection<P: Platform> {
     last_challenge: Instant,
     /// What the local queue refused to take.
     refused: Refused,
+    /// SND.NXT when the window was last reduced for such a queue, until that is acknowledged.
+    local_point: Option<SeqNum>,
     /// What kept the last poll from sending more.
     why: Why,
 }
@@ -470,6 +473,7 @@ impl<P: Platform> Connection<P> {
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
             refused: Refused::default(),
+            local_point: None,
             why: Why::Closed,
         }
     }

@@ -608,14 +608,14 @@ impl Ecn {
         self.repeated = Some(seq);
     }
 
-    /// The retransmission timer of data expired.
-    pub(crate) fn on_timeout(&mut self) {
-        self.receiver.on_timeout();
+    /// The retransmission timer of data or a FIN expired, so many `times` in a row.
+    pub(crate) fn on_timeout(&mut self, times: u8) {
+        self.receiver.on_timeout(times);
     }
 
-    /// Data went out, with the option.
-    pub(crate) fn on_carried(&mut self) {
-        self.receiver.on_carried();
+    /// Data or a FIN went out, with the option or without.
+    pub(crate) fn on_left(&mut self, with_option: bool) {
+        self.receiver.on_left(with_option);
     }
 
     /// Headers are about to be made: whether they have the option, if there is room. `srtt`: zero if
@@ -755,6 +755,8 @@ impl Ecn {
 
     /// An ACK was looked at, after which SND.UNA and SND.NXT are these.
     pub(crate) fn end_round(&mut self, una: SeqNum, nxt: SeqNum) {
+        // Or half of the circle later it would seem to lie ahead.
+        self.point = self.point.filter(|point| !una.after(*point));
         self.sender.end_round(una, nxt);
     }
 

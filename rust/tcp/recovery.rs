@@ -145,6 +145,11 @@ impl Rack {
         self.persist = PERSIST;
     }
 
+    /// SND.UNA moved: perhaps beyond the round in which a D-SACK has been answered.
+    pub(crate) fn end_round(&mut self, una: SeqNum) {
+        self.dsack_round = self.dsack_round.filter(|end| una.before(*end));
+    }
+
     /// A recovery is over.
     pub(crate) fn on_recovered(&mut self) {
         self.persist = self.persist.saturating_sub(1);

@@ -174,6 +174,12 @@ impl<P: Platform> Send<P> {
         self.nxt.distance_from(self.una)
     }
 
+    /// Whether a partial segment is out. Where the last one ended may be so long ago that it lies ahead
+    /// on the circle.
+    pub(crate) fn has_small_out(&self) -> bool {
+        self.small_end.after(self.una) && self.small_end.before_or_eq(self.nxt)
+    }
+
     /// Buffers out.
     pub(crate) fn buffers(&self) -> u32 {
         self.buffers
@@ -215,20 +221,41 @@ impl<P: Platform> Send<P> {
         Ok(Some(meta))
     }
 
-    /// The only buffer that is out did not leave after all: it is to be sent again as if it had never
-    /// been. Tells how long it is, if that is how things are.
-    pub(crate) fn take_back(&mut self) -> Option<u32> {
-        let meta = *self.rtx.first()?.meta();
-        if self.buffers != 1 || meta.seq != self.una || meta.flags.has(SegFlags::EVER_RETRANS) {
+    /// The buffer that was sent last, for the first time, begins at `seq` and did not leave after all:
+    /// it is to be sent as if it had never been. Tells how long it is, if that is how things are.
+    pub(crate) fn take_back(&mut self, seq: SeqNum) -> Option<u32> {
+        let meta = *self.rtx.last()?.meta();
+        if meta.seq != seq || meta.flags.has(SegFlags::EVER_RETRANS) {
             return None;
         }
-        let buf = self.rtx.pop_first()?;
+        let buf = self.rtx.pop_last()?;
         let len = buf.len();
-        self.buffers = 0;
+        self.buffers = self.buffers.saturating_sub(1);
+        if self.small_end == meta.end {
+            self.small_end = self.una;
+        }
         self.nxt = meta.seq;
         self.fin_sent = false;
         self.unsent.push_front(buf);
         Some(len)
+    }
+
+    /// The buffer at `seq` was lost, was to go again, and did not leave: it still has to. `false`: that is
+    /// not how things are.
+    pub(crate) fn unsend_again(&mut self, seq: SeqNum) -> bool {
+        let Some(buf) = self.rtx.at_or_after_mut(seq) else {
+            return false;
+        };
+        let len = buf.len();
+        let meta = buf.meta_mut();
+        if meta.seq != seq || !meta.flags.has(SegFlags::LOST) || !meta.flags.has(SegFlags::RETRANS)
+        {
+            return false;
+        }
+        meta.flags.clear(SegFlags::RETRANS);
+        self.retrans = self.retrans.saturating_sub(len);
+        self.rtx_hint = self.rtx_hint.earliest(seq);
+        true
     }
 
     /// Joins unsent buffers until the first one has `len` bytes. `false`: that is not to be had.

@@ -158,6 +158,7 @@ impl<P: Platform> Connection<P> {
         if self.search.out().is_some() {
             self.look_at_mtu_probe(cx);
         }
+        self.pass_marks();
         self.on_progress(cx, bytes);
         self.rearm_retransmit(cx);
         self.arm_tail_probe(cx);
@@ -165,6 +166,14 @@ impl<P: Platform> Connection<P> {
         if self.send.mem < prior_mem {
             self.events.set(Events::WRITABLE);
         }
+    }
+
+    /// Forgets numbers that SND.UNA passed: half of the circle later they would seem to lie ahead.
+    fn pass_marks(&mut self) {
+        let una = self.send.una;
+        self.send.urgent = self.send.urgent.filter(|mark| mark.after(una));
+        self.local_point = self.local_point.filter(|point| !una.after(*point));
+        self.send.rack.end_round(una);
     }
 
     /// SND.WND, SND.WL1, SND.WL2 (RFC 9293, 3.10.7.4, fifth).

@@ -612,9 +612,7 @@ impl<P: Platform> Connection<P> {
         if self.config.cork || self.more {
             return false;
         }
-        self.config.nodelay
-            || self.send.in_flight() == 0
-            || !self.send.small_end.after(self.send.una)
+        self.config.nodelay || self.send.in_flight() == 0 || !self.send.has_small_out()
     }
 
     /// Makes the header and notes what goes out.
@@ -629,6 +627,7 @@ impl<P: Platform> Connection<P> {
                 self.note_for_undo(cx, SeqRange::new(fin_seq, self.send.nxt), mss, again);
                 self.note_sent(cx, again);
                 let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK), false);
+                self.ecn.on_left(header.options.acc_ecn.is_some());
                 let mut out = Outgoing::bare(cx, header, Reason::Fin);
                 out.codepoint = self.control_codepoint();
                 return Some(out);
@@ -715,9 +714,7 @@ impl<P: Platform> Connection<P> {
         }
         self.stats.data_went_out(len, mss, again);
         let header = self.header(cx, seq, flags, false);
-        if header.options.acc_ecn.is_some() {
-            self.ecn.on_carried();
-        }
+        self.ecn.on_left(header.options.acc_ecn.is_some());
         let gso_size = if len > mss {
             u16::try_from(mss).unwrap_or(0)
         } else {

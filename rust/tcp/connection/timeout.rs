@@ -180,7 +180,7 @@ impl<P: Platform> Connection<P> {
             let in_flight = self.send.pipe();
             self.cc.on_rto(in_flight, self.mss(), first);
             self.ecn.on_reduced(self.send.nxt);
-            self.ecn.on_timeout();
+            self.ecn.on_timeout(self.retries);
             if self.send.mark_all_lost() {
                 cx.count(Mib::TCPSACKReneging);
             }

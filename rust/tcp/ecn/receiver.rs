@@ -76,6 +76,8 @@ const REPEAT_SHIFT: u32 = 22;
 const MARKS_ANSWERED: u32 = 3;
 /// The same if something has.
 const MARKS_ANSWERED_SOON: u32 = 2;
+/// So many time-outs in a row are for the option, if it is there.
+const IN_VAIN: u8 = 5;
 /// ACKs with the option from a change on: the second tells which counter it is that still grows
 /// (RFC 9768, 3.2.3.3).
 const AFTER_CHANGE: u8 = 2;
@@ -104,6 +106,8 @@ pub(super) struct Receiver {
     carried: bool,
     /// Some of that arrived.
     proven: bool,
+    /// What was sent last of all that has to be acknowledged had the option.
+    last_carried: bool,
     /// What carries the option seems to be lost: it is not sent any more.
     pub(super) failed: bool,
 }
@@ -121,6 +125,7 @@ impl Default for Receiver {
             told_duplicate: None,
             carried: false,
             proven: false,
+            last_carried: false,
             failed: false,
         }
     }
@@ -185,15 +190,18 @@ impl Receiver {
         self.failed |= self.told_duplicate == Some(seq);
     }
 
-    /// The retransmission timer expired. If nothing that had the option ever arrived, it may be for
-    /// the option (RFC 9768, 3.2.3.2.2).
-    pub(super) fn on_timeout(&mut self) {
-        self.failed |= self.carried && !self.proven;
+    /// The retransmission timer expired, so many `times` in a row. If nothing that had the option ever
+    /// arrived, it may be for the option (RFC 9768, 3.2.3.2.2). What arrived since need not be what had
+    /// it: so it may too if the option is on what goes in vain again and again.
+    pub(super) fn on_timeout(&mut self, times: u8) {
+        let in_vain = self.last_carried && times >= IN_VAIN;
+        self.failed |= self.carried && (!self.proven || in_vain);
     }
 
-    /// Data with the option was sent.
-    pub(super) fn on_carried(&mut self) {
-        self.carried = true;
+    /// Data or a FIN was sent, with the option or without.
+    pub(super) fn on_left(&mut self, with_option: bool) {
+        self.carried |= with_option;
+        self.last_carried = with_option;
     }
 
     /// Some of our data arrived.

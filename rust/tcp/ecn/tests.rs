@@ -631,14 +631,14 @@ fn rfc9768_3_2_3_2_2_data_that_always_comes_again() {
 #[test]
 fn rfc9768_3_2_3_2_2_first_data_lost() {
     let mut lost = with_option(Sending::Always);
-    lost.on_timeout();
+    lost.on_timeout(1);
     assert!(told(&mut lost, ms(1)).is_some(), "it had none");
-    lost.on_carried();
+    lost.on_left(true);
     let mut arrived = lost;
-    lost.on_timeout();
+    lost.on_timeout(1);
     assert!(told(&mut lost, ms(1)).is_none());
     report(&mut arrived, 5, 1000);
-    arrived.on_timeout();
+    arrived.on_timeout(1);
     assert!(told(&mut arrived, ms(1)).is_some(), "the path takes it");
 }
 

@@ -267,6 +267,29 @@ fn rfc9768_3_2_3_2_2_the_first_data_lost_for_the_option() {
     );
 }
 
+/// RFC 9768, 3.2.3.2.2: a path that drops whatever has the option, found out late: by a FIN without data, and
+/// after data without it arrived (the simulator's seeds 3608 and 5350).
+#[test]
+fn rfc9768_3_2_3_2_2_what_goes_in_vain_again_and_again() {
+    let mut raw = with_option(PEER);
+    raw.shutdown();
+    assert!(said(&raw).is_some());
+    raw.pass(ms(2000));
+    assert_eq!((said(&raw), raw.conn.ecn_account().failed), (None, 4));
+    let mut raw = with_option(PEER);
+    raw.write(500);
+    let ack = Options {
+        acc_ecn: ecn(1, 0, 501),
+        ..raw.options()
+    };
+    raw.feed_with(ACK.with_ace(5), 1, 501, 0, ack);
+    raw.write(500);
+    raw.pass(ms(3_000));
+    assert!(said(&raw).is_some(), "a loss or two");
+    raw.pass(ms(60_000));
+    assert_eq!((said(&raw), raw.conn.ecn_account().failed), (None, 4));
+}
+
 /// RFC 9768, 3.2.2.1: the pure ACK of a SYN-ACK that came again says what that one came with, whatever
 /// its flags (tcp_accecn_3rd_ack_after_synack_rxmt, tcp_accecn_no_ecn_after_accecn); data does not.
 #[test]

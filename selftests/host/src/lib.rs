@@ -30,6 +30,8 @@ pub mod sim;
 #[cfg(test)]
 mod bottleneck;
 #[cfg(test)]
+mod circle;
+#[cfg(test)]
 mod congestion;
 #[cfg(test)]
 mod crumbs;
@@ -39,6 +41,8 @@ mod exhaustive;
 mod findings;
 #[cfg(test)]
 mod held_acks;
+#[cfg(test)]
+mod leaving;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

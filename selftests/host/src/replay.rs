@@ -10,7 +10,7 @@ use crate::platform::{Counters, HostLog, List, Tree};
 use crate::tcp::{
     config::{NetConfig, SocketConfig},
     congestion::Algorithm,
-    connection::{Connection, Crowd, Disposition, FastSyn, IcmpError, OpenParams, Origin},
+    connection::{Connection, Crowd, Disposition, FastSyn, IcmpError, Leaving, OpenParams, Origin},
     context::Cx,
     handshake::SynRcvd,
     log::{
@@ -543,7 +543,10 @@ impl Player<'_> {
                 conn.appended(a, b);
             }
             Kind::InMore => conn.set_more(a != 0),
-            Kind::InRefused => conn.refuse(&cx),
+            Kind::InRefused => {
+                let leaving = Leaving::from_word(b).ok_or("no such way to leave")?;
+                conn.refuse(&cx, SeqNum::new(a), leaving);
+            }
             Kind::InWant => conn.want_room(),
             Kind::InLetGo => conn.push_out(),
             Kind::InMemory => {
