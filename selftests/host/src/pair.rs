@@ -18,11 +18,11 @@ use crate::tcp::{
     mib::Mib,
     pacing::{Pacer, UNLIMITED},
     platform::{Memory, MibSink, SegList},
-    seq::SeqNum,
+    seq::{SeqNum, SeqRange},
     state::ConnState,
     time::{Duration, Instant},
     time_wait::{TimeWait, TimeWaitOn},
-    wire::{AccEcn, Codepoint, FastOpen, Flags, Header, Packet, Segment},
+    wire::{AccEcn, Codepoint, FastOpen, Flags, Header, Packet, SackBlocks, Segment},
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -323,6 +323,20 @@ fn meddle_with_acc_ecn(bytes: &mut Vec<u8>, fate: Fate) -> bool {
     true
 }
 
+/// Puts a SACK block into a header that may have one, as far as there is room.
+fn claim(bytes: &mut Vec<u8>, range: SeqRange) {
+    let packet = Packet::new(bytes).expect("own header");
+    let mut header = packet.header();
+    header.options.sack = SackBlocks::default();
+    header.options.sack.push(range);
+    let mut again = vec![0; 60];
+    let len = header
+        .emit(packet.src_port(), packet.dst_port(), &mut again)
+        .expect("room");
+    again.truncate(len);
+    *bytes = again;
+}
+
 /// What peers and boxes on the way do that no honest one does; chances in 1/1000.
 #[derive(Default)]
 pub(crate) struct Meddling {
@@ -332,6 +346,17 @@ pub(crate) struct Meddling {
     pub(crate) shrink: u64,
     /// The path's MTU changes, by event.
     pub(crate) reroute: u64,
+    /// An ACK comes several times (ACK spoofing by duplicates).
+    pub(crate) repeat: u64,
+    /// A SACK block tells of what may never have come. A receiver that reneges looks the same (RFC
+    /// 2018, 8).
+    pub(crate) claim: u64,
+    /// What was never sent is acknowledged (RFC 5961, 5).
+    pub(crate) beyond: u64,
+    /// The window is said to be as large as the field can say.
+    pub(crate) widen: u64,
+    /// What is on its way is acknowledged, or what was lost (optimistic ACKs): the stream will have holes.
+    pub(crate) ahead: u64,
     /// A segment comes when there is no memory for it, or hardly any.
     pub(crate) pressure: u64,
     /// What becomes of segments with the AccECN option that either end sends.
@@ -346,6 +371,8 @@ pub(crate) struct Meddling {
 pub(crate) struct Pair {
     /// What the first end's segments pass, possibly with those of other pairs.
     pub(crate) bottleneck: Option<Rc<RefCell<Bottleneck>>>,
+    /// The same for the second end's.
+    pub(crate) back: Option<Rc<RefCell<Bottleneck>>>,
     pub(crate) now: Instant,
     pub(crate) ends: [End; 2],
     pub(crate) link: Link,
@@ -374,6 +401,7 @@ impl Pair {
         let ends = [End::new(&mut rng), End::new(&mut rng)];
         Self {
             bottleneck: None,
+            back: None,
             now: Instant::from_nanos(1_000_000_000 + rng.below(1 << 50)),
             ends,
             link,
@@ -554,7 +582,8 @@ impl Pair {
                 self.frozen = self.frozen.max(self.now.add(still));
             }
             let mut at = self.now.max(leaves).max(self.frozen);
-            if let (0, Some(bottleneck)) = (i, &self.bottleneck) {
+            let queue = [&self.bottleneck, &self.back][i];
+            if let Some(bottleneck) = queue {
                 let len = wire.0.len() + wire.1.len() + 20;
                 let mut bottleneck = bottleneck.borrow_mut();
                 match bottleneck.pass(at, len) {
@@ -716,6 +745,39 @@ impl Pair {
                 let less = [0, header.wnd / 2, header.wnd.saturating_sub(1)];
                 let wnd = less[rng.below(3) as usize];
                 wire.0[14..16].copy_from_slice(&wnd.to_be_bytes());
+            }
+        }
+        let numbers = self.ends[i].conn().map(|conn| conn.numbers());
+        if let (true, Some((una, nxt, ..))) = (plain, numbers) {
+            let left = nxt.saturating_distance_from(header.ack.latest(una));
+            if left > 2 && rng.chance(self.meddling.claim) {
+                let start = header
+                    .ack
+                    .latest(una)
+                    .add(1 + rng.below(u64::from(left) - 1) as u32);
+                let room = u64::from(nxt.distance_from(start));
+                let end = start.add(1 + rng.below(room) as u32);
+                claim(&mut wire.0, SeqRange::new(start, end));
+            }
+            let lie = if rng.chance(self.meddling.ahead) {
+                Some(header.ack.add(rng.below(u64::from(left) + 1) as u32))
+            } else if rng.chance(self.meddling.beyond) {
+                Some(nxt.add(1 + rng.below(100_000) as u32))
+            } else {
+                None
+            };
+            if let Some(ack) = lie {
+                wire.0[8..12].copy_from_slice(&ack.raw().to_be_bytes());
+            }
+            if rng.chance(self.meddling.widen) {
+                wire.0[14..16].copy_from_slice(&[0xff; 2]);
+            }
+            if rng.chance(self.meddling.repeat) {
+                for _ in 0..1 + rng.below(12) {
+                    let mut again = (wire.0.clone(), Vec::new(), wire.2);
+                    again.0[13] = 0x10;
+                    self.deliver(i, again);
+                }
             }
         }
         if rng.chance(self.meddling.reroute) {

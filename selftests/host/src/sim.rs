@@ -6,8 +6,13 @@
 //! beyond it; memory stays bounded; the transfer never stalls for good; both ends get to CLOSED or
 //! TIME-WAIT.
 //!
+//! One seed in four is also one of a network: several connections, some with peers that lie, through one
+//! queue ([`network`]).
+//!
 //! `simulate` is one function since the order in which it draws numbers is what a seed means: what is
 //! added draws from a generator of its own.
+
+mod network;
 
 use crate::pair::{Block, Fate, Link, Pair, Rng};
 use crate::platform::make_memory_scarce;
@@ -79,7 +84,27 @@ fn stream(rng: &mut Rng, len: usize) -> Vec<u8> {
 
 /// Runs one seed; the error is a story of what went wrong.
 pub fn run(seed: u64) -> Result<(), String> {
-    run_way(seed, false).map(|_| ())
+    run_way(seed, false)?;
+    if seed % 4 == 0 {
+        guarded(|| network::simulate(seed))?;
+    }
+    Ok(())
+}
+
+/// Runs that; a panic is an error.
+fn guarded<T>(
+    run: impl FnOnce() -> Result<T, String> + std::panic::UnwindSafe,
+) -> Result<T, String> {
+    let result = std::panic::catch_unwind(run);
+    make_memory_scarce(0);
+    match result {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+            .unwrap_or_else(|| "panic".into())),
+    }
 }
 
 /// What came of a seed: a hash of all that was sent, and the counters of both ends.
@@ -91,17 +116,7 @@ pub(crate) struct Outcome {
 
 /// Runs one seed with or without header prediction.
 pub(crate) fn run_way(seed: u64, slowly: bool) -> Result<Outcome, String> {
-    let result =
-        std::panic::catch_unwind(|| simulate(seed, slowly, (0, Kinds::NONE)).map(|both| both.0));
-    make_memory_scarce(0);
-    match result {
-        Ok(outcome) => outcome,
-        Err(panic) => Err(panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-            .unwrap_or_else(|| "panic".into())),
-    }
+    guarded(|| simulate(seed, slowly, (0, Kinds::NONE)).map(|both| both.0))
 }
 
 /// Runs one seed, with logs of both connections.
@@ -151,6 +166,11 @@ fn simulate(
         pair.meddling.shrink = [0, 100][tricks.below(2) as usize];
         pair.meddling.reroute = [0, 5][tricks.below(2) as usize];
         pair.meddling.pressure = [0, 50, 200][tricks.below(3) as usize];
+        // Lies that leave the stream whole.
+        let mut lies = Rng::new(seed ^ 0x11e5_11e5);
+        pair.meddling.repeat = [0, 0, 100][lies.below(3) as usize];
+        pair.meddling.claim = [0, 0, 100][lies.below(3) as usize];
+        pair.meddling.beyond = [0, 0, 50][lies.below(3) as usize];
         pair.meddling.rng = Some(tricks);
     }
     // Probes of the path's MTU; and a path whose MTU falls at some time without a word, which only
@@ -358,6 +378,17 @@ fn act(pair: &mut Pair, users: &mut [User], rng: &mut Rng, i: usize) -> Result<(
         // A super-segment and its notes may exceed each limit.
         if send > 6 << 20 || recv > (8 << 20) {
             return Err(tell(pair, &format!("memory: {send} {recv}")));
+        }
+    }
+    if let Block::Conn(conn) = &pair.ends[i].block {
+        let (una, nxt, ..) = conn.numbers();
+        let waits = una != nxt || conn.unsent() > 0;
+        let over = matches!(conn.state(), ConnState::Closed | ConnState::TimeWait);
+        if waits && !over && conn.poll_timeout().is_none() {
+            return Err(tell(
+                pair,
+                &format!("end {i}: data waits, and no timer runs"),
+            ));
         }
     }
     // Reading.

@@ -143,10 +143,12 @@ fn options(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<Options> {
     Some(options)
 }
 
-/// The window's right edge after the last step, and what was dropped for want of room until then.
+/// The window's right edge after the last step, the farthest so far, and what was dropped for want of
+/// room until then.
 #[derive(Default)]
 struct Edge {
     at: Option<SeqNum>,
+    far: Option<SeqNum>,
     drops: u64,
 }
 
@@ -174,7 +176,9 @@ fn check(raw: &Raw, outs: &[Out], edge: &mut Edge) {
         "order"
     );
     if state != ConnState::SynSent {
-        assert!(rcv.before_or_eq(adv), "the window ends before it begins");
+        // What was offered is honoured after the window shut (RFC 7323, 2.4).
+        let far = edge.far.map_or(adv, |far| far.latest(adv));
+        assert!(rcv.before_or_eq(far), "more than was ever offered");
         // Unless what came took twice the receive buffer: then the window shuts.
         let drops = raw.mib.get(Mib::TCPRcvQDrop);
         let shut = adv == rcv && drops > edge.drops;
@@ -186,6 +190,7 @@ fn check(raw: &Raw, outs: &[Out], edge: &mut Edge) {
         }
         *edge = Edge {
             at: Some(adv),
+            far: Some(far),
             drops,
         };
     }
