@@ -405,8 +405,6 @@ pub(crate) struct Connection<P: Platform> {
     last_challenge: Instant,
     /// What the local queue refused to take.
     refused: Refused,
-    /// SND.NXT when the window was last reduced for such a queue, until that is acknowledged.
-    local_point: Option<SeqNum>,
     /// What kept the last poll from sending more.
     why: Why,
 }
@@ -473,7 +471,6 @@ impl<P: Platform> Connection<P> {
             syn_sent_at: Instant::default(),
             last_challenge: Instant::default(),
             refused: Refused::default(),
-            local_point: None,
             why: Why::Closed,
         }
     }

@@ -613,9 +613,9 @@ impl Ecn {
         self.receiver.on_timeout(times);
     }
 
-    /// Data or a FIN went out, with the option or without.
-    pub(crate) fn on_left(&mut self, with_option: bool) {
-        self.receiver.on_left(with_option);
+    /// Data or a FIN went out, with the option or without; `first`: before all that is out.
+    pub(crate) fn on_left(&mut self, with_option: bool, first: bool) {
+        self.receiver.on_left(with_option, first);
     }
 
     /// Headers are about to be made: whether they have the option, if there is room. `srtt`: zero if
@@ -755,8 +755,6 @@ impl Ecn {
 
     /// An ACK was looked at, after which SND.UNA and SND.NXT are these.
     pub(crate) fn end_round(&mut self, una: SeqNum, nxt: SeqNum) {
-        // Or half of the circle later it would seem to lie ahead.
-        self.point = self.point.filter(|point| !una.after(*point));
         self.sender.end_round(una, nxt);
     }
 
@@ -767,10 +765,20 @@ impl Ecn {
         self.enabled() && self.point.is_none_or(|point| una.after(point))
     }
 
+    /// Whether the window was reduced for what is out, with SND.UNA at `una`; with ECN or without.
+    pub(crate) fn was_reduced(&self, una: SeqNum) -> bool {
+        self.point.is_some_and(|point| !una.after(point))
+    }
+
+    /// SND.UNA moved: half of the circle later the point of a reduction would seem to lie ahead.
+    pub(crate) fn pass(&mut self, una: SeqNum) {
+        self.point = self.point.filter(|point| !una.after(*point));
+    }
+
     /// The window was reduced, for whatever reason, with SND.NXT at `nxt`.
     pub(crate) fn on_reduced(&mut self, nxt: SeqNum) {
+        self.point = Some(nxt);
         if self.enabled() {
-            self.point = Some(nxt);
             self.cwr = self.kind() == Kind::Classic;
         }
     }

@@ -172,7 +172,7 @@ impl<P: Platform> Connection<P> {
     fn pass_marks(&mut self) {
         let una = self.send.una;
         self.send.urgent = self.send.urgent.filter(|mark| mark.after(una));
-        self.local_point = self.local_point.filter(|point| !una.after(*point));
+        self.ecn.pass(una);
         self.send.rack.end_round(una);
     }
 

@@ -627,7 +627,8 @@ impl<P: Platform> Connection<P> {
                 self.note_for_undo(cx, SeqRange::new(fin_seq, self.send.nxt), mss, again);
                 self.note_sent(cx, again);
                 let header = self.header(cx, fin_seq, Flags::FIN.with(Flags::ACK), false);
-                self.ecn.on_left(header.options.acc_ecn.is_some());
+                let first = fin_seq == self.send.una;
+                self.ecn.on_left(header.options.acc_ecn.is_some(), first);
                 let mut out = Outgoing::bare(cx, header, Reason::Fin);
                 out.codepoint = self.control_codepoint();
                 return Some(out);
@@ -714,7 +715,8 @@ impl<P: Platform> Connection<P> {
         }
         self.stats.data_went_out(len, mss, again);
         let header = self.header(cx, seq, flags, false);
-        self.ecn.on_left(header.options.acc_ecn.is_some());
+        let first = seq == self.send.una;
+        self.ecn.on_left(header.options.acc_ecn.is_some(), first);
         let gso_size = if len > mss {
             u16::try_from(mss).unwrap_or(0)
         } else {

@@ -55,10 +55,8 @@ pub(super) struct Refused {
     pub(super) waits: bool,
     /// How often the timer let it try in vain.
     tries: u8,
-    /// When it did so first.
+    /// When it did so first; before that, when data was refused first.
     since: Instant,
-    /// When it does so next; the default: not decided.
-    next: Instant,
 }
 
 impl<P: Platform> Connection<P> {
@@ -81,15 +79,12 @@ impl<P: Platform> Connection<P> {
     /// A queue of this host overflows.
     fn yield_to_queue(&mut self) {
         let una = self.send.una;
-        let before = self.local_point.is_some_and(|point| !una.after(point));
-        let marked = self.ecn.enabled() && !self.ecn.may_reduce(una);
-        if self.send.recovery != Recovery::Open || before || marked {
+        if self.send.recovery != Recovery::Open || self.ecn.was_reduced(una) {
             return;
         }
         // Not by what is out, which may be nothing: the queue holds what others sent, too.
         self.cc
             .on_congestion(Cause::Mark, self.cc.cwnd(), self.mss());
-        self.local_point = Some(self.send.nxt);
         self.ecn.on_reduced(self.send.nxt);
     }
 
@@ -119,15 +114,14 @@ impl<P: Platform> Connection<P> {
             self.timers.stop(timer);
         }
         // Who writes makes another try at once, which is not to put off the timer's.
-        if self.refused.next == Instant::default() {
-            let again = if self.refused.tries == 0 {
-                self.rto(cx).max(FIRST)
-            } else {
-                AGAIN
-            };
-            self.refused.next = cx.now.add(again);
+        if self.refused.since == Instant::default() {
+            self.refused.since = cx.now;
         }
-        let mut at = self.refused.next;
+        let mut at = if self.refused.tries == 0 {
+            self.refused.since.add(self.rto(cx).max(FIRST))
+        } else {
+            cx.now.add(AGAIN)
+        };
         if self.refused.tries > 0 && self.config.user_timeout != Duration::ZERO {
             at = at.min(self.refused.since.add(self.config.user_timeout));
         }
@@ -147,7 +141,6 @@ impl<P: Platform> Connection<P> {
         if self.refused.tries == 0 {
             self.refused.since = cx.now;
         }
-        self.refused.next = Instant::default();
         let patience = self.config.user_timeout;
         let over = patience != Duration::ZERO && cx.now.since(self.refused.since) >= patience;
         // RFC 9293, 3.8.3, SHLD-11: for 100 seconds at least.

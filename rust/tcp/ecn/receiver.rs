@@ -106,8 +106,8 @@ pub(super) struct Receiver {
     carried: bool,
     /// Some of that arrived.
     proven: bool,
-    /// What was sent last of all that has to be acknowledged had the option.
-    last_carried: bool,
+    /// The first segment that is out had the option when it was sent last.
+    first_carried: bool,
     /// What carries the option seems to be lost: it is not sent any more.
     pub(super) failed: bool,
 }
@@ -125,7 +125,7 @@ impl Default for Receiver {
             told_duplicate: None,
             carried: false,
             proven: false,
-            last_carried: false,
+            first_carried: false,
             failed: false,
         }
     }
@@ -194,14 +194,16 @@ impl Receiver {
     /// arrived, it may be for the option (RFC 9768, 3.2.3.2.2). What arrived since need not be what had
     /// it: so it may too if the option is on what goes in vain again and again.
     pub(super) fn on_timeout(&mut self, times: u8) {
-        let in_vain = self.last_carried && times >= IN_VAIN;
+        let in_vain = self.first_carried && times >= IN_VAIN;
         self.failed |= self.carried && (!self.proven || in_vain);
     }
 
-    /// Data or a FIN was sent, with the option or without.
-    pub(super) fn on_left(&mut self, with_option: bool) {
+    /// Data or a FIN was sent, with the option or without; `first`: before all that is out.
+    pub(super) fn on_left(&mut self, with_option: bool, first: bool) {
         self.carried |= with_option;
-        self.last_carried = with_option;
+        if first {
+            self.first_carried = with_option;
+        }
     }
 
     /// Some of our data arrived.

@@ -633,7 +633,7 @@ fn rfc9768_3_2_3_2_2_first_data_lost() {
     let mut lost = with_option(Sending::Always);
     lost.on_timeout(1);
     assert!(told(&mut lost, ms(1)).is_some(), "it had none");
-    lost.on_left(true);
+    lost.on_left(true, true);
     let mut arrived = lost;
     lost.on_timeout(1);
     assert!(told(&mut lost, ms(1)).is_none());

@@ -268,7 +268,7 @@ fn rfc9768_3_2_3_2_2_the_first_data_lost_for_the_option() {
 }
 
 /// RFC 9768, 3.2.3.2.2: a path that drops whatever has the option, found out late: by a FIN without data, and
-/// after data without it arrived (the simulator's seeds 3608 and 5350).
+/// after data without it arrived (the simulator's seeds 3608, 5350 and 39473).
 #[test]
 fn rfc9768_3_2_3_2_2_what_goes_in_vain_again_and_again() {
     let mut raw = with_option(PEER);
