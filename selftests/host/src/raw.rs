@@ -385,7 +385,7 @@ impl Raw {
         // room: then what is lost fits the window. It has its timers.
         let data_alone = self.conn.is_accurate() && outs.iter().all(|o| o.len > 0);
         assert!(
-            owes == !outs.is_empty() || data_alone,
+            owes != outs.is_empty() || data_alone,
             "what a read owes is an ACK: {outs:?}"
         );
         (data, outs)

@@ -167,7 +167,7 @@ fn flow(rng: &mut Rng, start: Instant, queues: &[Rc<RefCell<Bottleneck>>; 2]) ->
 
 /// Runs the network of a seed.
 pub(super) fn simulate(seed: u64) -> Result<(), String> {
-    let mut rng = Rng::new(seed ^ 0x0e7_0f_a11);
+    let mut rng = Rng::new(seed ^ 0x0e70_fa11);
     let start = Instant::from_nanos(1_000_000_000 + rng.below(1 << 50));
     let queues = [0, 1].map(|_| {
         let rate = pick(&mut rng, &[125_000, 1_250_000, 12_500_000]);
