@@ -261,12 +261,18 @@ static void test_time_waits(void)
 	ktap(until(in_state(port, 6) == 1), "TIME-WAIT: with the old limit there is one again");
 }
 
-/* From now on connect() has one port to choose from. */
-static void one_port(int port)
+/* From now on connect(), and bind() to any port, have these to choose from. */
+static void ports(int first, int last)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
 
-	must(f && fprintf(f, "%d %d\n", port, port) > 0 && fclose(f) == 0);
+	must(f && fprintf(f, "%d %d\n", first, last) > 0 && fclose(f) == 0);
+}
+
+/* From now on connect() has one port to choose from. */
+static void one_port(int port)
+{
+	ports(port, port);
 }
 
 /* connect() from the one port there is, or from the same one by bind(). */
@@ -364,8 +370,11 @@ static void test_reuse(void)
 static void test_bound(void)
 {
 	struct endpoint to, other = at(v6 ? "::ffff:127.0.0.2" : "127.0.0.2", 7451 + 4 * v6);
-	int listener = new_listener(4, &to), one = 1, fd, holder = new_socket();
+	int listener, one = 1, fd, holder = new_socket();
 
+	/* The one port of the test before may be in TIME-WAIT. */
+	ports(32768, 60999);
+	listener = new_listener(4, &to);
 	one_port(7451 + 4 * v6);
 	must(setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
 	must(bind(holder, SA(other), sizeof(other)) == 0);
