@@ -101,7 +101,7 @@ case $what in all | tools)
 esac
 case $what in all | vm)
 	start=$SECONDS
-	run_vm test 1200
+	run_vm test 2700
 	echo "# test kernel: $((SECONDS - start)) s"
 	;;
 esac

@@ -45,6 +45,8 @@ for program in build/prog/sk_*; do
 	# The control: what the kernel's TCP does is what is expected.
 	for family in inet inet6 rusttcp rusttcp6; do
 		[ $debug = 1 ] && [[ $family == inet* ]] && continue
+		# What a signal does to a call is the same over both for the kernel's, and takes long.
+		[ "$name $family" = "sk_restart inet6" ] && continue
 		run "$name $family" env RUSTTCP_FAMILY=$family "$program"
 	done
 done
