@@ -17,7 +17,7 @@ use crate::tcp::{
     metrics::Metrics,
     seq::{SeqNum, SeqRange},
     state::ConnState,
-    time::{Duration, Instant},
+    time::Instant,
     wire::{
         accecn::{AccEcn, Order},
         Codepoint, Flags, Header, Options, Segment, Timestamps,
@@ -35,10 +35,6 @@ const STAMPED: Peer = Peer {
     ts: Some(1_000),
     ..PEER
 };
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
 
 /// As Linux sends it, in the order of its scripts: e1b, ceb, e0b.
 fn ecn(e1b: u32, ceb: u32, e0b: u32) -> Option<AccEcn> {

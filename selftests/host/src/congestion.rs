@@ -19,10 +19,6 @@ const WIDE: Peer = Peer {
 };
 const SETUP: Flags = Flags::ECE.with(Flags::CWR);
 
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
 /// A connection that asked for ECN, and whose peer agreed.
 fn with_ecn(algorithm: Algorithm) -> Raw {
     let mut raw = Raw::closed(WIDE, Default::default());

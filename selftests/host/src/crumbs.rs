@@ -14,14 +14,6 @@ use crate::tcp::{
     wire::Flags,
 };
 
-const SACK: Peer = Peer {
-    wnd: 60_000,
-    mss: 1000,
-    sack: true,
-    wscale: None,
-    ts: None,
-};
-
 /// What the buffers of Raw take at most: data in order, and out of order.
 const BUFFER: u32 = 131_072;
 

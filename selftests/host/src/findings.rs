@@ -3,11 +3,7 @@
 //! What the fuzz targets and the simulator found: each test is the least that shows the fault.
 
 use crate::raw::*;
-use crate::tcp::{config::SocketConfig, connection::Events, state::ConnState::*, time::Duration};
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
+use crate::tcp::{config::SocketConfig, connection::Events, state::ConnState::*};
 
 /// A socket option is set in TIME-WAIT: no timer may end with an error what ended well.
 #[test]

@@ -6,14 +6,6 @@
 use crate::raw::*;
 use crate::tcp::{mib::Mib, time::Duration};
 
-const SACK: Peer = Peer {
-    wnd: 60_000,
-    mss: 1000,
-    sack: true,
-    wscale: None,
-    ts: None,
-};
-
 /// What answers data behind the hole.
 const DUPLICATE: Out = Out {
     flags: ACK,

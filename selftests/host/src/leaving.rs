@@ -10,20 +10,7 @@ use crate::tcp::{
     connection::{CloseReason, Leaving},
     context::Cx,
     info::Info,
-    time::Duration, //
 };
-
-const SACK: Peer = Peer {
-    wnd: 60_000,
-    mss: 1000,
-    sack: true,
-    wscale: None,
-    ts: None,
-};
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
 
 fn info(raw: &Raw) -> Info {
     let cx = Cx {

@@ -23,10 +23,6 @@ const WIDE: Peer = Peer {
     ts: None,
 };
 
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
 /// RFC 6298, 5 and RFC 9293, 3.8.1 (Karn): an ACK for new data ends the backoff, and gives no
 /// sample if any of what it covers was sent twice.
 /// RFC 9293, MUST-18.

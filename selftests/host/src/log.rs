@@ -14,21 +14,8 @@ use crate::tcp::{
     pacing::Pacer,
     platform::Memory,
     state::ConnState,
-    time::Duration,
     wire::{Codepoint, Flags},
 };
-
-const SACK: Peer = Peer {
-    wnd: 60_000,
-    mss: 1000,
-    sack: true,
-    wscale: None,
-    ts: None,
-};
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
 
 fn explained(peer: Peer) -> Raw {
     let mut raw = Raw::established_with(peer);

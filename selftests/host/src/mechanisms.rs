@@ -13,18 +13,6 @@ use crate::tcp::{
     wire::Flags,
 };
 
-const SACK: Peer = Peer {
-    wnd: 60_000,
-    mss: 1000,
-    sack: true,
-    wscale: None,
-    ts: None,
-};
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
 fn lens(outs: &[Out]) -> Vec<u32> {
     outs.iter().map(|o| o.len).collect()
 }

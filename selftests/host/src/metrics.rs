@@ -29,10 +29,6 @@ const WIDE: Peer = Peer {
     ts: None,
 };
 
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
 fn configured(metrics: Metrics, config: SocketConfig) -> Raw {
     let mut raw = Raw::closed(WIDE, config);
     raw.with(|conn, cx| conn.set_metrics(cx, metrics));

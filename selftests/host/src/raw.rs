@@ -63,6 +63,20 @@ pub(crate) struct Peer {
     pub(crate) ts: Option<u32>,
 }
 
+/// A peer with SACK and nothing else.
+pub(crate) const SACK: Peer = Peer {
+    wnd: 60_000,
+    mss: 1000,
+    sack: true,
+    wscale: None,
+    ts: None,
+};
+
+/// So many milliseconds.
+pub(crate) fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
 impl Default for Peer {
     fn default() -> Self {
         Self {

@@ -22,10 +22,6 @@ const WIDE: Peer = Peer {
     ts: None,
 };
 
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
 fn lens(outs: &[Out]) -> Vec<u32> {
     outs.iter().map(|o| o.len).collect()
 }

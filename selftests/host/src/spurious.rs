@@ -3,7 +3,7 @@
 //! Recoveries that were a mistake are noticed and undone, and real ones are not.
 
 use crate::raw::*;
-use crate::tcp::{mib::Mib, state::ConnState::*, time::Duration, wire::Flags};
+use crate::tcp::{mib::Mib, state::ConnState::*, wire::Flags};
 
 const PLAIN: Peer = Peer {
     wnd: 60_000,
@@ -20,10 +20,6 @@ const STAMPED: Peer = Peer {
     ts: Some(5),
     ..PLAIN
 };
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
 
 fn seqs(outs: &[Out]) -> Vec<u32> {
     outs.iter().map(|o| o.seq).collect()
