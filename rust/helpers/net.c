@@ -52,6 +52,13 @@ unsigned int rusttcp_helper_max_orphans(void)
 	return (init_net.ipv4.tcp_death_row.hashinfo->ehash_mask + 1) / 2;
 }
 
+/* bindgen 0.73 may place the fields behind the padding of that structure wrongly. */
+int rusttcp_helper_max_tw_buckets(const struct net *net);
+int rusttcp_helper_max_tw_buckets(const struct net *net)
+{
+	return READ_ONCE(net->ipv4.tcp_death_row.sysctl_max_tw_buckets);
+}
+
 struct net *rusttcp_helper_dev_net(const struct net_device *dev);
 struct net *rusttcp_helper_dev_net(const struct net_device *dev)
 {

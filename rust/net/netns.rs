@@ -131,8 +131,8 @@ impl Net {
 
     /// `net.ipv4.tcp_max_tw_buckets`.
     pub(crate) fn max_tw_buckets(self) -> u32 {
-        // SAFETY: Alive by the type invariants. A single word that a sysctl may change at any time.
-        let most = unsafe { (*self.as_ptr()).ipv4.tcp_death_row.sysctl_max_tw_buckets };
+        // SAFETY: Alive by the type invariants.
+        let most = unsafe { bindings::max_tw_buckets(self.as_ptr()) };
         u32::try_from(most).unwrap_or(0)
     }
 
