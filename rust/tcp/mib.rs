@@ -115,7 +115,7 @@ mib! {
     TCPMTUPFail,
     /// Out-of-order segments queued.
     TCPOFOQueue,
-    /// Out-of-order segments dropped for want of room.
+    /// Out-of-order segments dropped for want of room, when they came or later.
     TCPOFODrop,
     /// In-order segments dropped for want of room.
     TCPRcvQDrop,

@@ -128,6 +128,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) fin_reached: bool,
     /// Buffers that were copied behind others, not told yet.
     packed: u32,
+    /// Buffers that came out of order and were dropped, not told yet.
+    dropped: u32,
     /// Payload over true size, in 1/256.
     ratio: u32,
     /// What is owed.
@@ -175,6 +177,7 @@ impl<P: Platform> Recv<P> {
             fin: None,
             fin_reached: false,
             packed: 0,
+            dropped: 0,
             ratio: 128,
             owed: AckOwed::None,
             quick: QUICK_ACKS,

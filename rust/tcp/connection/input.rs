@@ -372,6 +372,10 @@ impl<P: Platform> Connection<P> {
             let had_report = self.recv.reports_duplicate();
             let (stored, back) = self.recv.store(seq, buf, seg.packets(), &mut self.send.log);
             self.count_packed(cx);
+            let dropped = self.recv.take_dropped();
+            if dropped > 0 {
+                cx.mib.add(Mib::TCPOFODrop, u64::from(dropped));
+            }
             match stored {
                 Stored::InOrder => {
                     if !had_holes {
@@ -407,6 +411,7 @@ impl<P: Platform> Connection<P> {
                     cx.count(match stored {
                         Stored::Shut => Mib::TCPZeroWindowDrop,
                         Stored::Beyond => Mib::BeyondWindow,
+                        Stored::NoRoom if seq.after(self.recv.nxt) => Mib::TCPOFODrop,
                         _ => Mib::TCPRcvQDrop,
                     });
                     self.recv.owed = AckOwed::Now;

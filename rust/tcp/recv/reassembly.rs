@@ -174,7 +174,13 @@ impl<P: Platform> Recv<P> {
         };
         self.mem = self.mem.saturating_sub(buf.truesize());
         self.sack.cut(buf.meta().seq);
+        self.dropped = self.dropped.saturating_add(1);
         true
+    }
+
+    /// How many buffers that had come out of order were dropped since the last time that was asked.
+    pub(crate) fn take_dropped(&mut self) -> u32 {
+        core::mem::take(&mut self.dropped)
     }
 
     /// Frees out-of-order data, the farthest first, until something fits. Data in order is never

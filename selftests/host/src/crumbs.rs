@@ -47,7 +47,7 @@ fn crumbs_behind_a_hole_are_kept() {
 }
 
 /// Crumbs that adjoin nothing can't be joined: memory stays bounded, and what is dropped is what lies
-/// farthest (RFC 2018, 8), so that what is reported at last is there.
+/// farthest (RFC 2018, 8), so that what is reported at last is there. TCPOFODrop counts it.
 #[test]
 fn crumbs_that_lie_apart_are_bounded() {
     let mut raw = crumbling();
@@ -56,6 +56,13 @@ fn crumbs_that_lie_apart_are_bounded() {
         assert!(raw.conn.memory().1 <= BUFFER * 3 / 2 + 768);
     }
     assert_eq!(raw.mib.get(Mib::TCPRcvCollapsed), 0);
+    let kept = u64::from(raw.conn.memory().1 / 768);
+    assert_eq!(raw.mib.get(Mib::TCPOFODrop), 10_000 - kept, "those behind");
+    // What is nearer takes the place of what is farther.
+    raw.feed(ACK, 500, 1, 1);
+    assert_eq!(u64::from(raw.conn.memory().1 / 768), kept);
+    assert_eq!(raw.mib.get(Mib::TCPOFODrop), 10_001 - kept);
+    assert_eq!(raw.mib.get(Mib::TCPRcvQDrop), 0, "nothing was in order");
 }
 
 /// Without memory for the copies all is as it was: bounded, and the stream stays whole.
