@@ -16,7 +16,7 @@ CFLAGS ?= -O2
 CFLAGS += -Wall -Wextra -Werror -Iinclude/uapi
 
 .PHONY: all modules progs setup kernel kernel-debug module-debug test test-host test-tools test-vm \
-	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record replay layers lint fmt doc demo options errnos walkthrough install install-progs clean distclean help
+	test-debug fuzz loom nightly compliance bench goodput packetdrill differ programs upstream record record-cost replay layers lint fmt doc demo options errnos walkthrough install install-progs clean distclean help
 
 all: modules progs ## the module and the user-space programs
 
@@ -76,6 +76,10 @@ record: all build/replay ## the inputs of the sockets of a scenario (T=NAME of s
 
 replay: setup ## F=FILE: feeds such a log to the core on this machine; the same has to come out
 	@. scripts/env.sh; cargo run --manifest-path selftests/host/Cargo.toml --locked -q --release --bin replay -- "$(F)" $(E)
+
+record-cost: setup ## instructions and time that the record costs, on and off (wants valgrind): Documentation/log.rst
+	@. scripts/env.sh; cargo build --manifest-path selftests/host/Cargo.toml --locked -q --profile cost --bin cost && \
+		scripts/record_cost.py "$$CARGO_TARGET_DIR/cost/cost"
 
 build/replay: $(wildcard selftests/host/src/*.rs rust/tcp/*.rs rust/tcp/*/*.rs)
 	@mkdir -p $(@D)

@@ -33,7 +33,7 @@ clippy_kernel() {
 }
 
 check "rustfmt" rustfmt --check --edition 2021 --config-path "$LINUX_SRC/.rustfmt.toml" \
-	rust/rusttcp_main.rs selftests/host/src/{lib,main,replay_main}.rs
+	rust/rusttcp_main.rs selftests/host/src/{lib,main,replay_main,cost_main}.rs
 check "clippy, host crate" cargo clippy --manifest-path selftests/host/Cargo.toml --all-targets --locked -q -- \
 	-D warnings
 check "clippy, module" clippy_kernel

@@ -10,6 +10,7 @@ pub(crate) mod tcp;
 
 #[cfg(test)]
 mod accurate_ecn;
+pub mod cost;
 #[cfg(test)]
 mod fast_client;
 #[cfg(test)]
