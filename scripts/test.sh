@@ -77,6 +77,10 @@ run_vm() {
 	count "$log"
 	grep -q '^# suite finished' "$log"
 	one "$1 kernel: the suite ran to its end" $?
+	if [ -z "$only${3:-}" ]; then
+		scripts/compliance.py --vm "$log"
+		one "$1 kernel: what Documentation/compliance.rst says is tested in the VM was" $?
+	fi
 	[ "$status" != 97 ]
 	one "$1 kernel: nothing in its log" $?
 	rm -f "$log"

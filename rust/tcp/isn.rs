@@ -15,7 +15,7 @@ mod tests {
     use super::*;
     use crate::tcp::time::Duration;
 
-    /// RFC 9293, MUST-8: four microseconds a number.
+    /// RFC 9293, MUST-8: four microseconds a number. RFC 6528, 3: plus the hash.
     #[test]
     fn rfc9293_must_8_the_clock_ticks_every_4_microseconds() {
         let t = Instant::from_nanos(1 << 50);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Congestion control on real queues: ECN in every pairing of the stacks, the namespace's choice
-# of the algorithm, pacing with fq and without.
+# of the algorithm (tcp_congestion_control), pacing (SO_MAX_PACING_RATE) with fq and without.
 . selftests/lib/net.sh
 export PATH=$PWD/tools:$PATH
 ns_pair

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What takes a network of IPv6: link-local addresses, extension headers, ICMPv6 from a router,
-# a path that takes less than the link.
+# a path that takes less than the link (RFC 8201, 4).
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
 ns_pair

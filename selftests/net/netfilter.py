@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What connect() and send() say of packets that a firewall drops or rejects, on loopback. Run by
+"""What connect() and send() say of packets that a firewall drops or rejects, and what connection tracking makes of
+a connection, on loopback. Run by
 netfilter.sh in a network namespace of its own, for each stack: prints lines "case|what is said"."""
 import errno
 import socket
@@ -94,6 +95,58 @@ def sending(hook, port, action):
     return f"send() {calls[0]}, recv() {calls[1]}, send() {calls[2]}, arrives {got.decode() or 'nothing'}"
 
 
+def whole(sender, receiver, data):
+    """Whether the data arrives as it was sent."""
+    sender.settimeout(PATIENCE)
+    receiver.settimeout(PATIENCE)
+    got = b""
+    sender.sendall(data)
+    while len(got) < len(data):
+        part = receiver.recv(len(data))
+        if not part:
+            break
+        got += part
+    return got == data
+
+
+def tracked(port, patience, chains):
+    """What becomes of a connection to `port` and of data both ways where these chains are, and how many of
+    its packets connection tracking took for nobody's. connect() gives up after `patience` seconds."""
+    server = listener()
+    nft(f"table inet t {{ counter invalid {{ }}; {chains} }}")
+    sock = patient(socket.SO_SNDTIMEO, patience)
+    call = said(lambda: sock.connect((ADDRESS, port)))
+    story = f"connect() {call}"
+    if call == "ok":
+        child, _ = server.accept()
+        data = bytes(n % 251 for n in range(20000))
+        both = all(whole(*ends, data) for _ in range(10) for ends in ((sock, child), (child, sock)))
+        story += f" to {sock.getpeername()[1]}, data {'whole' if both else 'not whole'}"
+        child.close()
+        sock.recv(1)
+    listing = subprocess.run(["nft", "list", "counter", "inet", "t", "invalid"],
+                             capture_output=True, text=True, check=True).stdout
+    no_rule()
+    sock.close()
+    server.close()
+    return f"{story}, {listing.split('packets ')[1].split()[0]} invalid"
+
+
+def tracking():
+    """Cases for tracked(): what, port, time for connect(), chains."""
+    chain = "chain {0} {{ type filter hook {0} priority 0; ct state invalid counter name invalid drop; {1} }}; "
+    both = chain.format("output", "") + chain.format("input", "")
+    yield "all that is valid", PORT, PATIENCE, both
+    known = f"tcp dport {PORT} ct state new,established accept; tcp sport {PORT} ct state established accept; " \
+            f"tcp dport {PORT} drop; tcp sport {PORT} drop;"
+    yield "what belongs to a connection", PORT, PATIENCE, chain.format("output", known) + chain.format("input", known)
+    old = f"tcp dport {PORT} ct state new drop;"
+    yield "nothing new", PORT, 0.4, chain.format("output", "") + chain.format("input", old)
+    to = f"ip6 to [{ADDRESS}]" if V6 else f"ip to {ADDRESS}"
+    yield "translation", PORT + 1, PATIENCE, both + \
+        f"chain nat {{ type nat hook output priority -100; tcp dport {PORT + 1} dnat {to}:{PORT}; }}; "
+
+
 def main():
     cases = [(hook, "dport", action) for hook in ("input", "output") for action in ACTIONS]
     # The answers.
@@ -101,6 +154,8 @@ def main():
     for hook, port, action in cases:
         for do in connecting, sending:
             print(f"{do.__name__}, {hook}, {port}, {action}|{do(hook, port, action)}", flush=True)
+    for what, port, patience, chains in tracking():
+        print(f"connection tracking, {what}|{tracked(port, patience, chains)}", flush=True)
 
 
 main()

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What connect() and send() say of packets that a firewall drops or rejects on their way out or in: the
-# same as the kernel's TCP.
+# What connect() and send() say of packets that a firewall drops or rejects on their way out or in, and
+# what connection tracking and address translation make of a connection: the same as with the kernel's TCP.
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
 work=$(mktemp -d)
@@ -18,7 +18,7 @@ for v in "" 6; do
 		ktap $? "rusttcp$v: $what: $got"
 		[ "$want" = "$got" ] || echo "# the kernel's TCP: $want"
 	done <"$work/inet$v"
-	[ "$(wc -l <"$work/inet$v")" = 20 ]
+	[ "$(wc -l <"$work/inet$v")" = 24 ]
 	ktap $? "inet$v: all cases"
 done
 rm -rf "$work"

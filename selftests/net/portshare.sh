@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A port that one stack holds is taken for the other; what is not ours goes to the kernel's
+# The ports of both stacks are one space: a port that one holds is taken for the other; what is not ours goes to the kernel's
 # TCP; namespaces know nothing of each other.
 . selftests/lib/net.sh
 ns_pair

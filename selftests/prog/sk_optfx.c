@@ -479,7 +479,10 @@ static void test_congestion(void)
 	close(fds[1]);
 }
 
-/* A filter that lets pass what is shorter than 60 bytes, TCP header included. */
+/*
+ * A filter that lets pass what is shorter than 60 bytes, TCP header included; and IP_MINTTL
+ * (IPV6_MINHOPCOUNT), which keeps off who is too far away (RFC 5082, 3).
+ */
 static void test_filter_and_min_ttl(void)
 {
 	struct sock_filter shorter[] = {

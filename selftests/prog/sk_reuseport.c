@@ -103,6 +103,10 @@ static void test_balance(void)
 
 #define IP_LOCAL_PORT_RANGE_ 51
 
+/*
+ * Which ports connect() and bind() choose: of the socket's part of ip_local_port_range, and none of
+ * ip_local_reserved_ports (RFC 6056, 3.2).
+ */
 static void test_ports(void)
 {
 	struct endpoint sin, any = at("127.0.0.1", 0), far = at("192.0.2.9", 0);

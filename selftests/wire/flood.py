@@ -55,7 +55,7 @@ def options(seg):
 
 
 def without(wire):
-    """without cookies: no more half-open connections than the backlog, no answer to the rest"""
+    """without cookies (tcp_syncookies): no more half-open connections than the backlog, no answer to the rest"""
     sysctl("tcp_syncookies", 0)
     server = listener(BACKLOG)
     _, answers = flood(wire, server, 40)
@@ -63,6 +63,19 @@ def without(wire):
     # listen(n) has room for n + 1.
     assert len(answers) == BACKLOG + 1, len(answers)
     server.close()
+
+
+def bounded(wire):
+    """without cookies no more than three quarters of tcp_max_syn_backlog, however much listen() asks for"""
+    sysctl("tcp_syncookies", 0)
+    sysctl("tcp_max_syn_backlog", 16)
+    server = listener(1000)
+    _, answers = flood(wire, server, 40)
+    # The kernel's keeps a quarter for those that it knows, and counts one more.
+    assert 12 <= len(answers) <= 13, len(answers)
+    assert len(answers) == half_open(server.getsockname()[1]), answers.keys()
+    server.close()
+    sysctl("tcp_max_syn_backlog", 1024)
 
 
 def answer(wire, end, seg, ts_option=True):
@@ -149,4 +162,4 @@ def no_timestamps(wire):
     server.close()
 
 
-run([not_out, without, with_cookies, forged, no_timestamps])
+run([not_out, without, bounded, with_cookies, forged, no_timestamps])

@@ -324,7 +324,8 @@ mod tests {
     }
 
     /// The window follows RFC 9438's equations to within half a percent (and half a segment): the
-    /// concave part, the plateau, the convex part, and the Reno-friendly region.
+    /// concave part (RFC 9438, 4.4), the plateau, the convex part (RFC 9438, 4.5), and the Reno-friendly
+    /// region (RFC 9438, 4.3).
     #[test]
     fn rfc9438_4_2_to_4_5_the_curve() {
         let mut met_reno = [false; 2];
@@ -362,7 +363,7 @@ mod tests {
         assert_eq!(met_reno, [true; 2], "both regions");
     }
 
-    /// RFC 9438, 4.6 and 4.7.
+    /// RFC 9438, 4.6, and RFC 9438, 4.7.
     #[test]
     fn rfc9438_4_6_and_4_7_decrease_and_fast_convergence() {
         let mut cc = Congestion::new(Algorithm::Cubic, 1000);

@@ -34,7 +34,8 @@ fn with_ecn(algorithm: Algorithm) -> Raw {
     raw
 }
 
-/// RFC 3168, 6.1.1 (RFC 9293, SHLD-8): nothing is asked for unless told so, and a peer that does not agree gets none.
+/// RFC 3168, 6.1.1 (RFC 9293, SHLD-8): nothing is asked for unless told so, and a peer that does not agree gets
+/// none. RFC 3168, 6.1.1.1: nor does one that does not answer.
 #[test]
 fn rfc3168_6_1_1_active_open() {
     let mut raw = Raw::established_with(WIDE);
@@ -61,7 +62,7 @@ fn rfc3168_6_1_1_active_open() {
     assert_eq!(raw.headers[0].flags, SYN);
 }
 
-/// RFC 3168, 6.1.5 and 6.1.4: ECT(0) on new data, on nothing else.
+/// RFC 3168, 6.1.5, and RFC 3168, 6.1.4: ECT(0) on new data, on nothing else.
 #[test]
 fn rfc3168_6_1_5_what_has_ect() {
     let mut raw = with_ecn(Algorithm::Reno);

@@ -39,6 +39,8 @@ mod crumbs;
 #[cfg(test)]
 mod exhaustive;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod findings;
 #[cfg(test)]
 mod held_acks;

@@ -74,7 +74,8 @@ fn rfc3465_1_divided_acks_gain_nothing() {
     assert_eq!(grown(10), 15_000);
 }
 
-/// RFC 5681, 4.1: after an idle RTO a burst is an initial window's, unless switched off.
+/// RFC 5681, 4.1: after an idle RTO a burst is an initial window's, unless switched off
+/// (tcp_slow_start_after_idle).
 #[test]
 fn rfc5681_4_1_restart_after_idling() {
     // 40 segments, and 10 more for the last ACK: pipeACK is half of the window (RFC 7661, 4.3).
@@ -263,7 +264,7 @@ fn the_receive_buffer_follows_the_reader() {
     }
 }
 
-/// The send buffer holds two windows, up to the namespace's bound, unless the user fixed it.
+/// The send buffer holds two windows, up to the namespace's bound (tcp_wmem), unless the user fixed it.
 #[test]
 fn the_send_buffer_follows_the_window() {
     for (locked, most, expected) in [

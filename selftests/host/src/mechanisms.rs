@@ -321,7 +321,8 @@ fn rfc8985_6_2_lost_retransmission() {
     assert_eq!(raw.mib.get(Mib::TCPTimeouts), 0);
 }
 
-/// RFC 8985, 7: a lost tail is probed after two round-trips, and SACK does the rest.
+/// RFC 8985, 7.2: a lost tail is probed after two round-trips, and SACK does the rest. RFC 8985, 7.4:
+/// what the probe's ACK says of the loss.
 #[test]
 fn rfc8985_7_tail_loss_probe() {
     let mut raw = Raw::established_with(SACK);
@@ -530,7 +531,8 @@ fn rfc9293_3_9_2_2_icmp() {
     );
 }
 
-/// RFC 1191, 6.4: what is too large for the path is cut and sent again, and it is no congestion.
+/// RFC 1191, 6.4, and RFC 8201, 5.4: what is too large for the path is cut and sent again, and it is
+/// no congestion.
 #[test]
 fn rfc1191_6_4_a_narrower_path() {
     let mut raw = Raw::established();

@@ -434,7 +434,7 @@ fn rfc9293_3_10_7_4_eighth_check_fin() {
     assert_eq!(raw.state(), CloseWait);
 }
 
-/// RFC 7323, 5.3: PAWS, and which segments TS.Recent follows.
+/// RFC 7323, 5.3: PAWS. RFC 7323, 4.3: which segments TS.Recent follows, and what is echoed.
 #[test]
 fn rfc7323_5_3_paws() {
     let peer = Peer {

@@ -203,7 +203,7 @@ fn rfc3708_3_duplicates_show_a_mistake() {
     }
 }
 
-/// RFC 2018, 8 and RFC 6675, 5.1: what a peer reported and then dropped is sent again.
+/// RFC 2018, 8 and RFC 6675, 5.1: what a peer reported and then dropped is sent again (TCPSACKReneging).
 #[test]
 fn rfc2018_8_reneging_is_counted_and_repaired() {
     let mut raw = Raw::established_with(SACK);
@@ -256,7 +256,7 @@ fn rfc8985_7_3_a_lost_bare_fin_is_repaired() {
 
 /// Whatever a peer reports, one ACK makes us look at a bounded number of buffers: those that it is
 /// the first to report, 192 in a search for losses, 256 that were reported before, and two cuts a
-/// block. Only every 32nd of a round-trip time may a longer tree be searched.
+/// block. Only every 32nd of a round-trip time may a longer tree be searched. (CVE-2019-11478.)
 #[test]
 fn hostile_sack_streams_cost_little() {
     let mut raw = Raw::established_with(Peer {
