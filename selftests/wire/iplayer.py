@@ -131,6 +131,22 @@ def ip_options(wire):
     server.close()
 
 
+def source_route(wire):
+    """a source route that the user gives is the way that all segments go (RFC 9293, MUST-51)"""
+    gateway = "10.9.0.77"
+    route = b"\x83\x07\x04" + socket.inet_aton(gateway) + b"\x01"
+    sock, end = active(wire, prepare=lambda sock: sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, route))
+    assert end.syn.via == gateway, end.syn.via
+    connected(sock, end)
+    sock.send(b"data")
+    seg = end.expect(ACK, data=b"data", peer=end.peer)
+    assert seg.via == gateway, seg.via
+    end.send(ACK)
+    sock.close()
+    assert end.expect(FIN | ACK).via == gateway
+    end.send(RST)
+
+
 def source_quench(wire):
     """source quench is ignored (RFC 9293, MUST-55)"""
     # The window shall be as it is for no other reason.
@@ -381,4 +397,4 @@ def route_device(wire):
 
 CASES = [header_fields, local_address, ip_options, to_many, from_nobody, second_listener, listen_beside, overflow,
          route_mtu, route_device]
-run(CASES + ([] if V6 else [source_quench]) + ([] if KERNELS else [from_nobody_either]))
+run(CASES + ([] if V6 else [source_route, source_quench]) + ([] if KERNELS else [from_nobody_either]))

@@ -86,7 +86,11 @@ class Segment:
     def __init__(self, packet):
         tcp = packet[IP_LEN if V6 else (packet[0] & 15) * 4:]
         ends = packet[ADDRESSES]
-        self.packet = packet
+        self.packet, self.via = packet, None
+        # A source route: who is on the way is the destination for now, and the last address is in the option.
+        if not V6 and packet[0] & 15 > 5 and packet[20] in (0x83, 0x89):
+            self.via = socket.inet_ntop(AF, ends[4:])
+            ends = ends[:4] + packet[16 + packet[21]:20 + packet[21]]
         self.host, self.peer = (socket.inet_ntop(AF, end) for end in
                                 (ends[:len(ends) // 2], ends[len(ends) // 2:]))
         self.tos = (packet[0] << 4 | packet[1] >> 4) & 0xff if V6 else packet[1]
@@ -95,7 +99,7 @@ class Segment:
             struct.unpack("!HHIIBBH", tcp[:16])
         self.options = tcp[20:(off >> 4) * 4]
         self.data = tcp[(off >> 4) * 4:]
-        self.good = tcp_checksum(packet[ADDRESSES], tcp) == 0
+        self.good = tcp_checksum(ends, tcp) == 0
 
     def __str__(self):
         names = "".join(n for b, n in ((SYN, "S"), (FIN, "F"), (RST, "R"), (ACK, ".")) if self.flags & b)
