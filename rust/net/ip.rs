@@ -53,8 +53,10 @@ const TCP_HEADER: u32 = 20;
 /// What a route takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Path {
-    /// Largest TCP payload in one packet, TCP options not subtracted.
+    /// Largest TCP payload in one packet, options of TCP and IP not subtracted.
     pub(crate) mss: u16,
+    /// Bytes of IP's options, or extension headers, that the user has put into each packet.
+    pub(crate) options: u16,
     /// Most bytes in one buffer that the device (or software in front of it) cuts; 0: none.
     pub(crate) gso_max: u32,
     /// The route was looked up just now.
@@ -212,18 +214,19 @@ impl<P: Protocol> Locked<'_, P> {
             }
             // What the device can't cut, the stack cuts in front of it: one walk through IP for
             // many segments either way.
-            // RFC 9293, 3.7.1 (MUST-16): the user's IP options are in each packet as well.
-            let extra = bindings::sk_ip_extra(sk, v6);
-            let mss = mss_of(bindings::dst_mtu(dst).saturating_sub(extra), v6);
+            let mss = mss_of(bindings::dst_mtu(dst), v6);
+            let options = u16::try_from(bindings::sk_ip_extra(sk, v6)).unwrap_or(u16::MAX);
             let gso_max = if bindings::sk_can_gso(sk) {
                 // The device may also bound how many (`ip link set gso_max_segs`).
-                let most = u32::from((*sk).sk_gso_max_segs).saturating_mul(u32::from(mss));
+                let each = u32::from(mss.saturating_sub(options));
+                let most = u32::from((*sk).sk_gso_max_segs).saturating_mul(each);
                 (*sk).sk_gso_max_size.min(most)
             } else {
                 SOFT_GSO_MAX
             };
             Some(Path {
                 mss,
+                options,
                 gso_max,
                 fresh,
             })
@@ -466,6 +469,7 @@ impl Route {
         let mtu = unsafe { bindings::dst_mtu(self.dst.as_ptr()) };
         Path {
             mss: mss_of(mtu, self.v6),
+            options: 0,
             gso_max: 0,
             fresh: true,
         }

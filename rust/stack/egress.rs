@@ -184,7 +184,9 @@ pub(crate) fn flush_read(sk: &mut LockedTcp<'_>) {
 fn look_at_path(sk: &mut LockedTcp<'_>, state: &NetState) {
     if sk.peek().hashed {
         if let Some(path) = sk.path() {
-            sk.data().conn.set_path(path.mss, path.gso_max);
+            let conn = &mut sk.data().conn;
+            conn.set_path(path.mss, path.gso_max);
+            conn.set_ip_options(path.options);
             if path.fresh {
                 route::follow(sk);
             }

@@ -366,6 +366,8 @@ pub(crate) struct Connection<P: Platform> {
     /// When the current row of retries began.
     retries_since: Instant,
     mss_route: u16,
+    /// Bytes of options between IP's header and TCP's.
+    ip_options: u16,
     mss_peer: u16,
     /// Most payload in a segment: Eff.snd.MSS (RFC 9293, 3.7.1), timestamps subtracted.
     mss_eff: u16,
@@ -373,7 +375,7 @@ pub(crate) struct Connection<P: Platform> {
     least_mss: u16,
     /// The search for the path's MTU.
     search: MtuSearch,
-    gso_max: u32,
+    gso_max: u16,
     /// When something last came from the peer.
     last_recv: Instant,
     /// When data was last sent.
@@ -451,6 +453,7 @@ impl<P: Platform> Connection<P> {
             retries: 0,
             retries_since: Instant::default(),
             mss_route: 1460,
+            ip_options: 0,
             mss_peer: DEFAULT_MSS,
             mss_eff: DEFAULT_MSS,
             least_mss: MIN_MSS,

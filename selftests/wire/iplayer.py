@@ -369,6 +369,51 @@ def route_mtu(wire):
     shell(f"{IP} route del {FAR_NET}")
 
 
+def own_options(sock):
+    """Eight bytes of nothing in each packet."""
+    if V6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, b"\0\0\1\4" + bytes(4))
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\1" * 8)
+
+
+def announced(seg):
+    """The MSS option, which comes first."""
+    assert seg.options[:2] == MSS[:2], seg.options
+    return struct.unpack("!H", seg.options[2:4])[0]
+
+
+def options_and_mss(wire):
+    """options of IP shorten segments, whoever bounds them, but not the MSS that is announced (RFC 6691, 3; RFC
+    9293, MUST-16)"""
+    full = 1440 if V6 else 1460
+    for theirs, want in (1460, full - 8), (1000, 992):
+        sock, end = active(wire, prepare=own_options)
+        assert len(end.syn.packet) == IP_LEN + 8 + 20 + len(end.syn.options), "no options"
+        assert announced(end.syn) == full, announced(end.syn)
+        end.send(SYN | ACK, options=struct.pack("!BBH", 2, 4, theirs))
+        end.expect(ACK, ack=end.seq)
+        sent = lengths(sock, end)
+        assert max(sent) == want, (theirs, sent)
+        pmtu = struct.unpack("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)[60:64])[0]
+        assert pmtu == 1500, pmtu
+        sock.close()
+        end.send(RST)
+    # A listener's extension headers are its children's. (Of IPv4 a listener's options are for nobody.)
+    server = listener(prepare=own_options)
+    end = End(wire, server.getsockname()[1])
+    end.send(SYN, options=MSS)
+    answer = end.expect(SYN | ACK, ack=end.seq)
+    assert announced(answer) == full, announced(answer)
+    end.send(ACK)
+    sock, _ = server.accept()
+    sent = lengths(sock, end)
+    assert max(sent) == full - (8 if V6 else 0), sent
+    for one in sock, server:
+        one.close()
+    end.send(RST)
+
+
 def route_device(wire):
     """a route that leads elsewhere takes the connection along, and one that is gone holds it up"""
     detour = Wire("wire1", None)
@@ -396,5 +441,5 @@ def route_device(wire):
 
 
 CASES = [header_fields, local_address, ip_options, to_many, from_nobody, second_listener, listen_beside, overflow,
-         route_mtu, route_device]
+         route_mtu, options_and_mss, route_device]
 run(CASES + ([] if V6 else [source_route, source_quench]) + ([] if KERNELS else [from_nobody_either]))

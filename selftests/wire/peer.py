@@ -82,9 +82,21 @@ def tcp_checksum(addresses, tcp):
     return checksum(addresses + struct.pack("!IBBH", len(tcp), 0, 6, 0) + tcp)
 
 
+def tcp_at(packet):
+    """Where a packet's TCP header begins, behind options or extension headers; None: it has none."""
+    if packet[0] >> 4 != (6 if V6 else 4):
+        return None
+    if not V6:
+        return (packet[0] & 15) * 4 if packet[9] == 6 else None
+    kind, at = packet[6], IP_LEN
+    while kind in (0, 60):
+        kind, at = packet[at], at + 8 * (packet[at + 1] + 1)
+    return at if kind == 6 else None
+
+
 class Segment:
     def __init__(self, packet):
-        tcp = packet[IP_LEN if V6 else (packet[0] & 15) * 4:]
+        tcp = packet[tcp_at(packet):]
         ends = packet[ADDRESSES]
         self.packet, self.via = packet, None
         # A source route: who is on the way is the destination for now, and the last address is in the option.
@@ -158,7 +170,7 @@ class Wire:
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
                 return None
             packet = os.read(self.fd, 65536)
-            if packet[0] >> 4 == (6 if V6 else 4) and packet[6 if V6 else 9] == 6:
+            if tcp_at(packet) is not None:
                 seg = Segment(packet)
                 if not seg.good:
                     raise Wrong(f"wrong checksum in {seg}")

@@ -74,7 +74,7 @@ impl<P: Platform> Connection<P> {
             u32::from(self.rcvbuf_locked),
         ];
         self.input(Kind::InBuffers, &words);
-        self.input(Kind::InPath, &[u32::from(self.mss_route), self.gso_max]);
+        self.note_path(self.mss_route, self.gso_max, self.ip_options);
         let (pacer, most) = self.pacing.asked();
         let words = [pacer as u32, most as u32, (most >> 32) as u32];
         self.input(Kind::InPacing, &words);
@@ -107,6 +107,12 @@ impl<P: Platform> Connection<P> {
         if self.logs(Kinds::INPUTS) {
             self.send.log.note(Kinds::INPUTS, kind, 0, 0, words);
         }
+    }
+
+    /// What the route takes, as the connection is told it.
+    pub(super) fn note_path(&mut self, mss_route: u16, gso_max: u16, ip_options: u16) {
+        let words = [mss_route, gso_max, ip_options].map(u32::from);
+        self.input(Kind::InPath, &words);
     }
 
     /// A call at a time, with its arguments.

@@ -192,7 +192,7 @@ impl<P: Platform> Connection<P> {
             user => user,
         };
         let mss = self.mss_route.min(known).min(user);
-        u32::from(mss.saturating_sub(OPTION_SPACE))
+        u32::from(mss.saturating_sub(self.ip_options.saturating_add(OPTION_SPACE)))
     }
 
     /// The option of the SYN that is sent now.

@@ -29,13 +29,15 @@ const BEHIND: u32 = 4;
 const LEAST_CWND: u32 = 11;
 
 impl<P: Platform> Connection<P> {
-    /// The largest segment that route, peer and user allow, options included.
+    /// The largest segment that route, peer and user allow, TCP's options included.
     pub(super) fn most_segment(&self) -> u16 {
         let most = self.mss_peer.min(self.mss_route);
-        match self.config.user_mss {
+        let most = match self.config.user_mss {
             0 => most,
             user => most.min(user),
-        }
+        };
+        // RFC 9293, 3.7.1: what the peer takes is less IP's options too.
+        most.saturating_sub(self.ip_options)
     }
 
     /// Bytes of the options that every segment carries.

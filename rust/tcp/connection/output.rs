@@ -466,7 +466,7 @@ impl<P: Platform> Connection<P> {
     /// Most payload that may go out in one piece: a segment, or what offload cuts into segments.
     fn burst(&self, mss: u32) -> u32 {
         // The pointer counts from the segment that it is in, and offload copies it.
-        if self.gso_max > mss && !self.is_urgent() {
+        if u32::from(self.gso_max) > mss && !self.is_urgent() {
             self.pacing.burst(self.size_goal(), mss, self.rtt.min())
         } else {
             mss

@@ -57,11 +57,7 @@ impl<P: Platform> Connection<P> {
     /// largest window that was offered, or the rest of it would wait for all of that.
     pub(crate) fn size_goal(&self) -> u32 {
         let mss = self.segment_size();
-        let most = if self.gso_max > mss {
-            self.gso_max
-        } else {
-            mss
-        };
+        let most = u32::from(self.gso_max).max(mss);
         let most = most.min((self.send.wnd_max / 2).max(mss));
         most.saturating_sub(most.checked_rem(mss).unwrap_or(0))
             .max(mss)
@@ -501,17 +497,35 @@ impl<P: Platform> Connection<P> {
 
     /// What the route takes: segment size, and bytes in one super-segment (0: no offload).
     pub(crate) fn set_path(&mut self, mss_route: u16, gso_max: u32) {
-        let gso_max = gso_max.min(MOST_IN_ONE);
-        if self.logs(Kinds::INPUTS) && (self.mss_route, self.gso_max) != (mss_route, gso_max) {
-            self.input(Kind::InPath, &[u32::from(mss_route), gso_max]);
+        let gso_max = u16::try_from(gso_max).unwrap_or(u16::MAX).min(MOST_IN_ONE);
+        if (self.mss_route, self.gso_max) != (mss_route, gso_max) {
+            self.note_path(mss_route, gso_max, self.ip_options);
         }
         self.gso_max = gso_max;
         if self.mss_route != mss_route {
             self.mss_route = mss_route;
-            self.search.limit(mss_route);
-            if self.state.is_synchronized() {
-                self.update_mss();
-            }
+            self.limit_segments();
+        }
+    }
+
+    /// Bytes of options, or extension headers, that each packet has between IP's header and TCP's. They
+    /// leave less for data (RFC 9293, 3.7.1, MUST-16), and the MSS that the peer is told as it is (RFC
+    /// 6691, 3).
+    pub(crate) fn set_ip_options(&mut self, bytes: u16) {
+        if self.ip_options != bytes {
+            self.note_path(self.mss_route, self.gso_max, bytes);
+            self.ip_options = bytes;
+            self.limit_segments();
+        }
+    }
+
+    /// Packets have room for more, or less, than before.
+    fn limit_segments(&mut self) {
+        self.search
+            .limit(self.mss_route.saturating_sub(self.ip_options));
+        // What the peer takes is known.
+        if self.state.is_synchronized() || self.state == ConnState::SynReceived {
+            self.update_mss();
         }
     }
 
@@ -567,7 +581,8 @@ impl<P: Platform> Connection<P> {
             return;
         }
         self.mss_route = mss_route.max(MIN_ROUTE_MSS);
-        self.search.limit(self.mss_route);
+        self.search
+            .limit(self.mss_route.saturating_sub(self.ip_options));
         let before = self.mss_eff;
         self.update_mss();
         self.unload_syn();
@@ -608,7 +623,7 @@ impl<P: Platform> Connection<P> {
 }
 
 /// Most payload of a packet, with the longest headers of IPv4 and TCP.
-const MOST_IN_ONE: u32 = 65_535 - 60 - 60;
+const MOST_IN_ONE: u16 = 65_535 - 60 - 60;
 
 /// The smallest route MSS that ICMP may talk us into: 552 less headers, as Linux' min_pmtu.
 const MIN_ROUTE_MSS: u16 = 512;

@@ -291,6 +291,34 @@ fn rfc9293_3_7_1_a_route_that_changes() {
     assert_eq!(raw.conn.unacked(), 0);
 }
 
+/// RFC 6691, 3: options of IP shorten what is sent, whoever bounds that, and not what the peer is told.
+/// RFC 9293, 3.7.1 (MUST-16).
+#[test]
+fn rfc6691_3_options_of_ip_are_not_announced() {
+    for (mss, want) in [(1_460, 1_452), (9_000, 1_452), (1_000, 992)] {
+        let mut raw = Raw::closed(Peer { mss, ..PEER }, Default::default());
+        raw.conn.set_ip_options(8);
+        raw.open();
+        assert_eq!(raw.headers[0].options.mss, Some(1_460));
+        let options = raw.syn_options();
+        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        assert_eq!(lens(&raw.write(2 * want as usize)), [want; 2]);
+        assert_eq!(raw.conn.mss(), want);
+        // ICMP tells of packets, whatever is in them.
+        let una = raw.conn.numbers().0;
+        raw.with(|conn, cx| conn.handle_mtu(cx, una, 800));
+        assert_eq!(raw.conn.mss(), 792);
+        // They may come and go.
+        raw.with(|conn, _| conn.set_ip_options(0));
+        assert_eq!(raw.conn.mss(), 800);
+    }
+    // A listener's: its child learns of them before the last ACK is looked at.
+    let mut raw = Raw::syn_received();
+    raw.with(|conn, _| conn.set_ip_options(8));
+    raw.feed(ACK, 1, 1, 0);
+    assert_eq!(raw.conn.mss(), 992);
+}
+
 /// tcp_min_snd_mss bounds what a peer may ask for.
 #[test]
 fn the_least_segment_size_is_the_sysctls() {
@@ -348,11 +376,12 @@ fn a_probe_is_replayed() {
     });
     raw.open();
     let options = raw.syn_options();
+    raw.with(|conn, _| conn.set_ip_options(8));
     raw.feed_with(SYN_ACK, 0, 1, 0, options);
     raw.write(60_000);
     raw.close();
     let outs = drain(&mut raw);
-    assert!(lens(&outs).contains(&1_460));
+    assert!(lens(&outs).contains(&1_452));
     assert!(outs.iter().any(|out| out.flags.contains(Flags::FIN)));
     let ring = raw.conn.log().ring().unwrap();
     let log: Vec<Record> = std::iter::from_fn(|| ring.take()).collect();

@@ -477,7 +477,10 @@ impl Player<'_> {
         let [a, b, c, d, ..] = record.words;
         match kind {
             Kind::InBuffers => conn.set_buffers(a, b, (c != 0, d != 0)),
-            Kind::InPath => conn.set_path(a as u16, b),
+            Kind::InPath => {
+                conn.set_path(a as u16, b);
+                conn.set_ip_options(c as u16);
+            }
             Kind::InPacing => {
                 let pacers = [Pacer::None, Pacer::Timer, Pacer::Qdisc];
                 let pacer = pacers.get(a as usize).ok_or("no such pacer")?;
