@@ -65,6 +65,8 @@ pub(crate) trait Protocol: Sized + 'static {
     fn new_locked() -> Self::Locked;
     /// Handles a packet that waited in the backlog. Context: process, socket owned.
     fn backlog_rcv(sk: &mut Locked<'_, Self>, skb: SkBuff);
+    /// Something was left for the owner by [`BhGuard::leave_news`]. Context: the end of an ownership.
+    fn on_news(sk: &mut Locked<'_, Self>);
     /// SO_KEEPALIVE was set. Context: process, socket owned.
     fn on_keepalive(sk: &mut Locked<'_, Self>, on: bool);
     /// One of the socket's timers expired. Context: softirq, or the end of an ownership.
@@ -90,6 +92,8 @@ pub(crate) struct Sock<P: Protocol> {
     inet: Opaque<bindings::inet_sock>,
     /// A timer expired while the socket was owned; `release_cb` makes up for it.
     timer_deferred: Atomic<bool>,
+    /// The protocol left something for the owner; `release_cb` tells it. Under the spinlock.
+    news: Atomic<bool>,
     /// Made for IPv6, and one of IPv4 since (IPV6_ADDRFORM).
     pub(super) as_v4: Atomic<bool>,
     /// For what is sooner than in a tick; see `fine_timer.rs`.
@@ -281,6 +285,7 @@ impl<P: Protocol> Sock<P> {
         // can't fail, and the slot is never moved.
         unsafe {
             (&raw mut (*this).timer_deferred).write(Atomic::new(false));
+            (&raw mut (*this).news).write(Atomic::new(false));
             (&raw mut (*this).as_v4).write(Atomic::new(false));
             (&raw mut (*this).charge).write(UnsafeCell::new(Charge::default()));
             (&raw mut (*this).locked).write(UnsafeCell::new(P::new_locked()));
@@ -568,6 +573,10 @@ impl<P: Protocol> Sock<P> {
     unsafe extern "C" fn release_cb(sk: *mut bindings::sock) {
         // SAFETY: Called by the owner of the socket.
         let this = unsafe { Self::from_raw(sk) };
+        if this.news.load(Relaxed) {
+            this.news.store(false, Relaxed);
+            P::on_news(&mut Locked { sk: this });
+        }
         if this.timer_deferred.load(Relaxed) {
             this.timer_deferred.store(false, Relaxed);
             P::on_timer(&mut Locked { sk: this });
@@ -854,6 +863,11 @@ impl<'a, P: Protocol> BhGuard<'a, P> {
         } else {
             Some(&mut self.inner)
         }
+    }
+
+    /// A task owns the socket: when it lets go it calls [`Protocol::on_news`].
+    pub(crate) fn leave_news(&mut self) {
+        self.inner.sk.news.store(true, Relaxed);
     }
 }
 

@@ -5,8 +5,10 @@
 use super::{
     egress,
     error::errno,
+    netns::NetState,
     sock::{
         with_cx,
+        LockedTcp,
         TcpSock, //
     },
 };
@@ -21,36 +23,33 @@ use crate::net::{
 use crate::tcp::{
     connection::IcmpError,
     mib::Mib,
+    platform::MibSink,
     seq::SeqNum, //
 };
+use kernel::sync::atomic::Relaxed;
 
 /// Tells the socket. Context: softirq, RCU read side.
-pub(super) fn to_sock(sk: &TcpSock, report: &IcmpReport<'_>) {
+pub(super) fn to_sock(state: &NetState, sk: &TcpSock, report: &IcmpReport<'_>) {
     let mut guard = sk.bh_lock();
-    // A socket that a task owns misses the report, as in Linux: it is a hint, and comes again.
     let Some(locked) = guard.unowned() else {
+        // A socket that a task owns misses the report, as in Linux: it is a hint, and comes again. What a
+        // router near by finds too big, it says while the call that sent it goes on: that has to wait.
+        match report.kind {
+            IcmpKind::TooBig(mtu) => {
+                let word = u64::from(report.seq) << 32 | u64::from(mtu);
+                sk.shared().too_big.store(word, Relaxed);
+                guard.leave_news();
+            }
+            _ => state.mib.add(Mib::LockDroppedIcmps, 1),
+        }
         return;
     };
-    // The connection is over, or a small entry took over since it was found.
-    if !locked.peek().hashed {
-        return;
-    }
     let seq = SeqNum::new(report.seq);
-    if !locked.peek().conn.concerns(seq) {
-        with_cx(locked, |_, cx| cx.count(Mib::OutOfWindowIcmps));
+    if !concerns(locked, seq) {
         return;
     }
     let error = match report.kind {
-        IcmpKind::TooBig(mtu) => {
-            // The route remembers it too, if it is about a segment that is out (and the user does
-            // not hold on to the device's MTU).
-            if locked.peek().conn.is_out(seq) && locked.note_mtu(mtu) {
-                let mss = mss_of(mtu, !report.remote.is_v4());
-                with_cx(locked, |conn, cx| conn.handle_mtu(cx, seq, mss));
-                egress::flush(locked);
-            }
-            return;
-        }
+        IcmpKind::TooBig(mtu) => return too_big(locked, seq, mtu),
         IcmpKind::Redirect => {
             report.redirect(locked);
             return;
@@ -70,4 +69,37 @@ pub(super) fn to_sock(sk: &TcpSock, report: &IcmpReport<'_>) {
     }
     with_cx(locked, |conn, cx| conn.handle_icmp(cx, seq, error));
     egress::flush(locked);
+}
+
+/// What came while a task owned the socket, which it lets go of now. Context: softirq, or process.
+pub(super) fn after_ownership(sk: &mut LockedTcp<'_>) {
+    let word = sk.sk().shared().too_big.load(Relaxed);
+    let seq = SeqNum::new((word >> 32) as u32);
+    if concerns(sk, seq) {
+        too_big(sk, seq, word as u32);
+    }
+}
+
+/// Whether a report about the segment numbered `seq` may be true (RFC 5927, section 4).
+fn concerns(sk: &mut LockedTcp<'_>, seq: SeqNum) -> bool {
+    // The connection is over, or a small entry took over since it was found.
+    if !sk.peek().hashed {
+        return false;
+    }
+    let may_be = sk.peek().conn.concerns(seq);
+    if !may_be {
+        with_cx(sk, |_, cx| cx.count(Mib::OutOfWindowIcmps));
+    }
+    may_be
+}
+
+/// The segment numbered `seq` was too big for a link that takes packets of `mtu` bytes.
+fn too_big(sk: &mut LockedTcp<'_>, seq: SeqNum, mtu: u32) {
+    // The route remembers it too, if it is about a segment that is out (and the user does not hold on
+    // to the device's MTU).
+    if sk.peek().conn.is_out(seq) && sk.note_mtu(mtu) {
+        let mss = mss_of(mtu, !sk.sk().remote().is_v4());
+        with_cx(sk, |conn, cx| conn.handle_mtu(cx, seq, mss));
+        egress::flush(sk);
+    }
 }

@@ -176,7 +176,7 @@ impl IngressHook for Hook {
             return false;
         };
         if let Kind::Sock(sk) = &node.value().kind {
-            icmp::to_sock(sk, report);
+            icmp::to_sock(state, sk, report);
         }
         true
     }

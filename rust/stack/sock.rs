@@ -10,6 +10,7 @@ use super::{
         Orphan, //
     },
     egress,
+    icmp,
     ingress,
     kernel::Kernel,
     log::LogOrder,
@@ -174,6 +175,9 @@ pub(crate) struct TcpShared {
     pub(crate) shown_windows: Atomic<u64>,
     /// For /proc: bytes of a segment; written by the lock's holder.
     pub(crate) shown_mss: Atomic<u32>,
+    /// What ICMP said was too big while a task owned the socket: the segment's number, and what the link
+    /// takes, 32 bits each; written and read under the spinlock.
+    pub(crate) too_big: Atomic<u64>,
     /// How the connection stands, for who wants that with the times of segments; written by the
     /// lock's holder.
     pub(crate) stats: LazyBox<Stats>,
@@ -251,6 +255,7 @@ impl Protocol for RustTcp {
             shown_times: Atomic::new(1000),
             shown_windows: Atomic::new(0),
             shown_mss: Atomic::new(0),
+            too_big: Atomic::new(0),
             stats: LazyBox::new(),
         })
     }
@@ -278,6 +283,10 @@ impl Protocol for RustTcp {
 
     fn backlog_rcv(sk: &mut LockedTcp<'_>, skb: SkBuff) {
         ingress::segment(sk, skb);
+    }
+
+    fn on_news(sk: &mut LockedTcp<'_>) {
+        icmp::after_ownership(sk);
     }
 
     fn on_keepalive(sk: &mut LockedTcp<'_>, on: bool) {

@@ -83,6 +83,8 @@ mib! {
     TCPZeroWindowDrop,
     /// ICMP errors about what is not under way.
     OutOfWindowIcmps,
+    /// ICMP errors that came while a task owned the socket.
+    LockDroppedIcmps,
     /// Challenge ACKs sent (RFC 5961).
     TCPChallengeACK,
     /// SYNs within a connection (RFC 5961, 4).

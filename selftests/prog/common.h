@@ -308,6 +308,27 @@ static inline int get_int(int fd, int level, int name)
 	return value;
 }
 
+/* A counter of the stack under test: lines of names, each with a line of values below. */
+static inline long counter(const char *want)
+{
+	FILE *f = fopen(is_kernels() ? "/proc/net/netstat" : "/proc/net/rusttcp_stat", "r");
+	static char names[16384], values[16384];
+	char *name, *value, *n, *v;
+	long found = -1;
+
+	must(f);
+	while (found < 0 && fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
+		name = strtok_r(names, "\n ", &n);
+		value = strtok_r(values, "\n ", &v);
+		for (; name && value; name = strtok_r(NULL, "\n ", &n), value = strtok_r(NULL, "\n ", &v))
+			if (!strcmp(name, want))
+				found = atol(value);
+	}
+	fclose(f);
+	must(found >= 0);
+	return found;
+}
+
 static inline int so_error(int fd)
 {
 	return get_int(fd, SOL_SOCKET, SO_ERROR);

@@ -1,44 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What routers say: errors that end connect(), with IP_RECVERR and without, and what of them is in the error
- * queue; and redirects, which the route of a connection follows. The router is another namespace. What the
- * kernel's TCP makes of each is what is expected.
+ * queue; redirects, which the route of a connection follows; and that a packet was too big. The router is another
+ * namespace, on the same machine, so that it says so while the call goes on that sent the packet. What the kernel's
+ * TCP makes of each is what is expected.
  */
 #include "common.h"
 #include <linux/errqueue.h>
 
-static pid_t router;
+static pid_t router, far;
 
 static void run(const char *command)
 {
 	must(system(command) == 0);
 }
 
-static void on_router(const char *command)
+static void on(pid_t host, const char *command)
 {
 	char whole[300];
 
-	snprintf(whole, sizeof(whole), "nsenter -t %d -n %s", router, command);
+	snprintf(whole, sizeof(whole), "nsenter -t %d -n %s", host, command);
 	run(whole);
+}
+
+static void on_router(const char *command)
+{
+	on(router, command);
+}
+
+/* A process with a namespace of its own. */
+static pid_t new_host(void)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	must(pipe(ready) == 0);
+	pid = fork();
+	must(pid >= 0);
+	if (!pid) {
+		own_namespace();
+		must(write(ready[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	must(read(ready[0], &c, 1) == 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
 }
 
 /* A cable to a router, which refuses some networks and knows a better way to others. */
 static void set_up(void)
 {
 	char command[200];
-	int ready[2];
 
 	own_namespace();
-	must(pipe(ready) == 0);
-	router = fork();
-	must(router >= 0);
-	if (!router) {
-		own_namespace();
-		must(write(ready[1], "x", 1) == 1);
-		for (;;)
-			pause();
-	}
-	must(read(ready[0], command, 1) == 1);
+	router = new_host();
 	snprintf(command, sizeof(command), "ip link add v0 type veth peer name v1 netns %d", router);
 	run(command);
 	run("ip link set v0 address 02:00:00:00:00:01");
@@ -65,6 +83,26 @@ static void set_up(void)
 	on_router("ip neigh add fe80::3 lladdr 02:00:00:00:00:03 dev v1 nud permanent");
 	on_router("ip route add 198.51.100.128/26 via 192.0.2.3");
 	on_router("ip -6 route add 2001:db8:c::/48 via fe80::3 dev v1");
+}
+
+/* Another host behind the router, on a link that takes packets of 1,300 bytes. */
+static void set_up_far(void)
+{
+	char command[200];
+
+	far = new_host();
+	snprintf(command, sizeof(command), "ip link add v2 netns %d type veth peer name v3 netns %d", router, far);
+	run(command);
+	on_router("ip link set v2 up");
+	on(far, "ip link set v3 up");
+	on_router("ip addr add 203.0.113.1/24 dev v2");
+	on_router("ip addr add 2001:db8:d::1/64 dev v2 nodad");
+	on(far, "ip addr add 203.0.113.2/24 dev v3");
+	on(far, "ip addr add 2001:db8:d::2/64 dev v3 nodad");
+	on(far, "ip route add default via 203.0.113.1");
+	on(far, "ip -6 route add default via 2001:db8:d::1");
+	on_router("ip route add 203.0.113.2/32 dev v2 mtu lock 1300");
+	on_router("ip -6 route add 2001:db8:d::2/128 dev v2 mtu lock 1300");
 }
 
 static struct endpoint either(const char *four, const char *six)
@@ -171,6 +209,22 @@ static void test_errors(const char *stack)
 	}
 }
 
+/* What comes while connect() is busy is missed, and the SYN sent again. (On a busy machine it may come later.) */
+static void test_missed(void)
+{
+	long missed = 0, again = 0;
+
+	for (int turn = 0; turn < 10 && !missed; turn++) {
+		missed = counter("LockDroppedIcmps");
+		again = counter("TCPSynRetrans");
+		ask(either("198.51.100.1", "2001:db8:a::1"), 0);
+		missed = counter("LockDroppedIcmps") - missed;
+		again = counter("TCPSynRetrans") - again;
+	}
+	printf("# missed: %ld, sent again: %ld\n", missed, again);
+	ktap(missed > 0 && missed <= again, "what comes while connect() is busy is counted");
+}
+
 /* Whether the way to @where leads to the router that was named by the first one. */
 static bool leads_to(const char *where, const char *gateway)
 {
@@ -195,6 +249,39 @@ static void test_redirect(void)
 	close(fd);
 }
 
+/* That a packet was too big comes while write() has the socket, and is heeded once it lets go of it. */
+static void test_too_big(void)
+{
+	static char data[1400];
+	struct timeval tv = { 5, 0 };
+	struct endpoint to = at(v6 ? "2001:db8:d::2" : "203.0.113.2", 7000);
+	int fd, s, here, there, on = 1;
+	long timeouts;
+	char path[50];
+
+	/* Nothing else sends again. */
+	run("sysctl -q net.ipv4.tcp_rto_min_us=30000000 net.ipv4.tcp_early_retrans=0");
+	must((here = open("/proc/self/ns/net", O_RDONLY)) >= 0);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", far);
+	must((there = open(path, O_RDONLY)) >= 0);
+	must(setns(there, CLONE_NEWNET) == 0);
+	s = listener_at(to, 1);
+	must(setns(here, CLONE_NEWNET) == 0);
+	fd = new_socket();
+	must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+	must(connect(fd, SA(to), sizeof(to)) == 0);
+	there = accept(s, NULL, NULL);
+	must(there >= 0 && setsockopt(there, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
+	timeouts = counter("TCPTimeouts");
+	must(write(fd, data, sizeof(data)) == sizeof(data));
+	expect(recv(there, data, sizeof(data), MSG_WAITALL), sizeof(data), 0,
+	       "too big: what write() sent is sent again in smaller packets");
+	expect(counter("TCPTimeouts"), timeouts, 0, "too big: at once");
+	close(there);
+	close(s);
+	close(fd);
+}
+
 int main(void)
 {
 	const char *stack = getenv("RUSTTCP_FAMILY");
@@ -203,7 +290,12 @@ int main(void)
 	set_up();
 	test_redirect();
 	test_errors(stack);
+	test_missed();
+	set_up_far();
+	test_too_big();
 	kill(router, SIGKILL);
+	kill(far, SIGKILL);
 	waitpid(router, NULL, 0);
+	waitpid(far, NULL, 0);
 	return ktap_end();
 }

@@ -35,27 +35,6 @@ static long get(const char *name)
 	return value;
 }
 
-/* A counter of the stack under test: lines of names, each with a line of values below. */
-static long counter(const char *want)
-{
-	FILE *f = fopen(is_kernels() ? "/proc/net/netstat" : "/proc/net/rusttcp_stat", "r");
-	static char names[16384], values[16384];
-	char *name, *value, *n, *v;
-	long found = -1;
-
-	must(f);
-	while (found < 0 && fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
-		name = strtok_r(names, "\n ", &n);
-		value = strtok_r(values, "\n ", &v);
-		for (; name && value; name = strtok_r(NULL, "\n ", &n), value = strtok_r(NULL, "\n ", &v))
-			if (!strcmp(name, want))
-				found = atol(value);
-	}
-	fclose(f);
-	must(found >= 0);
-	return found;
-}
-
 /* How many connections with that local port are in that state. */
 static int in_state(int port, unsigned int state)
 {
