@@ -72,6 +72,8 @@ pub(crate) struct IcmpReport<'a> {
     pub(crate) seq: u32,
     /// What it says.
     pub(crate) kind: IcmpKind,
+    /// Whether a half-open connection ends by it.
+    pub(crate) ends_opening: bool,
     /// What it said it with.
     packet: IcmpPacket<'a>,
 }
@@ -181,6 +183,17 @@ fn icmp6_kind(kind: u8, code: u8, mtu: u32) -> IcmpKind {
         (PACKET_TOO_BIG, _) if mtu >= MIN_MTU => IcmpKind::TooBig(mtu),
         _ => IcmpKind::Other,
     }
+}
+
+/// Whether a half-open connection ends by ICMP's message, as with the kernel's TCP: not by what a router
+/// may say for a while, over IPv6, and over IPv4 by nothing else.
+fn icmp4_ends_opening(kind: u8, code: u8) -> bool {
+    matches!((kind, code), (3, 0 | 1) | (11 | 12, _))
+}
+
+/// The same for ICMPv6.
+fn icmp6_ends_opening(kind: u8, code: u8) -> bool {
+    matches!((kind, code), (1, 1 | 4..) | (4, _))
 }
 
 /// Whether IPsec's inbound policy lets a packet through to `sk`, or to nobody in particular. Its
@@ -366,7 +379,7 @@ impl<H: IngressHook> IngressRegistration<H> {
     unsafe fn error(
         packet: IcmpPacket<'_>,
         (local, remote, dev): (IpAddr, IpAddr, c_int),
-        kind: IcmpKind,
+        (kind, ends_opening): (IcmpKind, bool),
     ) -> bool {
         let (skb, tcp) = (packet.skb, packet.tcp);
         // SAFETY: By the caller's promise.
@@ -385,6 +398,7 @@ impl<H: IngressHook> IngressRegistration<H> {
             remote: Endpoint::new(remote, u16::from_be_bytes([c, d]), dev),
             seq: u32::from_be_bytes([e, f, g, h]),
             kind,
+            ends_opening,
             packet,
         };
         H::icmp(&RxContext(PhantomData), &report)
@@ -402,7 +416,8 @@ impl<H: IngressHook> IngressRegistration<H> {
             let icmp = bindings::icmp_hdr(skb);
             let addrs = (*iph).__bindgen_anon_1.addrs;
             let ends = (addr_from_be(addrs.saddr), addr_from_be(addrs.daddr), 0);
-            let kind = icmp4_kind((*icmp).type_, (*icmp).code, info);
+            let (kind, code) = ((*icmp).type_, (*icmp).code);
+            let says = (icmp4_kind(kind, code, info), icmp4_ends_opening(kind, code));
             // INVARIANT: As IPv4's ICMP hands it over.
             let packet = IcmpPacket {
                 skb,
@@ -411,7 +426,7 @@ impl<H: IngressHook> IngressRegistration<H> {
                 v6: false,
                 _skb: PhantomData,
             };
-            if Self::error(packet, ends, kind) {
+            if Self::error(packet, ends, says) {
                 return 0;
             }
             match V4.previous().err_handler {
@@ -440,7 +455,8 @@ impl<H: IngressHook> IngressRegistration<H> {
             let addrs = &(*hdr).__bindgen_anon_1.addrs;
             if let Some((local, remote)) = on_wire6(&addrs.saddr, &addrs.daddr) {
                 let ends = (local, remote, (*bindings::skb_dev(skb)).ifindex);
-                let kind = icmp6_kind(kind, code, u32::from_be(info));
+                let ends_opening = icmp6_ends_opening(kind, code);
+                let says = (icmp6_kind(kind, code, u32::from_be(info)), ends_opening);
                 // INVARIANT: As ICMPv6 hands it over.
                 let packet = IcmpPacket {
                     skb,
@@ -449,7 +465,7 @@ impl<H: IngressHook> IngressRegistration<H> {
                     v6: true,
                     _skb: PhantomData,
                 };
-                if Self::error(packet, ends, kind) {
+                if Self::error(packet, ends, says) {
                     return 0;
                 }
             }

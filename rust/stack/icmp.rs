@@ -3,6 +3,10 @@
 //! What ICMP says of a connection's segments.
 
 use super::{
+    demux::{
+        Conn,
+        ConnState as EntryState, //
+    },
     egress,
     error::errno,
     netns::NetState,
@@ -13,6 +17,7 @@ use super::{
     },
 };
 use crate::net::{
+    hashtable::Node,
     ingress::{
         IcmpKind,
         IcmpReport, //
@@ -101,5 +106,19 @@ fn too_big(sk: &mut LockedTcp<'_>, seq: SeqNum, mtu: u32) {
         let mss = mss_of(mtu, !sk.sk().remote().is_v4());
         with_cx(sk, |conn, cx| conn.handle_mtu(cx, seq, mss));
         egress::flush(sk);
+    }
+}
+
+/// Tells a half-open connection: it ends in silence, if the report may be about its SYN-ACK. The user
+/// learns nothing, since accept() has no errors of the network. Context: softirq, RCU read side.
+pub(super) fn to_half_open(state: &NetState, node: &Node<Conn>, report: &IcmpReport<'_>) {
+    let is_it = match &*node.state().lock() {
+        EntryState::HalfOpen(entry) => entry.iss == SeqNum::new(report.seq),
+        _ => return,
+    };
+    if !is_it {
+        state.mib.add(Mib::OutOfWindowIcmps, 1);
+    } else if report.ends_opening && state.remove(node) {
+        state.mib.add(Mib::ListenDrops, 1);
     }
 }

@@ -175,8 +175,10 @@ impl IngressHook for Hook {
         let Some(node) = found else {
             return false;
         };
-        if let Kind::Sock(sk) = &node.value().kind {
-            icmp::to_sock(state, sk, report);
+        match &node.value().kind {
+            Kind::Sock(sk) => icmp::to_sock(state, sk, report),
+            Kind::HalfOpen(..) => icmp::to_half_open(state, node, report),
+            Kind::TimeWait => {}
         }
         true
     }

@@ -8,7 +8,8 @@ import socket
 import struct
 import time
 
-from peer import ACK, FIN, HOST, KERNELS, MSS, PATIENCE, RST, SYN, V6, End, Wire, active, listener, run, shell
+from peer import ACK, FIN, HOST, IP_LEN, KERNELS, MSS, PATIENCE, RST, SYN, V6, End, Wire, active, counter, listener, \
+    run, shell
 
 # A second address of the host's, and a network behind the peers.
 OTHER, FAR, FAR_NET = ("fd09::3", "fd08::2", "fd08::/64") if V6 else ("10.9.0.3", "10.8.0.2", "10.8.0.0/24")
@@ -180,6 +181,41 @@ def source_quench(wire):
     sock.close()
     end.send(RST)
     shell("sysctl -qw net.ipv4.tcp_rto_min_us=200000")
+
+
+def half_open(wire):
+    """ICMP about a SYN-ACK, by its number, ends a half-open connection in silence, but not if it may pass (over IPv6)
+    or says more than that there is no way (over IPv4)"""
+    # Type, code, whether it ends. Of IPv4: unreachable, source quench, time exceeded, parameter problem.
+    says = [(3, code, code < 2) for code in range(16)] + [(4, 0, False), (11, 0, True), (12, 0, True)]
+    if V6:
+        # Unreachable, too big, time exceeded, parameter problem.
+        says = [(1, code, code not in (0, 2, 3)) for code in range(8)] + [(2, 0, False), (3, 0, False), (3, 1, False),
+                                                                          (4, 0, True), (4, 1, True)]
+    server = listener(backlog=50)
+    for kind, code, ends in says:
+        end = End(wire, server.getsockname()[1])
+        end.send(SYN, options=MSS)
+        answer = end.expect(SYN | ACK, ack=end.seq)
+        forged, dropped = counter("OutOfWindowIcmps"), counter("ListenDrops")
+        for seq in answer.seq - 1, answer.seq + 1:
+            wire.icmp(kind, code, answer, 1300, seq)
+        end.silence()
+        end.is_in("SYN-RECEIVED")
+        assert counter("OutOfWindowIcmps") - forged == 2, (kind, code)
+        wire.icmp(kind, code, answer, 1300)
+        end.silence()
+        found = end.state()
+        assert found == (None if ends else "SYN-RECEIVED"), (kind, code, found)
+        assert counter("ListenDrops") - dropped == ends, (kind, code)
+        if ends:
+            end.send(ACK)
+            end.expect(RST, seq=end.ack)
+        else:
+            end.send(RST)
+            end.is_in(None)
+    answered(wire, server)
+    server.close()
 
 
 def refused(end, server):
@@ -440,6 +476,6 @@ def route_device(wire):
     os.close(detour.fd)
 
 
-CASES = [header_fields, local_address, ip_options, to_many, from_nobody, second_listener, listen_beside, overflow,
-         route_mtu, options_and_mss, route_device]
+CASES = [header_fields, local_address, ip_options, half_open, to_many, from_nobody, second_listener, listen_beside,
+         overflow, route_mtu, options_and_mss, route_device]
 run(CASES + ([] if V6 else [source_route, source_quench]) + ([] if KERNELS else [from_nobody_either]))

@@ -77,9 +77,9 @@ def checksum(data):
     return ~total & 0xffff
 
 
-def tcp_checksum(addresses, tcp):
+def tcp_checksum(addresses, tcp, protocol=6):
     """Over the pseudo-header too, whose last fields are the same sum in both families."""
-    return checksum(addresses + struct.pack("!IBBH", len(tcp), 0, 6, 0) + tcp)
+    return checksum(addresses + struct.pack("!IBBH", len(tcp), 0, protocol, 0) + tcp)
 
 
 def tcp_at(packet):
@@ -158,10 +158,16 @@ class Wire:
             head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
         os.write(self.fd, head + payload)
 
-    def icmp(self, kind, code, about):
-        """An ICMP error of IPv4 about a segment of the host's."""
-        message = struct.pack("!BBHI", kind, code, 0, 0) + about.packet[:IP_LEN + 8]
-        self.write(message[:2] + struct.pack("!H", checksum(message)) + message[4:], protocol=1)
+    def icmp(self, kind, code, about, info=0, seq=None):
+        """An ICMP or ICMPv6 error about a segment of the host's, or one of another number."""
+        at = tcp_at(about.packet)
+        seq = struct.pack("!I", (about.seq if seq is None else seq) & 0xffffffff)
+        message = struct.pack("!BBHI", kind, code, 0, info) + about.packet[:at + 4] + seq
+        total = checksum(message)
+        if V6:
+            addresses = socket.inet_pton(AF, PEER) + socket.inet_pton(AF, HOST)
+            total = tcp_checksum(addresses, message, 58)
+        self.write(message[:2] + struct.pack("!H", total) + message[4:], protocol=58 if V6 else 1)
 
     def read(self, deadline):
         """The next TCP segment of the host, or None when the time is up."""
