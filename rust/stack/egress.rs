@@ -277,7 +277,9 @@ fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
     if events.has(Events::PEER_CLOSED) {
         sk.add_shutdown(abi::RCV_SHUTDOWN);
     }
-    if events.has(Events::TIME_WAIT) && sk.peek().hashed {
+    // One segment may bring the ACK of our FIN and data for a user who is gone: it is reset, and
+    // nothing takes its place.
+    if events.has(Events::TIME_WAIT) && !events.has(Events::CLOSED) && sk.peek().hashed {
         enter_time_wait(sk, state);
     }
     if events.has(Events::CLOSED) {

@@ -287,6 +287,15 @@ def data_after_close(wire):
     end.expect(RST)
     end.is_in(None)
     server.close()
+    # The same segment may acknowledge the FIN: nothing is left either, and no entry in TIME-WAIT.
+    for ahead in 0, 500:
+        server, sock, end = passive(wire)
+        sock.close()
+        end.expect(FIN | ACK)
+        end.send(ACK, b"nor this", seq=end.seq + ahead)
+        end.expect(RST)
+        end.is_in(None)
+        server.close()
 
 
 def resets_elsewhere(wire):
