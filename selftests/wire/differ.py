@@ -397,24 +397,34 @@ def without_sack(text):
     return text.split(" sack ")[0].replace("sack,", "").replace(" <sack>", "")
 
 
-def fin_in_block(label, kernel, ours):
+def fin_in_block(label, kernel, ours, _before):
     pairs = list(zip(segments(kernel), segments(ours)))
     return kernel[1] == ours[1] and "F" in label.split()[0] and len(kernel[0]) == len(ours[0]) and \
         all(without_sack(a) == without_sack(b) for a, b in pairs)
 
 
-def room_for_blocks(label, kernel, ours):
-    return label.startswith("send") and kernel[1] == ours[1] and kernel[0] and ours[0] and \
-        "sack" in kernel[0][0] and "sack" in ours[0][0] and \
-        kernel[0][-1].split(" ")[1].split(":")[1] == ours[0][-1].split(" ")[1].split(":")[1]
+def numbers(text):
+    """The first number of a segment and the one behind its last, and what it acknowledges."""
+    _, numbers_, _, ack = text.split()[:4]
+    first, end = numbers_.split(":")
+    return int(first), int(end), int(ack) if ack != "None" else 0
 
 
-def bytes_for_segments(label, kernel, ours):
+def room_for_blocks(label, kernel, ours, _before):
+    if not (label.startswith("send") and kernel[1] == ours[1] and kernel[0] and ours[0] and
+            "sack" in kernel[0][0] and "sack" in ours[0][0]):
+        return False
+    short = numbers(kernel[0][-1])[1] - numbers(ours[0][-1])[1]
+    # All of it in other pieces; or no more than one piece, because the window takes no more.
+    return short == 0 or len(kernel[0]) == len(ours[0]) == 1 and 0 < short <= 3 * 8
+
+
+def bytes_for_segments(label, kernel, ours, _before):
     return kernel[1] == ours[1] and len(ours[0]) < len(kernel[0]) and \
         kernel[0][:len(ours[0])] == ours[0] and "R" not in kernel[0][-1]
 
 
-def data_behind_fin(label, kernel, ours):
+def data_behind_fin(label, kernel, ours, _before):
     del label
     return any(text.startswith("R ") for text in kernel[0]) and not any("R" in text for text in ours[0])
 
@@ -425,30 +435,56 @@ def answered(label, kernel, ours):
     return not kernel[0] and len(ours[0]) == 1 and ours[0][0].startswith(". ") and kernel[1] == ours[1]
 
 
-def answered_behind_fin(label, kernel, ours):
-    return answered(label, kernel, ours) and " at +" in label and " len 0" not in label
+def answered_behind_fin(label, kernel, ours, _before):
+    return answered(label, kernel, ours) and " at +" in label and \
+        (" len 0" not in label or "F" in label.split()[0])
 
 
-def answered_without_flags(label, kernel, ours):
+def answered_without_flags(label, kernel, ours, _before):
     return answered(label, kernel, ours) and label.split()[0] in ("-", "U")
 
 
-def answered_iss(label, kernel, ours):
-    return answered(label, kernel, ours) and ("ack old" in label or "ack una" in label or "ack half" in label)
+def answered_iss(label, kernel, ours, _before):
+    if not ("ack old" in label or "ack una" in label or "ack half" in label):
+        return False
+    # The kernel's TCP takes what the segment brings besides.
+    taken = kernel[0] and len(kernel[0]) == len(ours[0]) and kernel[1] == ours[1] and \
+        all(numbers(a)[:2] == numbers(b)[:2] and numbers(a)[2] > numbers(b)[2] for a, b in zip(kernel[0], ours[0]))
+    return bool(taken) or answered(label, kernel, ours)
 
 
-def answered_after_fin(label, kernel, ours):
+def answered_after_fin(label, kernel, ours, _before):
     return answered(label, kernel, ours) and " at -" in label
 
 
-def probe(label, kernel, ours):
+def answered_old_time(label, kernel, ours, _before):
+    return answered(label, kernel, ours) and " ts -" in label and " len 0 " in label and "F" not in label.split()[0]
+
+
+def had_fin(before):
+    return any(" at " in label and "F" in label.split()[0] for label in before)
+
+
+def fin_came_twice(label, kernel, ours, before):
+    return had_fin(before) and " at -" in label and kernel[1] == ours[1] and len(kernel[0]) == len(ours[0]) == 1 and \
+        without_sack(kernel[0][0]) == without_sack(ours[0][0]) and " sack " in kernel[0][0] and " sack " not in ours[0][0]
+
+
+def fin_amid_data(label, kernel, ours, before):
+    ahead = [text for text in before if " at +" in text and " at +0 " not in text and " len 0 " not in text]
+    return "F" in label.split()[0] and ahead and kernel[1] == ours[1] and len(kernel[0]) == len(ours[0]) == 1 and \
+        numbers(kernel[0][0])[:2] == numbers(ours[0][0])[:2] and \
+        numbers(kernel[0][0])[2] < numbers(ours[0][0])[2]
+
+
+def probe(label, kernel, ours, _before):
     del label
     extra = ours[0][len(kernel[0]):]
     return kernel[1] == ours[1] and ours[0][:len(kernel[0])] == kernel[0] and len(extra) == 1 and \
         extra[0].startswith(". ") and extra[0].split()[1].split(":")[0] != extra[0].split()[1].split(":")[1]
 
 
-def close_forgets(label, kernel, ours):
+def close_forgets(label, kernel, ours, _before):
     return label.startswith(("close", "shutdown")) and len(kernel[0]) == len(ours[0]) and \
         all(without_sack(a) == without_sack(b) for a, b in zip(kernel[0], ours[0]))
 
@@ -463,14 +499,17 @@ REASONS = (
      answered_without_flags),
     ("an ACK of our first number alone is too old (RFC 5961, 5.2)", answered_iss),
     ("an old segment that acknowledges our FIN is answered all the same", answered_after_fin),
+    ("an ACK with an old timestamp is answered (RFC 7323, 5.3, R1)", answered_old_time),
+    ("the number of a FIN that comes again is no byte that came twice", fin_came_twice),
+    ("a FIN amid data that came before it is not the end", fin_amid_data),
     ("a time-out or a tail probe lets out what Nagle held", probe),
     ("the congestion window counts bytes, not segments", bytes_for_segments),
 )
 
 
-def reason_for(label, kernel, ours):
+def reason_for(labels, at, kernel, ours):
     for name, matches in REASONS:
-        if matches(label, kernel, ours):
+        if matches(labels[at], kernel[at], ours[at], labels[:at]):
             return name
     return None
 
@@ -532,7 +571,7 @@ def main():
             same += 1
             if not args.verbose:
                 continue
-        reason = None if at is None else reason_for(labels[at], kernel[at], ours[at])
+        reason = None if at is None else reason_for(labels, at, kernel, ours)
         if reason:
             reasons[reason] = reasons.get(reason, 0) + 1
             if not args.verbose:
