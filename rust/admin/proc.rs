@@ -127,7 +127,12 @@ impl<const V6: bool> Listing for Connections<V6> {
             }),
             Some(index) => state.conns.for_bucket(index, &rcu, |node| {
                 let conn: &Conn = node.value();
-                if conn.v6 != V6 {
+                // A socket may be one of IPv4 since (IPV6_ADDRFORM).
+                let v6 = match &conn.kind {
+                    Kind::Sock(sk) => sk.is_v6(),
+                    Kind::HalfOpen(..) | Kind::TimeWait => conn.v6,
+                };
+                if v6 != V6 {
                     return;
                 }
                 match &conn.kind {

@@ -364,6 +364,21 @@ static int family_of(int fd, bool peer)
 	return name.ss_family;
 }
 
+/* Whether a file of /proc/net has a connection with the local port of @fd. */
+static bool is_listed(int fd, const char *name)
+{
+	unsigned int local, remote, port = ntohs(local_of(fd).sin_port);
+	FILE *f = fopen(name, "r");
+	bool found = false;
+	char line[512];
+
+	must(f);
+	while (fgets(line, sizeof(line), f))
+		found |= sscanf(line, "%*s %*[^:]:%x %*[^:]:%x", &local, &remote) == 2 && local == port && remote;
+	fclose(f);
+	return found;
+}
+
 static void test_addrform(void)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any }, to;
@@ -399,6 +414,8 @@ static void test_addrform(void)
 	expect(family_of(c, false), AF_INET, 0, "getsockname() tells an address of IPv4");
 	expect(family_of(c, true), AF_INET, 0, "getpeername() too");
 	expect(family_of(s, true), AF_INET, 0, "at the other end too");
+	ktap(is_listed(c, is_kernels() ? "/proc/net/tcp" : "/proc/net/rusttcp"), "/proc lists it with IPv4's sockets");
+	ktap(!is_listed(c, proc_file()), "and not with IPv6's");
 	must(write(c, "there", 5) == 5);
 	expect(read(s, buf, 8), 5, 0, "data goes on there");
 	must(write(s, "back", 4) == 4);
