@@ -372,6 +372,13 @@ bool rusttcp_helper_skb_is_for_host(const struct sk_buff *skb)
 	return skb->pkt_type == PACKET_HOST;
 }
 
+/* The interface that IPv4 matches sockets by that are bound to one: a packet of this host's own has what it asked for. */
+int rusttcp_helper_skb_dif(const struct sk_buff *skb);
+int rusttcp_helper_skb_dif(const struct sk_buff *skb)
+{
+	return inet_iif(skb);
+}
+
 int rusttcp_helper_skb_iif(const struct sk_buff *skb);
 int rusttcp_helper_skb_iif(const struct sk_buff *skb)
 {

@@ -48,7 +48,10 @@ pub(crate) struct Flow {
     pub(crate) remote: IpAddr,
     /// The interface it came in by.
     pub(crate) iif: c_int,
-    /// If that is a routing domain's (VRF), the one that it really came by; else 0.
+    /// The interface that sockets that are bound to one are matched by: of what this host sent to itself
+    /// the one that was asked for.
+    pub(crate) dif: c_int,
+    /// If it came by a routing domain's (VRF), the one that it really came by; else 0.
     pub(crate) sdif: c_int,
 }
 
@@ -70,6 +73,10 @@ pub(crate) struct IcmpReport<'a> {
     pub(crate) remote: Endpoint,
     /// The segment's sequence number.
     pub(crate) seq: u32,
+    /// What sockets that are bound to an interface are matched by; see [`Flow`].
+    pub(crate) dif: c_int,
+    /// The same.
+    pub(crate) sdif: c_int,
     /// What it says.
     pub(crate) kind: IcmpKind,
     /// Whether a half-open connection ends by it.
@@ -298,7 +305,7 @@ impl<H: IngressHook> IngressRegistration<H> {
     /// `ends` tells destination, source and interface of.
     unsafe fn receive(
         raw: *mut bindings::sk_buff,
-        ends: impl FnOnce() -> Option<(IpAddr, IpAddr, c_int)>,
+        ends: impl FnOnce() -> Option<(IpAddr, IpAddr, c_int, c_int)>,
     ) -> bool {
         let Some(skb) = NonNull::new(raw) else {
             return true;
@@ -310,7 +317,7 @@ impl<H: IngressHook> IngressRegistration<H> {
             let for_host = bindings::skb_is_for_host(raw);
             let net = Net::from_raw(bindings::dev_net(bindings::skb_dev(raw)));
             if let (true, Some(net)) = (for_host, net) {
-                let Some((local, remote, iif)) = ends() else {
+                let Some((local, remote, iif, dif)) = ends() else {
                     return false;
                 };
                 let flow = Flow {
@@ -318,6 +325,7 @@ impl<H: IngressHook> IngressRegistration<H> {
                     local,
                     remote,
                     iif,
+                    dif,
                     sdif: bindings::skb_sdif(raw),
                 };
                 let context = RxContext(PhantomData);
@@ -344,6 +352,7 @@ impl<H: IngressHook> IngressRegistration<H> {
                     addr_from_be(addrs.daddr),
                     addr_from_be(addrs.saddr),
                     bindings::skb_iif(raw),
+                    bindings::skb_dif(raw),
                 ))
             });
             match V4.previous().handler {
@@ -362,7 +371,8 @@ impl<H: IngressHook> IngressRegistration<H> {
             let taken = Self::receive(raw, || {
                 let addrs = &(*bindings::ipv6_hdr(raw)).__bindgen_anon_1.addrs;
                 let (local, remote) = on_wire6(&addrs.daddr, &addrs.saddr)?;
-                Some((local, remote, bindings::inet6_iif(raw)))
+                let iif = bindings::inet6_iif(raw);
+                Some((local, remote, iif, iif))
             });
             match V6.previous().handler {
                 Some(handler) if !taken => handler(raw),
@@ -382,11 +392,17 @@ impl<H: IngressHook> IngressRegistration<H> {
         (kind, ends_opening): (IcmpKind, bool),
     ) -> bool {
         let (skb, tcp) = (packet.skb, packet.tcp);
-        // SAFETY: By the caller's promise.
-        let (net, [a, b, c, d, e, f, g, h]) = unsafe {
+        // SAFETY: By the caller's promise; ICMP's control block is IP's. As for the kernel's TCP what comes
+        // by a routing domain counts as any over IPv4.
+        let (net, [a, b, c, d, e, f, g, h], (dif, sdif)) = unsafe {
             (
                 Net::from_raw(bindings::dev_net(bindings::skb_dev(skb))),
                 tcp.cast::<[u8; 8]>().read(),
+                if packet.v6 {
+                    (dev, bindings::skb_sdif(skb))
+                } else {
+                    (bindings::skb_dif(skb), 0)
+                },
             )
         };
         let Some(net) = net else {
@@ -397,6 +413,8 @@ impl<H: IngressHook> IngressRegistration<H> {
             local: Endpoint::new(local, u16::from_be_bytes([a, b]), dev),
             remote: Endpoint::new(remote, u16::from_be_bytes([c, d]), dev),
             seq: u32::from_be_bytes([e, f, g, h]),
+            dif,
+            sdif,
             kind,
             ends_opening,
             packet,
@@ -515,7 +533,7 @@ pub(crate) fn kernel_has(flow: &Flow, local_port: u16, remote_port: u16) -> bool
                 remote_port.to_be(),
                 &to_in6(flow.local),
                 local_port.to_be(),
-                flow.iif,
+                flow.dif,
             );
         }
         bindings::inet_established(
@@ -524,7 +542,7 @@ pub(crate) fn kernel_has(flow: &Flow, local_port: u16, remote_port: u16) -> bool
             remote_port.to_be(),
             addr_to_be(flow.local),
             local_port.to_be(),
-            flow.iif,
+            flow.dif,
             0,
         )
     }
@@ -543,7 +561,7 @@ pub(crate) fn kernel_listens(flow: &Flow, skb: &SkBuff, local_port: u16, remote_
                 remote_port.to_be(),
                 &to_in6(flow.local),
                 local_port.to_be(),
-                flow.iif,
+                flow.dif,
             );
         }
         bindings::inet_listens(
@@ -553,7 +571,7 @@ pub(crate) fn kernel_listens(flow: &Flow, skb: &SkBuff, local_port: u16, remote_
             remote_port.to_be(),
             addr_to_be(flow.local),
             local_port.to_be(),
-            flow.iif,
+            flow.dif,
         )
     }
 }

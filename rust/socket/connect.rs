@@ -10,6 +10,7 @@ use crate::net::{
         Name, //
     },
     hashtable::Node,
+    inherit::domain_of,
     proto_ops::abi,
     skbuff::Gfp,
     sock::{
@@ -194,6 +195,8 @@ pub(super) fn begin(
     sk.set_local(local, source);
     sk.set_remote(remote);
     let hash = state.hash(local, remote);
+    let domain = domain_of(sk.sk().net(), dev);
+    let is_same = |c: &Conn| c.is((local, remote), dev, domain);
     let mut recycled = false;
     let result = sk.set_route().and_then(|()| {
         let node = Node::new(
@@ -210,7 +213,7 @@ pub(super) fn begin(
         )
         .ok_or(ENOMEM)?;
         let node = if after.is_some() {
-            let waits = |c: &Conn| c.is(local, remote) && matches!(c.kind, Kind::TimeWait);
+            let waits = |c: &Conn| is_same(c) && matches!(c.kind, Kind::TimeWait);
             match state.conns.exchange(hash, waits, node) {
                 Ok(()) => {
                     recycled = true;
@@ -222,8 +225,7 @@ pub(super) fn begin(
         } else {
             node
         };
-        let taken = |c: &Conn| c.is(local, remote);
-        let inserted = state.conns.insert(node, taken, |_| {});
+        let inserted = state.conns.insert(node, is_same, |_| {});
         inserted.map_err(|_| EADDRNOTAVAIL)
     });
     if let Err(e) = result {

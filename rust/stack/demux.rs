@@ -64,10 +64,19 @@ pub(crate) struct Conn {
     pub(crate) kind: Kind,
     /// Whether its socket is one of IPv6 (the peer may be of IPv4 then).
     pub(crate) v6: bool,
+    /// What TIME-WAIT has of its socket.
+    pub(crate) left: Left,
     /// A half-open connection's SYN, if its listener wants it kept.
     pub(crate) saved_syn: Option<KVec<u8>>,
     /// Its listener counts it (1), or not any more (0).
     counted: Atomic<u32>,
+}
+
+/// What TIME-WAIT has of its socket.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Left {
+    /// The interface that it was bound to; 0: none.
+    pub(crate) dev: i32,
 }
 
 /// What a connection entry's lock guards.
@@ -90,6 +99,7 @@ impl Conn {
             remote,
             kind,
             v6,
+            left: Left::default(),
             saved_syn: None,
             counted: Atomic::new(u32::from(counted)),
         }
@@ -105,9 +115,22 @@ impl Conn {
         }
     }
 
-    /// Whether the entry is for these endpoints.
-    pub(crate) fn is(&self, local: Endpoint, remote: Endpoint) -> bool {
-        self.local == local && self.remote == remote
+    /// Whether the entry is for these endpoints, as packets name them that come by the interface `dif`, and
+    /// if that is a routing domain's really by `sdif`. Domains may have connections with the same ends. (An
+    /// entry is found as in Linux, by what it is bound to.)
+    pub(crate) fn is(&self, (local, remote): (Endpoint, Endpoint), dif: i32, sdif: i32) -> bool {
+        if self.local != local || self.remote != remote {
+            return false;
+        }
+        let bound = match &self.kind {
+            Kind::Sock(sk) => sk.bound_dev_if(),
+            Kind::HalfOpen(_, inherited) => inherited.dev(),
+            Kind::TimeWait => self.left.dev,
+        };
+        match bound {
+            0 => sdif == 0 || syn_policy(self.net).l3mdev_accept,
+            bound => bound == dif || bound == sdif,
+        }
     }
 
     /// Whether the entry is for this socket.
@@ -207,7 +230,7 @@ pub(crate) fn find_listener<'a>(
     let hash = Listener::hash(local.port);
     // Who listens on all devices does so outside of routing domains (VRFs), unless the namespace
     // says otherwise.
-    let (iif, sdif) = (flow.iif, flow.sdif);
+    let (dif, sdif) = (flow.dif, flow.sdif);
     let anywhere = sdif == 0 || syn_policy(flow.net).l3mdev_accept;
     let at = |addr: IpAddr, dual: bool, dev: i32| {
         table
@@ -217,7 +240,7 @@ pub(crate) fn find_listener<'a>(
             .map(|node| &*node.value().sk)
     };
     let find = |addr: IpAddr, dual: bool| {
-        let devices = [iif, sdif].into_iter().filter(|dev| *dev != 0);
+        let devices = [dif, sdif].into_iter().filter(|dev| *dev != 0);
         let own = devices.filter_map(|dev| at(addr, dual, dev)).next();
         own.or_else(|| if anywhere { at(addr, dual, 0) } else { None })
     };

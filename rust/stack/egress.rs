@@ -7,7 +7,8 @@ use super::{
     demux::{
         Conn,
         ConnState as EntryState,
-        Kind, //
+        Kind,
+        Left, //
     },
     error::errno,
     fast_open,
@@ -335,7 +336,10 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     let v6 = sk.sk().is_v6();
     let node = if state.census.time_wait_begins(max_tw_buckets(net)) {
         // From here on dropping the entry's value counts it out again.
-        let conn = Conn::new(net, local, remote, Kind::TimeWait, v6);
+        let mut conn = Conn::new(net, local, remote, Kind::TimeWait, v6);
+        conn.left = Left {
+            dev: sk.sk().bound_dev_if(),
+        };
         Node::new(hash, conn, EntryState::TimeWait(tw), Gfp::ATOMIC)
     } else {
         None

@@ -108,7 +108,9 @@ impl IngressHook for Hook {
         let local = Endpoint::new(flow.local, u16::from_be_bytes([d0, d1]), flow.iif);
         let remote = Endpoint::new(flow.remote, u16::from_be_bytes([s0, s1]), flow.iif);
         let hash = state.hash(local, remote);
-        let conn = state.conns.find(hash, context, |c| c.is(local, remote));
+        let ends = (local, remote);
+        let is_it = |c: &Conn| c.is(ends, flow.dif, flow.sdif);
+        let conn = state.conns.find(hash, context, is_it);
         let target = match conn {
             Some(node) => Some(Target::Conn(node)),
             None => find_listener(&state.listeners, context, local, flow).map(Target::Listener),
@@ -169,9 +171,9 @@ impl IngressHook for Hook {
             return false;
         };
         let hash = state.hash(report.local, report.remote);
-        let found = state
-            .conns
-            .find(hash, context, |c| c.is(report.local, report.remote));
+        let ends = (report.local, report.remote);
+        let is_it = |c: &Conn| c.is(ends, report.dif, report.sdif);
+        let found = state.conns.find(hash, context, is_it);
         let Some(node) = found else {
             return false;
         };

@@ -48,6 +48,11 @@ impl Inherited {
         }
     }
 
+    /// The interface that it is bound to; 0: none.
+    pub(crate) fn dev(&self) -> i32 {
+        self.dev
+    }
+
     /// The way of what the listener answers, with the traffic class that it has.
     pub(crate) fn dress(&self, route: Route, listener: &TcpSock) -> Route {
         let route = route.for_sock(listener);

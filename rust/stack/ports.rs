@@ -30,6 +30,7 @@ use crate::net::{
         ANY6,
         LOOPBACK_INDEX, //
     },
+    inherit::domain_of,
     reserve::{
         self,
         ReservationBox, //
@@ -102,7 +103,12 @@ pub(crate) fn may_connect(
     let state = NetState::of(net).ok_or(ENETDOWN)?;
     let rcu = kernel::sync::rcu::read_lock();
     let hash = state.hash(local, remote);
-    let Some(node) = state.conns.find(hash, &rcu, |c| c.is(local, remote)) else {
+    let dev = sk.sk().bound_dev_if();
+    let domain = domain_of(net, dev);
+    let Some(node) = state
+        .conns
+        .find(hash, &rcu, |c| c.is((local, remote), dev, domain))
+    else {
         return Ok(None);
     };
     let config = net_config(net);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""vrf.py A B: connections from namespace A to listeners in namespace B, whose device "vb" is in the
-routing domain "red". One line each: "case WHAT:WANTED:FOUND"."""
+"""vrf.py A B C: connections from namespace A to listeners in namespace B, whose device "vb" is in the
+routing domain "red"; and from C, which has A's addresses, to B's domain "blue". One line each: "case
+WHAT:WANTED:FOUND"."""
 import ctypes
 import os
 import socket
@@ -23,17 +24,90 @@ def setting(name, value):
         f.write(str(value))
 
 
-def listens(family, device):
+def new_socket(family, device="", port=0):
     v6 = family.endswith("6")
     af = socket.AF_INET6 if v6 else socket.AF_INET
     number, protocol = (af, 0) if family.startswith("inet") else (19, int(v6))
-    server = socket.socket(af, socket.SOCK_STREAM, 0, fileno=libc.socket(number, socket.SOCK_STREAM, protocol))
+    sock = socket.socket(af, socket.SOCK_STREAM, 0, fileno=libc.socket(number, socket.SOCK_STREAM, protocol))
     if device:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
-    server.bind(("::" if v6 else "0.0.0.0", 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("::" if v6 else "0.0.0.0", port))
+    sock.settimeout(15)
+    return sock
+
+
+def listens(family, device):
+    server = new_socket(family, device)
     server.listen(5)
-    server.settimeout(15)
     return server
+
+
+def device_of(sock):
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0").decode()
+
+
+def talk(pairs):
+    """What arrives of what each says to the other."""
+    for one, other in pairs:
+        one.settimeout(15)
+        one.sendall(b"from %d" % one.fileno())
+        other.sendall(b"from %d" % other.fileno())
+    return all(one.recv(20) == b"from %d" % other.fileno() and other.recv(20) == b"from %d" % one.fileno()
+               for one, other in pairs)
+
+
+def close(socks):
+    for sock in socks:
+        sock.close()
+
+
+def twins(family, port):
+    """Two connections to one listener, from the same address and port, in two routing domains."""
+    there = "fd00::2" if family.endswith("6") else "10.0.0.2"
+    enter(sys.argv[2])
+    setting("tcp_l3mdev_accept", 1)
+    try:
+        with listens(family, "") as server:
+            pairs, devices = [], []
+            for name in sys.argv[1], sys.argv[3]:
+                enter(name)
+                client = new_socket(family, "", port)
+                client.connect((there, server.getsockname()[1]))
+                child, _ = server.accept()
+                devices.append(device_of(child))
+                pairs.append((client, child))
+            said = talk(pairs)
+            close(sum(pairs, ()))
+    except OSError as e:
+        return repr(e)
+    finally:
+        enter(sys.argv[2])
+        setting("tcp_l3mdev_accept", 0)
+    return f"{' and '.join(devices)}, {said}"
+
+
+def opened_twins(family, port):
+    """Two connections that begin at one address and port, to the same address and port in two domains."""
+    there = "fd00::1" if family.endswith("6") else "10.0.0.1"
+    servers, pairs = [], []
+    try:
+        for name, device in (sys.argv[1], "red"), (sys.argv[3], "blue"):
+            enter(name)
+            server = new_socket(family, "", port)
+            server.listen(5)
+            servers.append(server)
+            enter(sys.argv[2])
+            client = new_socket(family, device, port)
+            client.connect((there, port))
+            pairs.append((client, server.accept()[0]))
+        said = talk(pairs)
+        close(sum(pairs, ()))
+    except OSError as e:
+        return repr(e)
+    finally:
+        close(servers)
+    return str(said)
 
 
 def found(server, v6):
@@ -47,7 +121,7 @@ def found(server, v6):
     except OSError as e:
         return repr(e)
     child, _ = server.accept()
-    device = child.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\0").decode()
+    device = device_of(child)
     child.sendall(b"word")
     child.close()
     client.settimeout(15)
@@ -65,3 +139,5 @@ for family in ("inet", "inet6", "rusttcp", "rusttcp6"):
             got = found(server, family.endswith("6"))
         print(f"case {family}, tcp_l3mdev_accept={accepts}, bound to {device or 'nothing'}:{want}:{got}",
               flush=True)
+    print(f"case {family}, one listener, twins:red and blue, True:{twins(family, 5000)}", flush=True)
+    print(f"case {family}, opened twins:True:{opened_twins(family, 6000)}", flush=True)

@@ -231,7 +231,8 @@ impl Rx<'_> {
                 ours
             }
             None => {
-                let taken = |c: &Conn| c.is(self.local, self.remote);
+                let dev = child.bound_dev_if();
+                let taken = |c: &Conn| c.is((self.local, self.remote), dev, dev);
                 self.state.conns.insert(new, taken, |_| {}).is_ok()
             }
         });
@@ -498,7 +499,7 @@ impl Rx<'_> {
         let node = Node::new(hash, conn, EntryState::HalfOpen(entry), Gfp::ATOMIC)?;
         let inserted = self.state.conns.insert(
             node,
-            |c| c.is(self.local, self.remote),
+            |c| c.is((self.local, self.remote), inherited.dev(), inherited.dev()),
             |node| node.arm_timer(&mut node.state().lock(), delay),
         );
         inserted.ok()?;
