@@ -26,6 +26,8 @@ pub(crate) struct Way<'a, P: Protocol> {
     pub(crate) dev: c_int,
     /// The packet's mark.
     pub(crate) mark: u32,
+    /// For how long it is held back where the queueing discipline minds, microseconds.
+    pub(crate) delay: u32,
 }
 
 impl<'a, P: Protocol> Way<'a, P> {
@@ -35,6 +37,7 @@ impl<'a, P: Protocol> Way<'a, P> {
             sk: Some(sk),
             dev: sk.bound_dev_if(),
             mark: sk.mark(),
+            delay: 0,
         }
     }
 }

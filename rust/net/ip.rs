@@ -359,6 +359,8 @@ pub(crate) struct Route {
     listener: Option<NonNull<bindings::sock>>,
     /// The mark of what goes along it.
     mark: u32,
+    /// For how long that is held back, microseconds.
+    delay: u32,
 }
 
 impl Route {
@@ -383,6 +385,7 @@ impl Route {
             ttl: 0,
             listener: None,
             mark: way.mark,
+            delay: way.delay,
         })
     }
 
@@ -481,6 +484,11 @@ impl Route {
         let Some(skb) = SkBuff::<NoCb>::new(bindings::MAX_TCP_HEADER, Gfp::ATOMIC) else {
             return;
         };
+        if self.delay != 0 {
+            let at = super::clock::now_ns().saturating_add(u64::from(self.delay) * 1_000);
+            // SAFETY: `skb` is ours.
+            unsafe { bindings::skb_set_departure(skb.as_ptr(), at) };
+        }
         if let Some(listener) = self.listener {
             let oif = match remote.scope() {
                 0 => local.scope(),

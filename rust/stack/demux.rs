@@ -77,6 +77,8 @@ pub(crate) struct Conn {
 pub(crate) struct Left {
     /// The interface that it was bound to; 0: none.
     pub(crate) dev: i32,
+    /// For how long what it sends is held back, microseconds (TCP_TX_DELAY).
+    pub(crate) tx_delay: u32,
 }
 
 /// What a connection entry's lock guards.

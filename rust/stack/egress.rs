@@ -339,6 +339,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
         let mut conn = Conn::new(net, local, remote, Kind::TimeWait, v6);
         conn.left = Left {
             dev: sk.sk().bound_dev_if(),
+            tx_delay: sk.peek().conn.config().tx_delay,
         };
         Node::new(hash, conn, EntryState::TimeWait(tw), Gfp::ATOMIC)
     } else {

@@ -227,6 +227,11 @@ impl Rx<'_> {
     }
 
     fn reply(&self, header: &Header) {
+        self.reply_after(0, header);
+    }
+
+    /// Answers, `delay` microseconds later where the queueing discipline minds (TCP_TX_DELAY).
+    fn reply_after(&self, delay: u32, header: &Header) {
         if header.flags.contains(Flags::RST) {
             self.state.mib.add(Mib::OutRsts, 1);
         }
@@ -235,6 +240,7 @@ impl Rx<'_> {
             sk: None,
             dev: domain_of(self.flow.net, self.flow.iif),
             mark: self.mark,
+            delay,
         };
         send_control(self.flow.net, self.local, self.remote, &way, header);
     }
@@ -254,6 +260,7 @@ impl Rx<'_> {
 
     fn to_time_wait(&self, context: &RxContext, node: &Node<Conn>, skb: SkBuff) -> Verdict {
         let seg = self.segment(&skb);
+        let delay = node.value().left.tx_delay;
         let net = net_config(self.flow.net);
         let cx: Cx<'_, Kernel> = Cx {
             now: now(),
@@ -272,11 +279,11 @@ impl Rx<'_> {
         };
         match outcome {
             TimeWaitOn::Drop => {}
-            TimeWaitOn::Reply(header) => self.reply(&header),
+            TimeWaitOn::Reply(header) => self.reply_after(delay, &header),
             TimeWaitOn::Remove(header) => {
                 self.state.remove(node);
                 if let Some(header) = header {
-                    self.reply(&header);
+                    self.reply_after(delay, &header);
                 }
             }
             TimeWaitOn::NewConnection(iss) => {
@@ -299,7 +306,7 @@ impl Rx<'_> {
                     }
                 };
                 if let Some(header) = header {
-                    self.reply(&header);
+                    self.reply_after(delay, &header);
                 }
             }
         }
@@ -379,7 +386,11 @@ pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
         }
         Some(Disposition::Reply(header, reason, buf)) => {
             let (local, remote) = (sk.sk().local(), sk.sk().remote());
-            send_control(sk.sk().net(), local, remote, &Way::of(sk.sk()), &header);
+            let way = Way {
+                delay: sk.peek().conn.config().tx_delay,
+                ..Way::of(sk.sk())
+            };
+            send_control(sk.sk().net(), local, remote, &way, &header);
             if let Some(buf) = buf {
                 buf.drop_with(drop_reason(reason));
             }

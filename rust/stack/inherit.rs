@@ -68,6 +68,7 @@ impl Inherited {
             sk: Some(listener),
             dev: self.dev,
             mark: self.mark,
+            delay: listener.shared().accept.lock().config.tx_delay,
         }
     }
 

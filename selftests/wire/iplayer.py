@@ -450,6 +450,33 @@ def options_and_mss(wire):
     end.send(RST)
 
 
+def tx_delay(wire):
+    """TCP_TX_DELAY holds back what a listener and what TIME-WAIT answer too (with fq)"""
+    delay = 0.2
+    shell("tc qdisc replace dev wire0 root fq")
+    server = listener(prepare=lambda sock: sock.setsockopt(socket.IPPROTO_TCP, 37, int(delay * 1e6)))
+    end = End(wire, server.getsockname()[1])
+    start = time.monotonic()
+    end.send(SYN, options=MSS)
+    end.expect(SYN | ACK, ack=end.seq)
+    took = [time.monotonic() - start]
+    end.send(ACK)
+    sock, _ = server.accept()
+    sock.close()
+    end.expect(FIN | ACK)
+    end.send(FIN | ACK)
+    end.expect(ACK, ack=end.seq)
+    end.is_in("TIME-WAIT")
+    end.seen.clear()
+    start = time.monotonic()
+    end.send(FIN | ACK, seq=end.seq - 1)
+    end.expect(ACK, ack=end.seq)
+    took.append(time.monotonic() - start)
+    assert min(took) >= delay, took
+    server.close()
+    shell("tc qdisc del dev wire0 root")
+
+
 def route_device(wire):
     """a route that leads elsewhere takes the connection along, and one that is gone holds it up"""
     detour = Wire("wire1", None)
@@ -477,5 +504,5 @@ def route_device(wire):
 
 
 CASES = [header_fields, local_address, ip_options, half_open, to_many, from_nobody, second_listener, listen_beside,
-         overflow, route_mtu, options_and_mss, route_device]
+         overflow, route_mtu, options_and_mss, tx_delay, route_device]
 run(CASES + ([] if V6 else [source_route, source_quench]) + ([] if KERNELS else [from_nobody_either]))

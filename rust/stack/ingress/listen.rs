@@ -99,7 +99,7 @@ impl Rx<'_> {
         match outcome {
             SynRcvdOn::Establish => self.establish(Some(node), listener, &entry, skb, &cx, None),
             SynRcvdOn::Reply(header, reason) => {
-                self.reply(&header);
+                self.reply_after(listener.shared().accept.lock().config.tx_delay, &header);
                 skb.drop_with(drop_reason(reason));
             }
             SynRcvdOn::Abort(header) => {
