@@ -2,37 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """counters.py inet|inet6|rusttcp|rusttcp6: what a row of small stories counts, as NAME VALUE lines; both
 ends are of that stack, over the loopback device of a namespace of their own."""
-import ctypes
+import os
 import select
 import socket
 import struct
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+from stack import counters, new_socket, own_namespace  # noqa: E402
+
 FAMILY = sys.argv[1]
-V6 = FAMILY.endswith("6")
-KERNELS = FAMILY.startswith("inet")
-AF = socket.AF_INET6 if V6 else socket.AF_INET
-HOST = "::1" if V6 else "127.0.0.1"
-libc = ctypes.CDLL(None, use_errno=True)
+HOST = "::1" if FAMILY.endswith("6") else "127.0.0.1"
 
 
 def make():
-    fd = libc.socket(AF if KERNELS else 19, socket.SOCK_STREAM, 0 if KERNELS else int(V6))
-    if fd < 0:
-        raise OSError(ctypes.get_errno(), "socket")
-    return socket.socket(AF, socket.SOCK_STREAM, 0, fileno=fd)
-
-
-def counters():
-    found = {}
-    for path in ("/proc/net/snmp", "/proc/net/netstat") if KERNELS else ("/proc/net/rusttcp_stat",):
-        with open(path, encoding="ascii") as f:
-            lines = [line.split() for line in f]
-        for names, values in zip(lines[::2], lines[1::2]):
-            if names[0] in ("Tcp:", "TcpExt:"):
-                found.update({f"{names[0]}{name}": int(value) for name, value in zip(names[1:], values[1:])})
-    return found
+    return new_socket(FAMILY)
 
 
 def listens(backlog=8):
@@ -139,6 +124,8 @@ def shut_window():
     """A reader that sleeps, and wakes up."""
     client, child = pair()
     child.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    # Through a window of that size little goes at a time.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     client.setblocking(False)
     sent = 0
     for _ in range(20):
@@ -149,16 +136,17 @@ def shut_window():
         time.sleep(0.02)
     child.settimeout(10)
     while sent > 0:
-        sent -= len(child.recv(1 << 20))
+        sent -= len(child.recv(65536))
     linger(client)
     until_closed(child)
 
 
+own_namespace()
 for story in (plain, refused, reset, unread, too_late, crowded, shut_window, stands):
-    before = counters()
+    before = counters(FAMILY)
     keep = story()
     time.sleep(0.1)
-    after = counters()
+    after = counters(FAMILY)
     for name, value in after.items():
         change = value - before[name]
         if change:

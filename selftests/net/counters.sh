@@ -23,15 +23,19 @@ ktap $? "all of the group Tcp is there (missing: $missing)"
 # What a story counts that has nothing to do with timing.
 sure='(ActiveOpens|PassiveOpens|AttemptFails|EstabResets|CurrEstab|OutRsts|ListenOverflows|ListenDrops'
 sure="$sure|TW|TCPAbortOn[A-Za-z]*|InErrs|InCsumErrors)"
+declare -A told
+for family in inet inet6 rusttcp rusttcp6; do
+	timeout 200 python3 -B selftests/net/counters.py $family >"$work/$family" 2>"$work/$family.err" &
+	told[$family]=$!
+done
 for v6 in "" 6; do
 	for stack in inet rusttcp; do
-		unshare -n bash -c "ip link set lo up; exec timeout 200 python3 -B selftests/net/counters.py $stack$v6" \
-			>"$work/$stack" 2>"$work/err"
+		wait "${told[$stack$v6]}"
 		ktap $? "$stack$v6: the stories"
-		sed 's/^/# /' "$work/err"
+		sed 's/^/# /' "$work/$stack$v6.err"
 		# Whom nobody listens for is refused by the kernel's TCP in either case, and data that
 		# is too late meets FIN-WAIT-2 in one of two forms.
-		grep -E " Tcp(Ext)?:$sure " "$work/$stack" |
+		grep -E " Tcp(Ext)?:$sure " "$work/$stack$v6" |
 			grep -vE '^refused Tcp:OutRsts|^too_late TcpExt:(TW|TCPAbortOnData)' |
 			sort >"$work/$stack.sure"
 	done
@@ -40,7 +44,7 @@ for v6 in "" 6; do
 	sed 's/^/# /' "$work/diff"
 	for name in TCPToZeroWindowAdv TCPFromZeroWindowAdv; do
 		for stack in inet rusttcp; do
-			grep -q "^shut_window TcpExt:$name [1-9]" "$work/$stack"
+			grep -q "^shut_window TcpExt:$name [1-9]" "$work/$stack$v6"
 			ktap $? "$stack$v6: $name"
 		done
 	done

@@ -2,24 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """lsm.py A B: a connection from namespace A to B on each stack, and how often each hook of security
 modules was called meanwhile. Lines are "case WHAT|STATUS"."""
-import ctypes
 import os
 import socket
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+from stack import enter, new_socket  # noqa: E402
+
 HOOKS = "/proc/security_hooks"
-libc = ctypes.CDLL(None, use_errno=True)
 # Modules can't call it; and the flow of what goes out for a listener is classified by the listener.
 OTHERS = {"inet_csk_clone", "req_classify_flow"}
 # How often these are called, a packet or the sockets that hold ports decide.
 MANY = {"sock_rcv_skb", "sk_alloc", "sk_free", "sk_classify_flow", "sock_graft", "socket_create",
         "socket_post_create"}
-
-
-def enter(name):
-    fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
-    assert libc.setns(fd, 0x40000000) == 0
-    os.close(fd)
 
 
 def calls():
@@ -33,13 +28,7 @@ def refuse(name):
 
 
 def make(family):
-    v6 = family.endswith("6")
-    af = socket.AF_INET6 if v6 else socket.AF_INET
-    number, protocol = (af, 0) if family.startswith("inet") else (19, int(v6))
-    fd = libc.socket(number, socket.SOCK_STREAM, protocol)
-    if fd < 0:
-        raise OSError(ctypes.get_errno(), "socket")
-    sock = socket.socket(af, socket.SOCK_STREAM, 0, fileno=fd)
+    sock = new_socket(family)
     sock.settimeout(10)
     return sock
 

@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """What connect() and send() say of packets that a firewall drops or rejects, and what connection tracking makes of
-a connection, on loopback. Run by
-netfilter.sh in a network namespace of its own, for each stack: prints lines "case|what is said"."""
+a connection, on loopback. Run by netfilter.sh for each stack, with a network namespace for each case: prints
+lines "case|what is said"."""
 import errno
+import os
 import socket
 import struct
 import subprocess
 import sys
 
-sys.path.insert(0, "selftests/wire")
-from peer import PATIENCE, V6, new_socket  # noqa: E402
+sys.path.insert(0, "selftests/lib")
+from stack import new_socket, own_namespace  # noqa: E402
 
+FAMILY = os.environ["RUSTTCP_FAMILY"]
+V6 = FAMILY.endswith("6")
+# Longer than the third time-out of a SYN.
+PATIENCE = 20
+# So many cases at once: most of what they do is to wait.
+WORKERS = 5
 ADDRESS, PORT = "::1" if V6 else "127.0.0.1", 7000
 ACTIONS = ["drop", "reject with tcp reset", "reject with icmpx type port-unreachable",
            "reject with icmpx type admin-prohibited"]
@@ -39,7 +46,7 @@ def said(call):
 
 
 def listener():
-    sock = new_socket()
+    sock = new_socket(FAMILY)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((ADDRESS, PORT))
     sock.listen()
@@ -48,7 +55,7 @@ def listener():
 
 def patient(option, seconds):
     """A socket whose calls give up after so long."""
-    sock = new_socket()
+    sock = new_socket(FAMILY)
     limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
     sock.setsockopt(socket.SOL_SOCKET, option, limit)
     return sock
@@ -151,11 +158,17 @@ def main():
     cases = [(hook, "dport", action) for hook in ("input", "output") for action in ACTIONS]
     # The answers.
     cases += [("input", "sport", "drop"), ("output", "sport", "drop")]
-    for hook, port, action in cases:
-        for do in connecting, sending:
-            print(f"{do.__name__}, {hook}, {port}, {action}|{do(hook, port, action)}", flush=True)
-    for what, port, patience, chains in tracking():
-        print(f"connection tracking, {what}|{tracked(port, patience, chains)}", flush=True)
+    todo = [(f"{do.__name__}, {hook}, {port}, {action}", do, hook, port, action)
+            for hook, port, action in cases for do in (connecting, sending)]
+    todo += [(f"connection tracking, {what}", tracked, *words) for what, *words in tracking()]
+    for worker in range(WORKERS):
+        if os.fork() == 0:
+            for what, do, *words in todo[worker::WORKERS]:
+                own_namespace()
+                print(f"{what}|{do(*words)}", flush=True)
+            os._exit(0)
+    for worker in range(WORKERS):
+        os.wait()
 
 
 main()

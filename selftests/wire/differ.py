@@ -31,7 +31,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import peer
 from report import write_page
-from peer import ACK, FIN, PSH, RST, SYN, URG, AF, HOST, PEER
+from peer import ACK, FIN, PSH, RST, SYN, URG, HOST, PEER
+from stack import new_socket
 
 STACKS = ("inet6", "rusttcp6") if peer.V6 else ("inet", "rusttcp")
 # Longer than either stack delays an ACK.
@@ -78,12 +79,7 @@ class Player:
         self.before = 0
 
     def socket(self):
-        number = AF if self.kernels else peer.our_family()
-        protocol = 0 if self.kernels else int(peer.V6)
-        fd = peer.libc.socket(number, socket.SOCK_STREAM, protocol)
-        if fd < 0:
-            raise OSError(peer.ctypes.get_errno(), "socket")
-        return socket.socket(AF, socket.SOCK_STREAM, 0, fileno=fd)
+        return new_socket(("inet" if self.kernels else "rusttcp") + ("6" if peer.V6 else ""))
 
     # --- what came ---------------------------------------------------------------------------------
 

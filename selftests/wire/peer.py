@@ -5,7 +5,6 @@ The host is 10.9.0.1, the peer any other address of 10.9.0.0/24 (over IPv6 fd09:
 stack answers for it, so each segment on the wire is either the tested stack's or one that a test
 wrote. Every segment received has its checksum verified.
 """
-import ctypes
 import fcntl
 import os
 import select
@@ -14,6 +13,9 @@ import struct
 import subprocess
 import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import stack  # noqa: E402
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 FAMILY = os.environ.get("RUSTTCP_FAMILY", "inet")
@@ -28,7 +30,6 @@ PROC = "/proc/net/" + (FAMILY.replace("inet", "tcp"))
 STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2",
           6: "TIME-WAIT", 7: "CLOSED", 8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING"}
 PATIENCE = 15 if os.environ.get("RUSTTCP_DEBUG") == "1" else 5
-libc = ctypes.CDLL(None, use_errno=True)
 tests = failures = 0
 
 
@@ -38,34 +39,12 @@ class Wrong(Exception):
 
 def counter(name, kernels=KERNELS):
     """A counter of the stack under test, or of the kernel's TCP."""
-    for path in ("/proc/net/snmp", "/proc/net/netstat") if kernels else ("/proc/net/rusttcp_stat",):
-        with open(path, encoding="ascii") as f:
-            lines = [line.split() for line in f]
-        for names, values in zip(lines[::2], lines[1::2]):
-            if names[0] in ("Tcp:", "TcpExt:") and name in names:
-                return int(values[names.index(name)])
-    raise KeyError(name)
-
-
-def family_number():
-    return AF if KERNELS else our_family()
-
-
-def our_family():
-    try:
-        with open("/sys/module/rusttcp/parameters/family", encoding="ascii") as f:
-            return int(f.read())
-    except FileNotFoundError:
-        return 19  # AF_RUSTTCP of include/uapi/linux/rusttcp.h
+    found = stack.counters("inet" if kernels else "rusttcp")
+    return next(found[group + name] for group in ("Tcp:", "TcpExt:") if group + name in found)
 
 
 def new_socket():
-    # RUSTTCP_IPV6 is 1; the kernel's families have one TCP.
-    fd = libc.socket(family_number(), socket.SOCK_STREAM, 0 if KERNELS else int(V6))
-    if fd < 0:
-        raise OSError(ctypes.get_errno(), "socket")
-    # The addresses are plain sockaddr_in or sockaddr_in6 on either stack.
-    return socket.socket(AF, socket.SOCK_STREAM, 0, fileno=fd)
+    return stack.new_socket(FAMILY)
 
 
 def checksum(data):
