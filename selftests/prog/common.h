@@ -74,12 +74,23 @@ static inline void choose_family(const char *name)
 	}
 }
 
-static inline void ktap_begin(void)
+/* From here on a network namespace of the process's own, whose loopback is up. */
+static inline void own_namespace(void);
+
+/* In the namespace that there is. */
+static inline void ktap_begin_here(void)
 {
 	choose_family(getenv("RUSTTCP_FAMILY"));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 	printf("KTAP version 1\n");
+}
+
+/* In a namespace of its own: other tests run at the same time. */
+static inline void ktap_begin(void)
+{
+	ktap_begin_here();
+	own_namespace();
 }
 
 static inline int ktap_end(void)
@@ -254,23 +265,6 @@ static inline int poll_for(int fd, int events, int ms)
 	return r <= 0 ? r : p.revents;
 }
 
-/*
- * Fills the socket's buffer and whatever is behind it. POLLOUT alone does not tell: a part of the buffer may
- * be free that is too small for it, and too large for a byte not to go. Nor is it quiet at once: what fits
- * the rest of a window that is nearly closed goes when a timer says so.
- */
-static inline void fill_up(int fd)
-{
-	static char some[65536];
-
-	for (int quiet = 0; quiet < 3; quiet++) {
-		while (send(fd, some, sizeof(some), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-			quiet = 0;
-		must(errno == EAGAIN);
-		usleep(300000);
-	}
-}
-
 static inline long long now_ms(void)
 {
 	struct timespec now;
@@ -279,7 +273,42 @@ static inline long long now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* From here on a network namespace of the process's own, whose loopback is up. */
+/*
+ * Whether nothing more can go: the peer says that it has no room, and has acknowledged all there was.
+ * (TCP_INFO and its words by their numbers: the C library's header, which lacks tcpi_snd_wnd, is not the
+ * one that every program has.)
+ */
+static inline bool window_is_shut(int fd)
+{
+	enum { INFO = 11, UNACKED = 24 / 4, SND_WND = 228 / 4 };
+	uint32_t info[SND_WND + 1] = { 0 };
+	socklen_t len = sizeof(info);
+
+	must(getsockopt(fd, IPPROTO_TCP, INFO, info, &len) == 0 && len == sizeof(info));
+	return info[SND_WND] == 0 && info[UNACKED] == 0;
+}
+
+/*
+ * Fills the socket's buffer and whatever is behind it. POLLOUT alone does not tell: a part of the buffer may
+ * be free that is too small for it, and too large for a byte not to go. Nor is it the end at once: what fits
+ * the rest of a window that is nearly closed goes when a timer says so, and makes room.
+ */
+static inline void fill_up(int fd)
+{
+	static char some[65536];
+	long long end = now_ms() + 20000;
+	bool shut;
+
+	do {
+		shut = window_is_shut(fd);
+		while (send(fd, some, sizeof(some), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+			;
+		must(errno == EAGAIN && now_ms() < end);
+		if (!shut)
+			usleep(5000);
+	} while (!shut);
+}
+
 static inline void own_namespace(void)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
@@ -289,6 +318,55 @@ static inline void own_namespace(void)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	must(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
 	close(fd);
+}
+
+/*
+ * Runs job(0) to job(@n - 1), each in a process and a namespace of its own, all at once; what they
+ * print comes in their order. Few lines each: a pipe has to hold them.
+ */
+static inline void at_once(int n, void (*job)(int i))
+{
+	int outs[n], fds[2], status;
+	pid_t pids[n];
+	char line[400];
+
+	fflush(stdout);
+	for (int i = 0; i < n; i++) {
+		must(pipe(fds) == 0);
+		pids[i] = fork();
+		must(pids[i] >= 0);
+		if (!pids[i]) {
+			must(dup2(fds[1], STDOUT_FILENO) >= 0);
+			tests = 0;
+			failures = 0;
+			own_namespace();
+			job(i);
+			fflush(stdout);
+			_exit(0);
+		}
+		close(fds[1]);
+		outs[i] = fds[0];
+	}
+	for (int i = 0; i < n; i++) {
+		FILE *out = fdopen(outs[i], "r");
+		int name;
+
+		must(out);
+		while (fgets(line, sizeof(line), out)) {
+			bool bad = !strncmp(line, "not ok", 6);
+
+			name = 0;
+			line[strcspn(line, "\n")] = 0;
+			if (sscanf(bad ? line + 4 : line, "ok %*d - %n", &name) == 0 && name)
+				ktap(!bad, (bad ? line + 4 : line) + name);
+			else
+				printf("%s\n", line);
+		}
+		fclose(out);
+		must(waitpid(pids[i], &status, 0) == pids[i]);
+		if (status)
+			ktap(false, "it ran to its end");
+	}
 }
 
 /* Waits until `cond` holds, at most five seconds. */

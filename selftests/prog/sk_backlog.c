@@ -209,7 +209,6 @@ int main(void)
 	test_early_data();
 	test_queues();
 	test_many();
-	own_namespace();
 	test_somaxconn();
 	return ktap_end();
 }

@@ -382,7 +382,10 @@ static void test_extension_headers(void)
 
 int main(int argc, char **argv)
 {
-	ktap_begin();
+	if (argc > 1)
+		ktap_begin_here();
+	else
+		ktap_begin();
 	if (!v6)
 		return ktap_end();
 	if (argc > 1) {

@@ -438,7 +438,6 @@ int main(void)
 	ktap_begin();
 	if (!v6)
 		return ktap_end();
-	own_namespace();
 	test_set_and_get();
 	test_privileges();
 	test_pktoptions();

@@ -249,8 +249,6 @@ static void test_device_first(bool bound_first)
 int main(void)
 {
 	ktap_begin();
-	/* Ports are asked for by number: none may be in TIME-WAIT since another test. */
-	own_namespace();
 	test_balance();
 	test_ports();
 	test_device();

@@ -403,7 +403,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	module = argv[1];
-	ktap_begin();
+	ktap_begin_here();
 	test_refused();
 	expect(removed_at_last(), 1, 0, "rmmod after the last socket");
 
