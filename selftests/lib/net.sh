@@ -50,22 +50,19 @@ counter() {
 			for (i in keys) if (keys[i] == name) print values[i] } }' "$(ns_file "$1" "$2")"
 }
 
+# ip_batch NS COMMAND...: ip's commands in a namespace (or none), by one process: each start takes its time.
+ip_batch() {
+	local ns=$1
+	shift
+	printf '%s\n' "$@" | ip ${ns:+-n "$ns"} -batch -
+}
+
 # ns_pair: namespaces $A (10.0.0.1, fd00::1) and $B (10.0.0.2, fd00::2), joined by veth.
 ns_pair() {
 	A=a$$ B=b$$
-	ip netns add "$A"
-	ip netns add "$B"
-	ip link add va netns "$A" type veth peer name vb netns "$B"
-	ip -n "$A" addr add 10.0.0.1/24 dev va
-	ip -n "$B" addr add 10.0.0.2/24 dev vb
-	ip -n "$A" addr add fd00::1/64 dev va nodad
-	ip -n "$B" addr add fd00::2/64 dev vb nodad
-	for pair in "$A va" "$B vb"; do
-		# shellcheck disable=SC2086
-		set -- $pair
-		ip -n "$1" link set lo up
-		ip -n "$1" link set "$2" up
-	done
+	ip_batch "" "netns add $A" "netns add $B" "link add va netns $A type veth peer name vb netns $B"
+	ip_batch "$A" "addr add 10.0.0.1/24 dev va" "addr add fd00::1/64 dev va nodad" "link set lo up" "link set va up"
+	ip_batch "$B" "addr add 10.0.0.2/24 dev vb" "addr add fd00::2/64 dev vb nodad" "link set lo up" "link set vb up"
 	trap ns_cleanup EXIT
 	ns_hold "$A"
 	ns_hold "$B"
@@ -119,5 +116,6 @@ wait_listen() {
 	local hex file=$2
 	hex=$(printf ':%04X 0+:0000 0A' "$3")
 	[[ $2 != inet* ]] || file=tcp${2#inet}
-	wait_for 10 grep -Eq "$hex" "$(ns_file "$1" "$file")"
+	# Only a limit: on a busy host the start of a program takes its time.
+	wait_for 60 grep -Eq "$hex" "$(ns_file "$1" "$file")"
 }

@@ -17,7 +17,7 @@ trap cleanup EXIT
 # Link-local, on the kernel's stack first: it says what is expected.
 ip -n "$A" addr add fe80::99/64 dev va nodad
 for family in inet6 rusttcp6; do
-	ip netns exec "$A" env RUSTTCP_FAMILY=$family sk_dual va >"/tmp/$$.log"
+	RUSTTCP_FAMILY=$family ip netns exec "$A" sk_dual va >"/tmp/$$.log"
 	status=$?
 	grep '^#\|^not ok' "/tmp/$$.log"
 	ktap $status "$family: link-local, $(grep -c '^ok' "/tmp/$$.log") answers"
@@ -38,34 +38,21 @@ for server in inet6 rusttcp6; do
 done
 
 # $A - $R - $B: $A reaches fd02::/64 (and 10.2.0.0/24) by way of $R only; the far link is narrow.
-ip link add ra0 netns "$A" type veth peer name ar0 netns "$R"
-ip link add rb0 netns "$B" type veth peer name br0 netns "$R"
-ip -n "$A" addr add fd01::1/64 dev ra0 nodad
-ip -n "$R" addr add fd01::2/64 dev ar0 nodad
-ip -n "$R" addr add fd02::2/64 dev br0 nodad
-ip -n "$B" addr add fd02::1/64 dev rb0 nodad
-ip -n "$A" addr add 10.1.0.1/24 dev ra0
-ip -n "$R" addr add 10.1.0.2/24 dev ar0
-ip -n "$R" addr add 10.2.0.2/24 dev br0
-ip -n "$B" addr add 10.2.0.1/24 dev rb0
-ip -n "$B" link set rb0 mtu 1300
-ip -n "$R" link set br0 mtu 1300
-for pair in "$A ra0" "$R ar0" "$R br0" "$B rb0" "$R lo"; do
-	# shellcheck disable=SC2086
-	set -- $pair
-	ip -n "$1" link set "$2" up
-done
+# No way on; not allowed; a neighbour that does not answer (three times, a fifth of a second each).
+ip_batch "" "link add ra0 netns $A type veth peer name ar0 netns $R" \
+	"link add rb0 netns $B type veth peer name br0 netns $R"
+ip_batch "$R" "addr add fd01::2/64 dev ar0 nodad" "addr add fd02::2/64 dev br0 nodad" \
+	"addr add 10.1.0.2/24 dev ar0" "addr add 10.2.0.2/24 dev br0" \
+	"link set br0 mtu 1300 up" "link set ar0 up" "link set lo up" \
+	"route add unreachable fd03::/64" "route add prohibit fd04::/64" \
+	"route add unreachable 10.3.0.0/24" "route add prohibit 10.4.0.0/24"
 ip netns exec "$R" sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1 \
-	net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratelimit=0
-ip -n "$A" route add default via fd01::2
-ip -n "$A" route add default via 10.1.0.2
-ip -n "$B" route add fd01::/64 via fd02::2
-ip -n "$B" route add 10.1.0.0/24 via 10.2.0.2
-# No way on; not allowed; a neighbour that does not answer.
-ip -n "$R" route add unreachable fd03::/64
-ip -n "$R" route add prohibit fd04::/64
-ip -n "$R" route add unreachable 10.3.0.0/24
-ip -n "$R" route add prohibit 10.4.0.0/24
+	net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratelimit=0 \
+	net.ipv4.neigh.br0.retrans_time_ms=200 net.ipv6.neigh.br0.retrans_time_ms=200
+ip_batch "$A" "addr add fd01::1/64 dev ra0 nodad" "addr add 10.1.0.1/24 dev ra0" "link set ra0 up" \
+	"route add default via fd01::2" "route add default via 10.1.0.2"
+ip_batch "$B" "addr add fd02::1/64 dev rb0 nodad" "addr add 10.2.0.1/24 dev rb0" "link set rb0 mtu 1300 up" \
+	"route add fd01::/64 via fd02::2" "route add 10.1.0.0/24 via 10.2.0.2"
 
 # said FAMILY ADDRESS: what connect() says.
 said() {

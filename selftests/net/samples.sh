@@ -27,49 +27,65 @@ many() {
 	[ $good = 20 ]
 }
 
-# large PORT: that many bytes there and back, by a client of the kernel's TCP that writes and reads at
-# the same time.
+# large PORTS: that many bytes there and back, by a client of the kernel's TCP that writes and reads at
+# the same time; "PORT STATUS" for each.
 large() {
-	timeout $patience python3 -c '
+	timeout $((patience * 2)) python3 -c '
 import socket, sys, threading
-data = (bytes(range(251)) * 2400)[:int(sys.argv[2])]
-with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
-    def write():
-        s.sendall(data)
-        s.shutdown(socket.SHUT_WR)
-    threading.Thread(target=write).start()
-    got = b""
-    while True:
-        part = s.recv(65536)
-        if not part:
-            break
-        got += part
-sys.exit(got != data)
-' "$1" $bytes
+data = (bytes(range(251)) * 2400)[:int(sys.argv[1])]
+def there_and_back(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=int(sys.argv[2])) as s:
+        def write():
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+        threading.Thread(target=write, daemon=True).start()
+        got = b""
+        while True:
+            part = s.recv(65536)
+            if not part:
+                return got == data
+            got += part
+for port in map(int, sys.argv[3:]):
+    try:
+        print(port, int(not there_and_back(port)), flush=True)
+    except OSError as error:
+        print(port, 1, error, flush=True)
+' $bytes $patience "$@"
 }
 
-port=7020
-for server in echo_server "prefork_server 4" thread_server "worker_server 4 worker" \
-	"worker_server 4 event" select_server poll_server \
-	"epoll_server level" "epoll_server edge" sigio_server uring_server; do
-	read -r program argument <<<"$server"
-	port=$((port + 1))
+# All of them serve at the same time, each at a port of its own.
+servers=(echo_server "prefork_server 4" thread_server "worker_server 4 worker" "worker_server 4 event"
+	select_server poll_server "epoll_server level" "epoll_server edge" sigio_server uring_server)
+pids=() silent=() first=7020
+for i in "${!servers[@]}"; do
+	read -r program argument <<<"${servers[i]}"
 	# A session of its own: whom it forks meanwhile goes with it.
 	# shellcheck disable=SC2086
-	setsid $program $port $argument >/dev/null &
-	pid=$!
+	setsid $program $((first + i)) $argument >/dev/null &
+	pids+=($!)
+done
+declare -A status
+for i in "${!servers[@]}"; do
+	port=$((first + i))
 	wait_for 10 listens $port
-	exec 9<>/dev/tcp/127.0.0.1/$port
+	exec {fd}<>/dev/tcp/127.0.0.1/$port
+	silent+=("$fd")
 	many $port
-	ktap $? "$server: 20 at once, and one who is silent"
-	large $port
-	ktap $? "$server: $bytes bytes each way"
-	echo late >&9
-	read -r -t 10 -u 9 answer && [ "$answer" = late ]
+	status[many$port]=$?
+done
+while read -r port bad _; do
+	status[large$port]=$bad
+done < <(large $(seq $first $((first + ${#servers[@]} - 1))))
+for i in "${!servers[@]}"; do
+	port=$((first + i)) fd=${silent[i]} server=${servers[i]}
+	ktap "${status[many$port]}" "$server: 20 at once, and one who is silent"
+	ktap "${status[large$port]:-1}" "$server: $bytes bytes each way"
+	echo late >&"$fd"
+	read -r -t 10 -u "$fd" answer && [ "$answer" = late ]
 	ktap $? "$server: the silent one is served when it speaks"
-	exec 9>&-
-	kill -- -$pid
-	wait $pid 2>/dev/null
+	exec {fd}>&-
+	kill -- -"${pids[i]}"
+	wait "${pids[i]}" 2>/dev/null
 done
 
 counts=$(mktemp)
@@ -80,8 +96,11 @@ buckets() {
 	# shellcheck disable=SC2016
 	wait_for 10 sh -c '[ "$(grep -c ":1B80 00000000:0000 0A" /proc/net/rusttcp)" = '"$2"' ]'
 	ktap $? "bucket_server $1: listeners on one port: $2"
-	for i in $(seq 120); do
-		echo_client 127.0.0.1 7040 "$i" >/dev/null || echo failed
+	for i in {1..120}; do
+		exec 9<>/dev/tcp/127.0.0.1/7040
+		echo "$i" >&9
+		read -r -t 10 -u 9 answer && [ "$answer" = "$i" ] || echo failed
+		exec 9>&-
 	done | grep -q failed
 	[ $? = 1 ]
 	ktap $? "bucket_server $1: 120 connections"
