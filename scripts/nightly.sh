@@ -4,7 +4,8 @@
 # nightly.sh [SEEDS [FIRST]]: so many seeds of the simulator (100,000) from FIRST (0) on, on all
 # cores. Each seed that fails is printed with its story; `cargo run --release --bin sim -- SEED` in
 # selftests/host runs it again. Then a million transitions of readiness (sk_storm) in the VM, on each
-# stack, over IPv4 and IPv6 (RUSTTCP_TRANSITIONS chooses another number, 0: none).
+# stack, over IPv4 and IPv6 (RUSTTCP_TRANSITIONS chooses another number, 0: none), and the scenarios that
+# make test has shorter (RUSTTCP_LONG).
 set -u
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -39,4 +40,12 @@ for family in rusttcp rusttcp6 inet inet6; do
 	echo "nightly: $family: $(grep ' transitions in ' "$log")"
 	rm -f "$log"
 done
+if [ "$transitions" != 0 ]; then
+	log=$(mktemp)
+	tools/vm --timeout 1200 -- env RUSTTCP_LONG=1 RUSTTCP_PART='^(congestion|held_acks|log)$' \
+		selftests/lib/run.sh >"$log" 2>&1 || bad=1
+	grep -E '^not ok|^tools/vm' "$log"
+	echo "nightly: $(grep -c '^ok' "$log") tests of the longer scenarios"
+	rm -f "$log"
+fi
 exit $bad

@@ -72,7 +72,8 @@ run_vm() {
 	make -s install-progs DESTDIR="$PWD/$out/install" >/dev/null
 	one "$1 kernel: make install-progs" $?
 	log=$(mktemp)
-	tools/vm --kernel "$1" --timeout "$2" -- env RUSTTCP_PART="${3:-}" selftests/lib/run.sh "$only" 2>&1 | tee "$log"
+	tools/vm --kernel "$1" --timeout "$2" -- env RUSTTCP_PART="${3:-}" RUSTTCP_LONG="${RUSTTCP_LONG:-}" \
+		selftests/lib/run.sh "$only" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
 	count "$log"
 	grep -q '^# suite finished' "$log"
