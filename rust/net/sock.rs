@@ -312,9 +312,10 @@ impl<P: Protocol> Sock<P> {
             (*inet).inet_opt = core::ptr::null_mut();
             (*inet).mc_list = core::ptr::null_mut();
             (*inet).ipv6_fl_list = core::ptr::null_mut();
-            if self.is_v6() {
+            let this = sk.as_ptr().cast::<Self>();
+            // Also where IPV6_ADDRFORM made it one of IPv4: the copied pointer is to the listener's.
+            if self.inet6().is_some() {
                 // INVARIANT: The copy's own, no longer the listener's.
-                let this = sk.as_ptr().cast::<Self>();
                 bindings::inet6_sock_copied(
                     self.as_ptr(),
                     sk.as_ptr(),
@@ -322,10 +323,13 @@ impl<P: Protocol> Sock<P> {
                 );
             }
             (*sk.as_ptr()).sk_rx_dst = core::ptr::null_mut();
+            // A page that the listener sent from when it was connected is the listener's.
+            (*sk.as_ptr()).sk_frag.page = core::ptr::null_mut();
             (*sk.as_ptr()).sk_max_ack_backlog = 0;
             // Not the listener's: a child that never becomes a connection goes as it is.
             bindings::sk_state_store(sk.as_ptr(), bindings::TCP_CLOSE as c_int);
             Self::init_rust_parts(sk.as_ptr());
+            (*this).as_v4.store(self.as_v4.load(Relaxed), Relaxed);
             // `sk_clone` counts one reference for itself and one for a hash table of its own kind.
             bindings::sock_put(sk.as_ptr());
             Some(ARef::from_raw(sk.cast()))

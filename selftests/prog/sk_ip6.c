@@ -433,6 +433,45 @@ static void test_addrform(void)
 	close(listener);
 }
 
+/* What IPV6_ADDRFORM made one of IPv4 has children of IPv4, which outlive it. */
+static void test_addrform_listens(void)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any };
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	int first = new_socket(), listener = new_socket(), c = new_socket(), zero = 0, s;
+	socklen_t len = sizeof(any);
+	char buf[8];
+
+	must(setsockopt(first, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)) == 0);
+	must(bind(first, (struct sockaddr *)&any, sizeof(any)) == 0 && listen(first, 2) == 0);
+	must(getsockname(first, (struct sockaddr *)&any, &len) == 0);
+	must(inet_pton(AF_INET6, "::ffff:127.0.0.1", &any.sin6_addr) == 1);
+	must(connect(listener, (struct sockaddr *)&any, sizeof(any)) == 0);
+	must(set_int(listener, IPPROTO_IPV6, IPV6_ADDRFORM, AF_INET) == 0);
+	must(connect(listener, &nobody, sizeof(nobody)) == 0);
+	expect(bind(listener, (struct sockaddr *)&here, sizeof(here)), 0, 0, "it may be bound as one of IPv4");
+	expect(listen(listener, 1), 0, 0, "and listen");
+	len = sizeof(here);
+	must(getsockname(listener, (struct sockaddr *)&here, &len) == 0);
+	any.sin6_port = here.sin_port;
+	must(connect(c, (struct sockaddr *)&any, sizeof(any)) == 0);
+	s = accept(listener, NULL, NULL);
+	must(s >= 0);
+	expect(family_of(s, false), AF_INET, 0, "its child is of IPv4");
+	expect(family_of(s, true), AF_INET, 0, "and the peer");
+	expect(set_int(s, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 5), -1, ENOPROTOOPT, "it has no options of IPv6");
+	close(listener);
+	close(first);
+	/* As long as it takes until nothing of the listener is left. */
+	usleep(200000);
+	must(write(c, "there", 5) == 5);
+	expect(read(s, buf, 8), 5, 0, "data goes to it when the listener is gone");
+	close(s);
+	expect(read(c, buf, 8), 0, 0, "and its end comes");
+	close(c);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -443,6 +482,7 @@ int main(void)
 	test_pktoptions();
 	test_labels();
 	test_addrform();
+	test_addrform_listens();
 	test_on_the_wire();
 	return ktap_end();
 }
