@@ -39,7 +39,13 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
     }
     // A negative backlog is a huge one, as it always was; somaxconn bounds both.
     let limit = (backlog as u32).min(sk.sk().net().somaxconn());
-    let ring = AcceptQueue::ring_for(limit)?;
+    // Who waits already goes on waiting, though a smaller backlog has no room for him.
+    let waiting = if sk.peek().phase == Phase::Listening {
+        sk.sk().shared().accept.lock().most()
+    } else {
+        0
+    };
+    let ring = AcceptQueue::ring_for(limit, waiting)?;
     if sk.peek().phase == Phase::Listening {
         let old = sk.sk().shared().accept.lock().resize(ring, limit);
         drop(old);

@@ -38,9 +38,9 @@ pub(crate) struct AcceptQueue {
 }
 
 impl AcceptQueue {
-    /// Room for a backlog of `limit` (Linux lets in one more). May sleep.
-    pub(crate) fn ring_for(limit: u32) -> Result<KVVec<Option<ARef<TcpSock>>>> {
-        let size = (limit as usize).saturating_add(1);
+    /// Room for a backlog of `limit` (Linux lets in one more), and at least for `waiting`. May sleep.
+    pub(crate) fn ring_for(limit: u32, waiting: usize) -> Result<KVVec<Option<ARef<TcpSock>>>> {
+        let size = (limit as usize).saturating_add(1).max(waiting);
         let mut ring = KVVec::with_capacity(size, GFP_KERNEL)?;
         for _ in 0..size {
             ring.push(None, GFP_KERNEL)?;
@@ -48,13 +48,18 @@ impl AcceptQueue {
         Ok(ring)
     }
 
-    /// Takes a new ring for `limit`; what waits moves over. The old ring is given back.
+    /// How many may wait until the backlog is changed: also who came while it was larger.
+    pub(crate) fn most(&self) -> usize {
+        self.len.max((self.limit as usize).saturating_add(1))
+    }
+
+    /// Takes a new ring, for `limit` and for as many as [wait](Self::most), who move over. The old ring is
+    /// given back.
     pub(crate) fn resize(
         &mut self,
         mut ring: KVVec<Option<ARef<TcpSock>>>,
         limit: u32,
     ) -> KVVec<Option<ARef<TcpSock>>> {
-        // What is more than the new ring holds stays in the old one and is dropped with it.
         let mut moved = 0usize;
         for slot in ring.iter_mut() {
             match self.pop() {
@@ -83,13 +88,13 @@ impl AcceptQueue {
 
     /// Whether one more would be too many.
     pub(crate) fn is_full(&self) -> bool {
-        self.len >= self.ring.len()
+        self.len > self.limit as usize
     }
 
     /// Appends; gives the child back if the queue is full or closed.
     pub(crate) fn push(&mut self, child: ARef<TcpSock>) -> Result<(), ARef<TcpSock>> {
         let size = self.ring.len();
-        if !self.open || self.len >= size {
+        if !self.open || self.is_full() || self.len >= size {
             return Err(child);
         }
         let at = self.head.wrapping_add(self.len);

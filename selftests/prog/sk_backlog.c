@@ -115,6 +115,46 @@ static void test_order(void)
 	close(l);
 }
 
+/* listen() with a smaller backlog: who waits goes on waiting, and nobody else comes in. */
+static void test_smaller(void)
+{
+	enum { MOST = 4 };
+	struct endpoint sin;
+	int l = new_listener(MOST, &sin), fds[MOST + 1], port = ntohs(sin.sin_port), right = 0, late;
+	unsigned int rx = 0, tx;
+
+	for (int i = 0; i <= MOST; i++) {
+		char c = i;
+
+		fds[i] = new_socket();
+		must(connect(fds[i], SA(sin), sizeof(sin)) == 0 && send(fds[i], &c, 1, 0) == 1);
+	}
+	must(until(queues(port, 0, &rx, &tx) && rx == MOST + 1));
+	expect(listen(l, 1), 0, 0, "a smaller backlog");
+	expect(listen(l, 0), 0, 0, "and a smaller one still");
+	must(queues(port, 0, &rx, &tx));
+	expect(rx, MOST + 1, 0, "who waits goes on waiting");
+	late = start(&sin);
+	ktap(poll_for(late, POLLOUT, 300) == 0, "one more is not connected");
+	fcntl(l, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i <= MOST; i++) {
+		int s = accept(l, NULL, NULL);
+		char c = -1;
+
+		if (s < 0)
+			break;
+		fcntl(s, F_SETFL, 0);
+		right += recv(s, &c, 1, 0) == 1 && c == i;
+		close(s);
+	}
+	expect(right, MOST + 1, 0, "all of them are accepted, in their order");
+	ktap(poll_for(late, POLLOUT, 5000) == POLLOUT && so_error(late) == 0, "one more is, when there is room");
+	for (int i = 0; i <= MOST; i++)
+		close(fds[i]);
+	close(late);
+	close(l);
+}
+
 /* Data may come before accept(), and the end too. */
 static void test_early_data(void)
 {
@@ -206,6 +246,7 @@ int main(void)
 	test_bound(0);
 	test_bound(3);
 	test_order();
+	test_smaller();
 	test_early_data();
 	test_queues();
 	test_many();
