@@ -62,15 +62,21 @@ bool rusttcp_helper_sk_lets_in(const struct sock *sk, struct sk_buff *skb)
 	static const struct request_sock_ops ops6 = { .family = AF_INET6 };
 	const struct tcphdr *th = (const struct tcphdr *)skb->data;
 	struct inet_request_sock ireq;
+	struct sock *listener = (struct sock *)sk;
 	struct request_sock *req = &ireq.req;
+	bool v6 = skb->protocol == htons(ETH_P_IPV6);
+	bool lets_in;
 
 	if (!IS_ENABLED(CONFIG_SECURITY_NETWORK))
 		return true;
 	memset(&ireq, 0, sizeof(ireq));
+	/* What is made for it (NetLabel's options) is charged to whom it leads to: not a whole socket. */
+	ireq.ireq_state = TCP_NEW_SYN_RECV;
+	req->rsk_listener = listener;
 	ireq.ir_num = ntohs(th->dest);
 	ireq.ir_rmt_port = th->source;
 	ireq.ir_iif = skb->skb_iif;
-	if (skb->protocol == htons(ETH_P_IPV6)) {
+	if (v6) {
 		req->rsk_ops = &ops6;
 		ireq.ireq_family = AF_INET6;
 #if IS_ENABLED(CONFIG_IPV6)
@@ -83,7 +89,13 @@ bool rusttcp_helper_sk_lets_in(const struct sock *sk, struct sk_buff *skb)
 		ireq.ir_loc_addr = ip_hdr(skb)->daddr;
 		ireq.ir_rmt_addr = ip_hdr(skb)->saddr;
 	}
-	return !security_inet_conn_request(sk, skb, req);
+	lets_in = !security_inet_conn_request(sk, skb, req);
+	/* SELinux and Smack may have labelled it, which goes with it. */
+	if (v6)
+		drop_options(listener, ireq.ipv6_opt);
+	else
+		kfree(rcu_dereference_protected(ireq.ireq_opt, true));
+	return lets_in;
 }
 
 /* Security modules learn whom the connection of @sk, which is locked, is with: @skb answered. */

@@ -19,4 +19,9 @@ while IFS="|" read -r what status; do
 	esac
 done <"$log"
 rm -f "$log"
+trap - EXIT
+ns_cleanup
+rmmod hooks
+! dmesg | grep -q "request_labels.* still has objects"
+ktap $? "what a module labelled a request with is freed with it"
 ktap_end
