@@ -24,6 +24,7 @@ use crate::net::{
         SynPolicy,
         TcpSysctls, //
     },
+    reserve,
 };
 use crate::tcp::{
     config::NetConfig,
@@ -224,6 +225,9 @@ impl PerNet for NetState {
         // TIME-WAIT entries may be, and they name the namespace.
         self.conns.retain_not(|_| true);
         self.listeners.retain_not(|_| true);
+        // The kernel sockets that held ports hold no reference, and are given back a little later than
+        // the sockets that they were reserved for.
+        reserve::flush();
     }
 }
 
