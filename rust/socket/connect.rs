@@ -312,4 +312,6 @@ pub(super) fn reset(sk: &mut LockedTcp<'_>) {
         sk.lose_port(addr);
     }
     sync_buffers(sk);
+    // What was not read went with the old connection: nobody holds it, or is to be told of it.
+    egress::settle(sk);
 }

@@ -158,8 +158,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     if let Some(news) = news {
         fast_open::learn(sk, state, (local, remote), &news);
     }
-    memory::charge(sk);
-    publish(sk);
+    settle(sk);
     // The listener's count is one less.
     drop(confirmed);
     if events != Events::default() {
@@ -176,9 +175,14 @@ pub(crate) fn flush_read(sk: &mut LockedTcp<'_>) {
     if sk.peek().conn.owes_ack_now() {
         flush(sk);
     } else {
-        memory::charge(sk);
-        publish(sk);
+        settle(sk);
     }
+}
+
+/// Charges and publishes what there is in the socket's queues, where nothing is to be sent.
+pub(crate) fn settle(sk: &mut LockedTcp<'_>) {
+    memory::charge(sk);
+    publish(sk);
 }
 
 /// What the connection has to know of the world before it sends.

@@ -60,6 +60,12 @@ static void low_water(struct ends *e)
 	usleep(20000);
 }
 
+static void unread(struct ends *e)
+{
+	pair(e);
+	must(send(e->other, "01234", 5, 0) == 5 && poll_for(e->fd, POLLIN, 5000) > 0);
+}
+
 static char block[65536];
 
 static void full(struct ends *e)
@@ -199,6 +205,8 @@ static const struct transition {
 	{ "a reset", pair, reset, EPOLLOUT,
 	  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR, false },
 	{ "connect(AF_UNSPEC)", pair, disconnect, EPOLLOUT, EPOLLOUT | EPOLLHUP | EPOLLERR, false },
+	{ "connect(AF_UNSPEC), data unread", unread, disconnect, EPOLLIN | EPOLLOUT,
+	  EPOLLOUT | EPOLLHUP | EPOLLERR, false },
 	{ "a message in the error queue", zerocopy, notice, EPOLLOUT, EPOLLOUT | EPOLLERR, false },
 	{ "connected", connecting, time_passes, 0, EPOLLOUT, false },
 	{ "refused", being_refused, time_passes, 0,
