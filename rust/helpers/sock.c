@@ -9,6 +9,7 @@
 #include <net/ip.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/xfrm.h>
 
 void rusttcp_helper_bh_lock_sock(struct sock *sk);
 void rusttcp_helper_bh_lock_sock(struct sock *sk)
@@ -109,6 +110,13 @@ void rusttcp_helper_sock_orphan(struct sock *sk);
 void rusttcp_helper_sock_orphan(struct sock *sk)
 {
 	sock_orphan(sk);
+}
+
+/* The policies that the user gave the socket (IP_XFRM_POLICY). Nobody uses it any more. */
+void rusttcp_helper_sk_free_policies(struct sock *sk);
+void rusttcp_helper_sk_free_policies(struct sock *sk)
+{
+	xfrm_sk_free_policy(sk);
 }
 
 struct net *rusttcp_helper_sock_net(const struct sock *sk);

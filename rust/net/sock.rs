@@ -360,6 +360,7 @@ impl<P: Protocol> Sock<P> {
             core::ptr::drop_in_place(&raw mut (*this).shared);
             (*this).move_charge(Charge::default());
             bindings::sk_sockets_allocated_dec(sk);
+            bindings::sk_free_policies(sk);
             if (*this).inet6().is_some() {
                 bindings::inet6_sock_destruct(sk);
             } else {
