@@ -412,11 +412,21 @@ unsigned int rusttcp_helper_skb_rx_headers(const struct sk_buff *skb, bool link,
 	return skb->data - from + th->doff * 4;
 }
 
-/* Somebody else may still write to the pages: whoever needs them steady has to copy. */
-void rusttcp_helper_skb_share_frags(struct sk_buff *skb);
-void rusttcp_helper_skb_share_frags(struct sk_buff *skb)
+/*
+ * Takes up to @most bytes of the caller's pages to the end of @skb, a buffer to be sent; tells how many.
+ * Somebody else may still write to the pages: whoever needs them steady has to copy.
+ */
+ssize_t rusttcp_helper_skb_splice_pages(struct sk_buff *skb, struct iov_iter *iter, ssize_t most);
+ssize_t rusttcp_helper_skb_splice_pages(struct sk_buff *skb, struct iov_iter *iter, ssize_t most)
 {
-	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+	ssize_t n;
+
+	/* It is left to the device, as for all that is sent; otherwise each page would be summed up here. */
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	n = skb_splice_from_iter(skb, iter, most);
+	if (n > 0)
+		skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+	return n;
 }
 
 s64 rusttcp_helper_skb_time(const struct sk_buff *skb);

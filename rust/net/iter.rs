@@ -461,19 +461,14 @@ impl<P: Protocol> Wire<'_, P> {
     ) -> Result<Appended> {
         // SAFETY: The message and the buffer are ours; the function takes references to the pages.
         let n = unsafe {
-            bindings::skb_splice_from_iter(
-                skb.as_ptr(),
-                &raw mut (*msg.msg).msg_iter,
-                most as isize,
-            )
+            bindings::skb_splice_pages(skb.as_ptr(), &raw mut (*msg.msg).msg_iter, most as isize)
         };
         if n == -(bindings::EMSGSIZE as isize) {
             return Ok(Appended::Full);
         }
-        let n = u32::try_from(n).map_err(|_| Error::from_errno(n as i32))?;
-        // SAFETY: The buffer is ours.
-        unsafe { bindings::skb_share_frags(skb.as_ptr()) };
-        Ok(Appended::Bytes(n))
+        u32::try_from(n)
+            .map(Appended::Bytes)
+            .map_err(|_| Error::from_errno(n as i32))
     }
 
     /// Copies up to `most` bytes from the caller to the end of `skb`.
