@@ -54,6 +54,12 @@ size=$((1000000 / slow))
 for ns in "$A" "$B"; do
 	ip netns exec "$ns" sysctl -qw net.ipv4.tcp_ecn=3
 done
+# The packets that were marked, as the sender has them: too many by a row of eight for each wrong guess.
+wrapped() {
+	[ $((c[delivered_ce] % 8)) = $((s[received_ce] % 8)) ] &&
+		{ [ "$option" = 0 ] || [ "${c[delivered_ce]}" -ge "${s[received_ce]}" ]; }
+}
+
 # Each packet is marked for itself, and the link is so slow that each ACK is for two: what is joined
 # is marked as a whole, or (there being little of it) nothing is; and where one ACK is for eight
 # packets and more a sender has to guess how often the field went round (RFC 9768, A.1).
@@ -77,10 +83,11 @@ for way in "${ways[@]}"; do
 	ktap $? "$says: all bytes arrived with ECT, some marked"
 	case $option in
 	2) same e1 e0 ce ce_bytes ;;
-	# Nothing asks for the last of what came without a mark.
-	1) same ce ce_bytes && [ "${c[delivered_e0]}" -le "${s[received_e0]}" ] ;;
+	# Nothing asks for the last of what came without a mark. Not each ACK has the option, and of one
+	# without, for eight packets or more (a busy machine joins ACKs), the most is taken.
+	1) same ce_bytes && [ "${c[delivered_e0]}" -le "${s[received_e0]}" ] && wrapped ;;
 	# The field alone may have wrapped.
-	0) [ $((c[delivered_ce] % 8)) = $((s[received_ce] % 8)) ] &&
+	0) wrapped &&
 		[ "${c[delivered_e1]} ${c[delivered_e0]} ${c[delivered_ce_bytes]}" = "0 0 0" ] ;;
 	esac
 	ktap $? "$says: reported as it arrived"
