@@ -4,6 +4,7 @@ Sockets of either stack by name (inet, inet6, rusttcp, rusttcp6), without rusttc
 program that it takes; and network namespaces, so that one process can have ends in several.
 """
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -42,6 +43,15 @@ def enter(name):
     fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
     assert libc.setns(fd, CLONE_NEWNET) == 0
     os.close(fd)
+
+
+def said(call, fine="ok"):
+    """What a call says: `fine`, or the errno's name."""
+    try:
+        call()
+        return fine
+    except OSError as e:
+        return errno.errorcode[e.errno]
 
 
 def own_namespace():

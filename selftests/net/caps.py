@@ -1,19 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """caps.py: what a user may ask of a socket of each stack and family, one "FAMILY WHAT ANSWER" line each."""
-import errno
 import os
 import socket
 
-from stack import is_kernels, new_socket
-
-
-def answer(action):
-    try:
-        action()
-        return "may"
-    except OSError as e:
-        return errno.errorcode[e.errno]
+from stack import is_kernels, new_socket, said
 
 
 def option(level, name, value):
@@ -36,7 +27,7 @@ def ask(family):
 
     def try_it(what, action):
         with new_socket(family) as sock:
-            print(family, what, answer(lambda: action(sock)), flush=True)
+            print(family, what, said(lambda: action(sock), "may"), flush=True)
 
     try_it("bind-80", lambda sock: sock.bind(("::1" if v6 else "127.0.0.1", 80)))
     try_it("SO_MARK", option(SOL, 36, 1))
@@ -55,7 +46,7 @@ def ask(family):
     try_it("TCP_CONGESTION-none", option(TCP, socket.TCP_CONGESTION, b"nonsense"))
     for name in ("tcp_sack", "tcp_congestion_control", "tcp_rmem"):
         path = f"/proc/sys/net/{'ipv4' if is_kernels(family) else 'rusttcp'}/{name}"
-        print(family, "write", name, answer(lambda: write_again(path)))
+        print(family, "write", name, said(lambda: write_again(path), "may"))
     print(family, "uid", os.getuid())
 
 

@@ -3,7 +3,6 @@
 """What connect() and send() say of packets that a firewall drops or rejects, and what connection tracking makes of
 a connection, on loopback. Run by netfilter.sh for each stack, with a network namespace for each case: prints
 lines "case|what is said"."""
-import errno
 import os
 import socket
 import struct
@@ -11,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, "selftests/lib")
-from stack import new_socket, own_namespace  # noqa: E402
+from stack import new_socket, own_namespace, said  # noqa: E402
 
 FAMILY = os.environ["RUSTTCP_FAMILY"]
 V6 = FAMILY.endswith("6")
@@ -35,14 +34,6 @@ def rule(hook, port, action):
 
 def no_rule():
     nft("delete table inet t")
-
-
-def said(call):
-    try:
-        call()
-        return "ok"
-    except OSError as e:
-        return errno.errorcode[e.errno]
 
 
 def listener():

@@ -3,20 +3,13 @@
 """vrf.py A B C: connections from namespace A to listeners in namespace B, whose device "vb" is in the
 routing domain "red"; and from C, which has A's addresses, to B's domain "blue". One line each: "case
 WHAT:WANTED:FOUND"."""
-import ctypes
 import os
 import socket
 import sys
 
-libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNET = 0x40000000
-
-
-def enter(name):
-    """What is made from now on is in that namespace."""
-    fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
-    assert libc.setns(fd, CLONE_NEWNET) == 0
-    os.close(fd)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import stack  # noqa: E402
+from stack import enter  # noqa: E402
 
 
 def setting(name, value):
@@ -25,14 +18,11 @@ def setting(name, value):
 
 
 def new_socket(family, device="", port=0):
-    v6 = family.endswith("6")
-    af = socket.AF_INET6 if v6 else socket.AF_INET
-    number, protocol = (af, 0) if family.startswith("inet") else (19, int(v6))
-    sock = socket.socket(af, socket.SOCK_STREAM, 0, fileno=libc.socket(number, socket.SOCK_STREAM, protocol))
+    sock = stack.new_socket(family)
     if device:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("::" if v6 else "0.0.0.0", port))
+    sock.bind(("::" if family.endswith("6") else "0.0.0.0", port))
     sock.settimeout(15)
     return sock
 

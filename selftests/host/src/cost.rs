@@ -16,7 +16,7 @@ use crate::tcp::{
     time::{Duration, Instant},
     wire::Segment,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, marker::PhantomData};
 
 /// A buffer without bytes.
 #[derive(Default)]
@@ -85,10 +85,10 @@ impl RxBuffer for Light {
     }
 }
 
-/// The core with what it tells of itself.
-struct Telling;
+/// The core, and where what it tells of itself goes.
+struct Core<L>(PhantomData<L>);
 
-impl Platform for Telling {
+impl<L: Recorder + 'static> Platform for Core<L> {
     type TxBuf = Light;
     type RxBuf = Light;
     type TxList = List<Light>;
@@ -96,23 +96,10 @@ impl Platform for Telling {
     type RxList = List<Light>;
     type OfoTree = Tree<Light>;
     type Mib = Counters;
-    type Log = HostLog;
+    type Log = L;
 }
 
-/// The core without: the compiler knows that there never is a record.
-struct Silent;
-
-impl Platform for Silent {
-    type TxBuf = Light;
-    type RxBuf = Light;
-    type TxList = List<Light>;
-    type RtxTree = Tree<Light>;
-    type RxList = List<Light>;
-    type OfoTree = Tree<Light>;
-    type Mib = Counters;
-    type Log = Nothing;
-}
-
+/// Nowhere: the compiler knows that there never is a record.
 #[derive(Default)]
 struct Nothing;
 
@@ -298,11 +285,12 @@ pub fn work(work: &str, record: &str, times: u64) -> Option<u64> {
             _ => None,
         }
     }
-    let telling =
-        |kinds, records| go::<Telling>(move |now| HostLog::new(kinds, records, now), work, times);
+    let telling = |kinds, records| {
+        go::<Core<HostLog>>(move |now| HostLog::new(kinds, records, now), work, times)
+    };
     match record {
-        "out" => go::<Silent>(|_| Nothing, work, times),
-        "off" => go::<Telling>(|_| HostLog::default(), work, times),
+        "out" => go::<Core<Nothing>>(|_| Nothing, work, times),
+        "off" => go::<Core<HostLog>>(|_| HostLog::default(), work, times),
         "events" => telling(Kinds::EVENTS, 4096),
         "inputs" => telling(Kinds::INPUTS, 1 << 18),
         _ => None,

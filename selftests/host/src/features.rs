@@ -5,6 +5,7 @@
 
 use crate::platform::Host;
 use crate::raw::*;
+use crate::segment_arrives::synchronized;
 use crate::tcp::{
     config::SocketConfig,
     congestion::Algorithm,
@@ -54,14 +55,7 @@ fn rfc9293_3_5_2_who_sends_a_reset() {
         assert_eq!(raw.state(), state);
         assert_eq!(raw.feed(RST_ACK, 1, 77, 0), [], "a RST is never answered");
     }
-    for (mut raw, state, next, sent) in [
-        (Raw::established(), Established, 1, 1),
-        (Raw::fin_wait_1(), FinWait1, 1, 2),
-        (Raw::fin_wait_2(), FinWait2, 1, 2),
-        (Raw::close_wait(), CloseWait, 2, 1),
-        (Raw::closing(), Closing, 2, 2),
-        (Raw::last_ack(), LastAck, 2, 2),
-    ] {
+    for (mut raw, state, next, sent) in synchronized() {
         for (flags, seq, ack) in [(ACK, 100_000_000, 1), (ACK, next, 50_000)] {
             raw.net.invalid_ratelimit = Duration::ZERO;
             let outs = raw.feed(flags, seq, ack, 0);

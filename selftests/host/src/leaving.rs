@@ -147,13 +147,7 @@ fn nagle_does_not_wait_for_what_did_not_leave() {
 #[test]
 fn rfc5482_3_writing_does_not_postpone_the_time_out() {
     let mut raw = Raw::established_near(SACK);
-    raw.with(|conn, cx| {
-        let config = SocketConfig {
-            user_timeout: ms(3_000),
-            ..*conn.config()
-        };
-        conn.configure(cx, config);
-    });
+    raw.set_user_timeout(ms(3_000));
     raw.refuses = true;
     let start = raw.now;
     let mut error = None;

@@ -479,11 +479,7 @@ fn rfc9293_3_8_6_1_a_window_shut_over_data_in_flight() {
 #[test]
 fn rfc5482_user_timeout() {
     let mut raw = Raw::established();
-    raw.with(|conn, cx| {
-        let mut config = *conn.config();
-        config.user_timeout = ms(3_000);
-        conn.configure(cx, config);
-    });
+    raw.set_user_timeout(ms(3_000));
     raw.write(100);
     let start = raw.now;
     let mut ended = None;

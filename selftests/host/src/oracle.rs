@@ -725,13 +725,7 @@ fn rfc9293_3_8_6_2_2_updates_tell_of_reads() {
 #[test]
 fn rfc5482_3_what_does_not_leave() {
     let mut raw = Raw::established_near(SACK);
-    raw.with(|conn, cx| {
-        let config = SocketConfig {
-            user_timeout: ms(3_000),
-            ..*conn.config()
-        };
-        conn.configure(cx, config);
-    });
+    raw.set_user_timeout(ms(3_000));
     raw.write(24);
     raw.pass(ms(100));
     raw.feed(ACK, 1, 25, 0);

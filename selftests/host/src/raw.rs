@@ -154,6 +154,17 @@ impl Raw {
         }
     }
 
+    /// TCP_USER_TIMEOUT.
+    pub(crate) fn set_user_timeout(&mut self, time: Duration) {
+        self.with(|conn, cx| {
+            let config = SocketConfig {
+                user_timeout: time,
+                ..*conn.config()
+            };
+            conn.configure(cx, config);
+        });
+    }
+
     /// Runs a command, then polls dry.
     pub(crate) fn with(
         &mut self,

@@ -330,13 +330,7 @@ fn rfc6191_2_a_later_timestamp_ends_time_wait() {
 #[test]
 fn rfc9293_3_8_3_the_user_sets_r2() {
     let mut raw = Raw::established();
-    raw.with(|conn, cx| {
-        let config = SocketConfig {
-            user_timeout: ms(3_000),
-            ..*conn.config()
-        };
-        conn.configure(cx, config);
-    });
+    raw.set_user_timeout(ms(3_000));
     raw.write(100);
     let start = raw.now;
     raw.pass(ms(3_000));

@@ -28,7 +28,7 @@ fn segment(flags: Flags, seq: u32, ack: u32, len: u32) -> Segment {
 }
 
 /// All states that [`Raw`] can be put into after the handshake; RCV.NXT and SND.NXT in each.
-fn synchronized() -> Vec<(Raw, ConnState, u32, u32)> {
+pub(crate) fn synchronized() -> Vec<(Raw, ConnState, u32, u32)> {
     vec![
         (Raw::established(), Established, 1, 1),
         (Raw::fin_wait_1(), FinWait1, 1, 2),

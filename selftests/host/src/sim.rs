@@ -42,6 +42,21 @@ struct User {
     slow: bool,
 }
 
+impl User {
+    fn new(to_send: Vec<u8>, slow: bool) -> Self {
+        Self {
+            to_send,
+            sent: 0,
+            received: Vec::new(),
+            closes_after_send: true,
+            shut: false,
+            eof: false,
+            next_read: Instant::default(),
+            slow,
+        }
+    }
+}
+
 /// What a route says: mostly nothing.
 fn route(rng: &mut Rng) -> Metrics {
     if !rng.chance(200) {
@@ -253,16 +268,7 @@ fn simulate(
             } else {
                 rng.below(most) as usize
             };
-            User {
-                to_send: stream(&mut rng, len),
-                sent: 0,
-                received: Vec::new(),
-                closes_after_send: true,
-                shut: false,
-                eof: false,
-                next_read: Instant::default(),
-                slow: rng.chance(300),
-            }
+            User::new(stream(&mut rng, len), rng.chance(300))
         })
         .collect();
     let mut early = Rng::new(seed ^ 0x0fa5_70b3);

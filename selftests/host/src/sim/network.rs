@@ -142,16 +142,7 @@ fn flow(rng: &mut Rng, start: Instant, queues: &[Rc<RefCell<Bottleneck>>; 2]) ->
     let most = [60_000, 60_000, 30_000, 10_000][harsh as usize];
     let users = (0..2).map(|_| {
         let len = rng.below(most) as usize;
-        User {
-            to_send: stream(rng, len),
-            sent: 0,
-            received: Vec::new(),
-            closes_after_send: true,
-            shut: false,
-            eof: false,
-            next_read: Instant::default(),
-            slow: rng.chance(200),
-        }
+        User::new(stream(rng, len), rng.chance(200))
     });
     let users = users.collect();
     pair.listen(1);
