@@ -134,6 +134,9 @@ pub(crate) struct Recv<P: Platform> {
     ratio: u32,
     /// What is owed.
     pub(crate) owed: AckOwed,
+    /// Since the last ACK the peer pushed, or sent less than a full segment: it may have nothing to send
+    /// before that is acknowledged.
+    pub(crate) pushed: bool,
     /// How many more ACKs go out at once.
     pub(crate) quick: u8,
     /// Largest payload of a packet so far: what a full-sized segment is (RFC 9293, 3.8.6.3).
@@ -180,6 +183,7 @@ impl<P: Platform> Recv<P> {
             dropped: 0,
             ratio: 128,
             owed: AckOwed::None,
+            pushed: false,
             quick: QUICK_ACKS,
             peer_mss: SMALLEST,
             longest: SMALLEST,
@@ -310,6 +314,7 @@ impl<P: Platform> Recv<P> {
         self.far = self.far.latest(self.adv);
         self.last_ack_sent = self.nxt;
         self.owed = AckOwed::None;
+        self.pushed = false;
         u16::try_from(field).unwrap_or(u16::MAX)
     }
 

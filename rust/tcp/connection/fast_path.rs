@@ -94,7 +94,7 @@ impl<P: Platform> Connection<P> {
                 self.last_data = cx.now;
                 self.recv.measure_window(cx.now);
                 self.ecn.on_news();
-                self.owe_ack_for_data(false, seg.payload_len);
+                self.owe_ack_for_data(false, seg);
                 self.events.set(Events::READABLE);
                 Disposition::Done
             }

@@ -387,7 +387,7 @@ impl<P: Platform> Connection<P> {
                     // RFC 2883, 4: a report is of the segment that came last.
                     let repeats = !had_report && self.recv.reports_duplicate();
                     let now = had_holes || repeats;
-                    self.owe_ack_for_data(now, seg.payload_len);
+                    self.owe_ack_for_data(now, seg);
                     self.events.set(Events::READABLE);
                 }
                 Stored::OutOfOrder => {
@@ -473,10 +473,12 @@ impl<P: Platform> Connection<P> {
     }
 
     /// RFC 9293, 3.8.6.3 and RFC 5681, 4.2: at least every second full-sized segment is
-    /// acknowledged, what fills a hole (`now`) at once, the rest within the delayed-ACK time. `len`
-    /// bytes just came.
-    pub(super) fn owe_ack_for_data(&mut self, now: bool, len: u32) {
+    /// acknowledged, what fills a hole (`now`) at once, the rest within the delayed-ACK time. The data of
+    /// `seg` just came.
+    pub(super) fn owe_ack_for_data(&mut self, now: bool, seg: &Segment) {
         let offered = self.advertised_mss();
+        let len = seg.payload_len;
+        self.recv.pushed |= seg.has(Flags::PSH) || len < self.recv.peer_mss(offered);
         // What fills most of the buffer at once, be it many segments that offload joined, waits for
         // the reader as a single segment may: an ACK now could only tell that there is little room,
         // and would be followed by another that tells of more.

@@ -280,8 +280,9 @@ impl<P: Platform> Connection<P> {
         // sender has room for some: as behind a SYN-ACK, whose window could not be scaled.
         let waits = before >= twice && current >= mss.saturating_mul(2);
         let opened = available >= twice && available > current && !waits;
-        // A user who reads everything and does not answer is a sink: its sender waits for the ACK.
-        let drained = self.recv.unread == 0 && !self.interactive;
+        // A user who reads everything and does not answer is a sink: the sender of a last, or of a small,
+        // segment waits for the ACK (RFC 9293, 3.7.4). One amid a stream is followed by the second.
+        let drained = self.recv.unread == 0 && self.recv.pushed && !self.interactive;
         let full = self.recv.owes_full_segments(self.advertised_mss());
         if opened || (self.recv.owed == AckOwed::Delayed && (full || drained)) {
             self.recv.owed = AckOwed::Now;

@@ -402,7 +402,7 @@ fn short_of_memory_windows_stay_small() {
         // More than was promised at first, read as it comes.
         for n in 0..200 {
             raw.conn.set_memory(memory);
-            raw.feed(ACK, 1 + n * 1_000, 1, 1_000);
+            raw.feed(PSH_ACK, 1 + n * 1_000, 1, 1_000);
             raw.read(u32::MAX);
         }
         last_window(&raw).1

@@ -7,6 +7,7 @@ use crate::raw::*;
 use crate::tcp::{
     connection::{CloseReason, Events, IcmpError},
     mib::Mib,
+    recv::QUICK_ACKS,
     seq::SeqNum,
     state::ConnState::{self, *},
     time::Duration,
@@ -150,6 +151,31 @@ fn rfc9293_3_8_6_3_delayed_ack() {
     assert_eq!(raw.feed(PSH_ACK, 2_211, 21, 10), []);
     assert_eq!(raw.write(5), [out(PSH_ACK, 21, 2_221, 5)]);
     assert_eq!(raw.pass(ms(100)), []);
+}
+
+/// RFC 9293, 3.8.6.3 (SHLD-18): a user who reads each segment as it comes, and answers nothing, makes no
+/// more ACKs than one for every second segment of a stream. What the peer pushed, or what is smaller, is
+/// likely the last for now: its sender is told at once.
+#[test]
+fn rfc9293_3_8_6_3_a_reader_does_not_make_acks() {
+    let mut raw = Raw::established();
+    let mut at = 1;
+    let mut feed = |raw: &mut Raw, flags, len| {
+        let mut acks = raw.feed(flags, at, 1, len).len();
+        at += len;
+        acks += raw.read(u32::MAX).1.len();
+        acks
+    };
+    // The first ones have their ACKs at once (RFC 5681, 4.2 lets them).
+    for _ in 0..=QUICK_ACKS {
+        feed(&mut raw, ACK, 1_000);
+    }
+    let acks: Vec<_> = (0..6).map(|_| feed(&mut raw, ACK, 1_000)).collect();
+    assert_eq!(acks, [0, 1, 0, 1, 0, 1], "one for two");
+    assert_eq!(feed(&mut raw, PSH_ACK, 1_000), 1, "pushed");
+    assert_eq!(feed(&mut raw, ACK, 1_000), 0, "what was pushed has its ACK");
+    assert_eq!(feed(&mut raw, ACK, 999), 1, "the second");
+    assert_eq!(feed(&mut raw, ACK, 999), 1, "less than a full segment");
 }
 
 /// RFC 2018, 4 and RFC 2883, 4: what is out of order, and what came twice.
