@@ -86,32 +86,44 @@ def host_time():
 
 
 class Link:
-    """Two namespaces, the link between them, and a server of each stack behind it."""
+    """Two hosts, a router between them that is the link, and a server of each stack on the second host.
+
+    The bottleneck is a queue of its own machine, as it is in a network: at the sender's own device a packet of
+    several segments, which is cut up behind the queue, would be lost or let through as one."""
 
     # A server takes one client at a time, so there are two of the kernel's.
     SERVERS = [("inet", 9001), ("rusttcp", 9002), ("inet", 9003)]
+    ADDRESS = "10.0.1.2"
 
     def __init__(self):
-        self.a, self.b = "ga", "gb"
+        self.a, self.router, self.b = "ga", "gr", "gb"
+        sh(f"ip netns add {self.router}; ip netns exec {self.router} sysctl -qw net.ipv4.ip_forward=1")
+        self.attach(self.a, "va", "10.0.0.1", "ra", "10.0.0.254")
+        self.attach(self.b, "vb", self.ADDRESS, "rb", "10.0.1.254")
+        for stack, port in self.SERVERS:
+            with netem.inside(self.b):
+                subprocess.Popen([PERF, "server", stack, self.ADDRESS, str(port)])
+            self.await_server(stack, port)
+
+    def attach(self, host, device, address, port, gateway):
+        """A host of that address, and its device, behind a port of the router of the address `gateway`."""
         sh(f"""
-        ip netns add {self.a}; ip netns add {self.b}
-        ip link add va netns {self.a} type veth peer name vb netns {self.b}
-        ip -n {self.a} addr add 10.0.0.1/24 dev va; ip -n {self.b} addr add 10.0.0.2/24 dev vb
-        for n in "{self.a} va" "{self.b} vb"; do set -- $n
+        ip netns add {host}
+        ip link add {device} netns {host} type veth peer name {port} netns {self.router}
+        ip -n {host} addr add {address}/24 dev {device}
+        ip -n {self.router} addr add {gateway}/24 dev {port}
+        for end in "{host} {device}" "{self.router} {port}"; do set -- $end
             ip -n $1 link set lo up
             ip netns exec $1 ethtool -K $2 tso off gso off gro off >/dev/null
             ip -n $1 link set $2 up
-            ip netns exec $1 sysctl -qw net.ipv4.tcp_congestion_control={CC} net.ipv4.tcp_no_metrics_save=1
         done
+        ip netns exec {host} sysctl -qw net.ipv4.tcp_congestion_control={CC} net.ipv4.tcp_no_metrics_save=1
+        ip -n {host} route add default via {gateway}
         # No ARP, which could be lost.
         ether() {{ ip -n $1 -o link show $2 | sed 's/.*ether \\([^ ]*\\).*/\\1/'; }}
-        ip -n {self.a} neigh add 10.0.0.2 lladdr $(ether {self.b} vb) dev va nud permanent
-        ip -n {self.b} neigh add 10.0.0.1 lladdr $(ether {self.a} va) dev vb nud permanent
+        ip -n {host} neigh add {gateway} lladdr $(ether {self.router} {port}) dev {device} nud permanent
+        ip -n {self.router} neigh add {address} lladdr $(ether {host} {device}) dev {port} nud permanent
         """)
-        for stack, port in self.SERVERS:
-            with netem.inside(self.b):
-                subprocess.Popen([PERF, "server", stack, "10.0.0.2", str(port)])
-            self.await_server(stack, port)
 
     def await_server(self, stack, port):
         table = "rusttcp" if stack == "rusttcp" else "tcp"
@@ -125,17 +137,16 @@ class Link:
     def shape(self, cell, seed):
         """Makes the link that of the cell."""
         there, back = cell.limits()
-        with netem.inside(self.b):
-            netem.delay("vb", cell.rtt / 2, back)
-        with netem.inside(self.a):
+        with netem.inside(self.router):
+            netem.delay("ra", cell.rtt / 2, back)
             # What is reordered goes at once, past what is delayed.
-            netem.delay("va", cell.rtt / 2, 100_000, cell.loss, (2, 25) if cell.reorder else (0, 0), seed)
-            netem.bottleneck("va", cell.rate, 3200, there * 1514)
+            netem.delay("rb", cell.rtt / 2, 100_000, cell.loss, (2, 25) if cell.reorder else (0, 0), seed)
+            netem.bottleneck("rb", cell.rate, 3200, there * 1514)
 
     def client(self, stack, seconds, port=None):
         port = port or dict(reversed(self.SERVERS))[stack]
         with netem.inside(self.a):
-            return subprocess.Popen([PERF, "bulk", stack, "10.0.0.2", str(port), str(seconds)],
+            return subprocess.Popen([PERF, "bulk", stack, self.ADDRESS, str(port), str(seconds)],
                                     stdout=subprocess.PIPE, text=True)
 
 
