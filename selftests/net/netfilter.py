@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What connect() and send() say of packets that a firewall drops or rejects, and what connection tracking makes of
-a connection, on loopback. Run by netfilter.sh for each stack, with a network namespace for each case: prints
+"""What connect() and send() say of packets that a firewall drops or rejects, what connection tracking makes of
+a connection, and which answers have the mark of what they answer, on loopback. Run by netfilter.sh for each stack, with a network namespace for each case: prints
 lines "case|what is said"."""
 import os
 import socket
 import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, "selftests/lib")
 from stack import new_socket, own_namespace, said  # noqa: E402
@@ -18,6 +19,7 @@ V6 = FAMILY.endswith("6")
 PATIENCE = 20
 # So many cases at once: most of what they do is to wait.
 WORKERS = 5
+FIN_WAIT2 = 5
 ADDRESS, PORT = "::1" if V6 else "127.0.0.1", 7000
 ACTIONS = ["drop", "reject with tcp reset", "reject with icmpx type port-unreachable",
            "reject with icmpx type admin-prohibited"]
@@ -107,6 +109,52 @@ def whole(sender, receiver, data):
     return got == data
 
 
+def counted(name):
+    """The packets that the counter of that name has seen."""
+    listing = subprocess.run(["nft", "list", "counter", "inet", "t", name],
+                             capture_output=True, text=True, check=True).stdout
+    return int(listing.split("packets ")[1].split()[0])
+
+
+def marked(heard, settings):
+    """What of the answers to a client whose packets have a mark has that mark too, where somebody listens or
+    nobody does. `settings`: those sysctls are 1."""
+    for name in settings:
+        with open(f"/proc/sys/net/{name}", "w", encoding="ascii") as file:
+            file.write("1")
+    server = listener() if heard else None
+    kinds = {"RST": "rst", "SYN-ACK": "syn", "more": "ack"}
+    rules = "".join(f"tcp sport {PORT} tcp flags & (syn | rst) == {flag} meta mark 7 counter name {flag};"
+                    for flag in ("rst", "syn"))
+    nft(f"table inet t {{ {''.join(f'counter {flag} {{ }};' for flag in kinds.values())} "
+        f"chain c {{ type filter hook output priority -150; tcp dport {PORT} meta mark set 7; {rules} "
+        f"tcp sport {PORT} tcp flags & (syn | rst) == 0 meta mark 7 counter name ack; }}; }}")
+    sock = patient(socket.SO_SNDTIMEO, PATIENCE)
+    call = said(lambda: sock.connect((ADDRESS, PORT)))
+    if heard:
+        child, _ = server.accept()
+        whole(sock, child, b"data")
+        child.shutdown(socket.SHUT_WR)
+        while child.getsockopt(socket.SOL_TCP, socket.TCP_INFO, 1)[0] != FIN_WAIT2:
+            time.sleep(0.01)
+        child.close()
+        server.close()
+    # What answers the FIN has no socket any more.
+    sock.close()
+    has = [kind for kind, flag in kinds.items() if counted(flag)]
+    no_rule()
+    return f"connect() {call}, the mark is on {' and '.join(has) or 'nothing'}"
+
+
+def marking():
+    """Cases for marked(): what, whether somebody listens, sysctls."""
+    yield "nobody", False, []
+    yield "nobody, fwmark_reflect", False, ["ipv4/fwmark_reflect", "ipv6/fwmark_reflect"]
+    yield "a listener", True, []
+    yield "a listener, fwmark_reflect", True, ["ipv4/fwmark_reflect", "ipv6/fwmark_reflect"]
+    yield "a listener, tcp_fwmark_accept", True, ["ipv4/tcp_fwmark_accept"]
+
+
 def tracked(port, patience, chains):
     """What becomes of a connection to `port` and of data both ways where these chains are, and how many of
     its packets connection tracking took for nobody's. connect() gives up after `patience` seconds."""
@@ -122,12 +170,11 @@ def tracked(port, patience, chains):
         story += f" to {sock.getpeername()[1]}, data {'whole' if both else 'not whole'}"
         child.close()
         sock.recv(1)
-    listing = subprocess.run(["nft", "list", "counter", "inet", "t", "invalid"],
-                             capture_output=True, text=True, check=True).stdout
+    invalid = counted("invalid")
     no_rule()
     sock.close()
     server.close()
-    return f"{story}, {listing.split('packets ')[1].split()[0]} invalid"
+    return f"{story}, {invalid} invalid"
 
 
 def tracking():
@@ -152,6 +199,7 @@ def main():
     todo = [(f"{do.__name__}, {hook}, {port}, {action}", do, hook, port, action)
             for hook, port, action in cases for do in (connecting, sending)]
     todo += [(f"connection tracking, {what}", tracked, *words) for what, *words in tracking()]
+    todo += [(f"marks, {what}", marked, *words) for what, *words in marking()]
     for worker in range(WORKERS):
         if os.fork() == 0:
             for what, do, *words in todo[worker::WORKERS]:

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What connect() and send() say of packets that a firewall drops or rejects on their way out or in, and
-# what connection tracking and address translation make of a connection: the same as with the kernel's TCP.
+# what connection tracking and address translation make of a connection, and which
+# answers have the mark of what they answer: the same as with the kernel's TCP.
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
 work=$(mktemp -d)
@@ -17,7 +18,7 @@ for v in "" 6; do
 		ktap $? "rusttcp$v: $what: $got"
 		[ "$want" = "$got" ] || echo "# the kernel's TCP: $want"
 	done <"$work/inet$v"
-	[ "$(wc -l <"$work/inet$v")" = 24 ]
+	[ "$(wc -l <"$work/inet$v")" = 29 ]
 	ktap $? "inet$v: all cases"
 done
 rm -rf "$work"
