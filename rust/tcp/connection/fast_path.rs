@@ -33,6 +33,7 @@ impl<P: Platform> Connection<P> {
             && self.send.sacked == 0
             && self.send.lost == 0
             && self.send.tail_probe.is_none()
+            && !self.send.undo.awaits_echo()
             && !self.orphan
             && !self.recv.has_holes()
             && self.recv.fin.is_none()

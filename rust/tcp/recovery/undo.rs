@@ -107,6 +107,12 @@ impl Undo {
         self.since.is_some() && self.resent && self.pending == 0
     }
 
+    /// Whether [`Self::echoes_original`] has to see the next ACK of new data.
+    #[inline]
+    pub(crate) fn awaits_echo(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     /// RFC 3522, steps 3 to 5: `ack` is the first ACK of new data since something was sent again,
     /// and `ecr` what it echoes. True if it was caused by what had been sent before. Asks once.
     pub(crate) fn echoes_original(&mut self, ack: SeqNum, ecr: u32) -> bool {
