@@ -202,6 +202,27 @@ fn the_paces_ratios_are_the_namespaces() {
     }
 }
 
+/// tcp_tso_win_divisor: an ACK that opens less than that part of the window lets nothing go yet, if the next
+/// one must come soon; 0: less than three segments. What is waited for goes with the next ACK.
+#[test]
+fn small_bursts_wait_as_the_namespace_says() {
+    // Window 10 segments and then 11 of 1,000 bytes, the room after the first ACK 2: a part of 5.5.
+    for (divisor, goes) in [(0, 0), (3, 0), (5, 0), (6, 2), (255, 2)] {
+        let mut raw = Raw::established_after(SACK, ms(1));
+        raw.with(|conn, _| conn.set_path(1460, 65_000));
+        raw.net.tso_win_divisor = divisor;
+        let first: u32 = raw.write(60_000).iter().map(|out| out.len).sum();
+        assert_eq!(first, 10_000);
+        raw.pass(ms(1));
+        let sent = |outs: &[Out]| outs.iter().map(|out| out.len / 1_000).sum::<u32>();
+        let outs = raw.feed(ACK, 1, 1_001, 0);
+        assert_eq!(raw.conn.cwnd(), 11_000);
+        assert_eq!(sent(&outs), goes, "divisor {divisor}");
+        let outs = raw.feed(ACK, 1, 3_001, 0);
+        assert_eq!(sent(&outs), 6 - goes, "divisor {divisor}, and more");
+    }
+}
+
 /// RFC 3465, 2.1: in congestion avoidance the window grows by a segment for each window of bytes that was
 /// acknowledged, in however many ACKs. RFC 3465, 2.2: in slow start by what was acknowledged.
 #[test]

@@ -525,7 +525,7 @@ impl Raw {
         Self::established_after(peer, Duration::from_micros(20))
     }
 
-    fn established_after(peer: Peer, rtt: Duration) -> Self {
+    pub(crate) fn established_after(peer: Peer, rtt: Duration) -> Self {
         let mut raw = Self::syn_sent(peer);
         raw.now = raw.now.add(rtt);
         let options = raw.syn_options();
