@@ -412,4 +412,20 @@ static inline int so_error(int fd)
 	return get_int(fd, SOL_SOCKET, SO_ERROR);
 }
 
+/* What ask() returns where it has no privileges: a negated errno, or 0. */
+static inline long as_nobody(long (*ask)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	must(pid >= 0);
+	if (!pid) {
+		if (setuid(65534))
+			_exit(255);
+		_exit(-ask());
+	}
+	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
 #endif /* RUSTTCP_TEST_COMMON_H */

@@ -104,21 +104,6 @@ static int full(int *other)
 
 /* --- circumstances ---------------------------------------------------------------------------- */
 
-static long as_nobody(long (*ask)(void))
-{
-	pid_t pid = fork();
-	int status;
-
-	must(pid >= 0);
-	if (!pid) {
-		if (setuid(65534))
-			_exit(255);
-		_exit(-ask());
-	}
-	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-	return -WEXITSTATUS(status);
-}
-
 /* More files than the host may have open are open already; that does not bind root. */
 static long without_files(long (*ask)(void))
 {

@@ -487,12 +487,7 @@ static void polling(void)
 	/* Full, then room. */
 	new_pair(fds);
 	small_buffers(fds);
-	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	do {
-		while (send(fds[0], sink, sizeof(sink), 0) > 0)
-			;
-		usleep(50000);
-	} while (poll_for(fds[0], POLLOUT, 0) > 0);
+	fill_up(fds[0]);
 	arm_poll(fds[0], POLLOUT, false, 1);
 	result(silent(1), "poll: full");
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
