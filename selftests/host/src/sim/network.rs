@@ -30,6 +30,8 @@ struct Flow {
     /// A peer acknowledges what was lost.
     has_holes: bool,
     done: bool,
+    /// It may end without its streams: see [`is_stuck`].
+    stuck: bool,
 }
 
 impl Flow {
@@ -153,6 +155,7 @@ fn flow(rng: &mut Rng, start: Instant, queues: &[Rc<RefCell<Bottleneck>>; 2]) ->
         rng: Rng::new(rng.next()),
         has_holes,
         done: false,
+        stuck: false,
     }
 }
 
@@ -189,11 +192,12 @@ pub(super) fn simulate(seed: u64) -> Result<(), String> {
             Ok(()) => flow.done = flow.is_over(),
             // Whom the peer deceived may give up.
             Err(_) if has_holes && failed(flow) => flow.done = true,
+            Err(_) if is_stuck(flow) => (flow.done, flow.stuck) = (true, true),
             Err(story) => return Err(format!("network, flow {n}: {story}")),
         }
     }
     for (n, flow) in flows.iter().enumerate() {
-        if flow.has_holes {
+        if flow.has_holes || flow.stuck {
             continue;
         }
         let fault = if !flow.done {
@@ -209,6 +213,18 @@ pub(super) fn simulate(seed: u64) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Whether an end gave up since both sent beyond what the other had offered, somebody on the way having
+/// widened the windows. The numbers of their ACKs are outside then, and so are those of what is sent again:
+/// neither takes anything from the other (RFC 9293, 3.10.7.4, first), whatever TCP it is.
+fn is_stuck(flow: &mut Flow) -> bool {
+    let ends = &mut flow.pair.ends;
+    let numbers = [0, 1].map(|i| ends[i].conn().map(|conn| conn.numbers()));
+    let [Some(a), Some(b)] = numbers else {
+        return false;
+    };
+    flow.pair.meddling.widen > 0 && a.1.after(b.4) && b.1.after(a.4) && failed(flow)
 }
 
 /// Whether an end gave up.
