@@ -32,6 +32,9 @@ has "getaddrinfo 0" "rusttcp-run: getaddrinfo is left alone"
 [ ! -s "$err" ]
 ktap $? "rusttcp-run: nothing on stderr"
 
+"$top/tools/rusttcp-run" "$top/build/prog/run_early"
+ktap $? "rusttcp-run: an allocator that makes system calls before all constructors"
+
 # What was installed by make install-progs does the same.
 installed=$(dirname "${RUSTTCP_KO:-}")/install/usr/local
 "$installed/bin/rusttcp-run" "$asker" >"$out" 2>"$err"

@@ -26,34 +26,40 @@
 #include <linux/rusttcp.h>
 
 /* Ends with 1 once the line was said. Part of the environment: children see it. */
-static char told[32];
-static char *was_told;
+static char told[] = "RUSTTCP_RUN_TOLD=0";
+static char *const was_told = told + sizeof(told) - 2;
 
 static int (*real_socket)(int domain, int type, int protocol);
 static int (*real_getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
 static long (*real_syscall)(long number, ...);
 static int family = AF_RUSTTCP;
 
-__attribute__((constructor)) static void init(void)
+/*
+ * Another library's constructor may come before ours, and its allocator (jemalloc, as redis has it)
+ * makes system calls while it holds its lock: here nothing may allocate.
+ */
+static void ready(void)
 {
-	const char *number = getenv("RUSTTCP_FAMILY_NUMBER");
+	const char *number;
 
+	if (real_socket)
+		return;
+	number = getenv("RUSTTCP_FAMILY_NUMBER");
 	real_syscall = dlsym(RTLD_NEXT, "syscall");
 	real_getsockopt = dlsym(RTLD_NEXT, "getsockopt");
 	if (number && atoi(number) > 0)
 		family = atoi(number);
 	real_socket = dlsym(RTLD_NEXT, "socket");
-	number = getenv("RUSTTCP_RUN_TOLD");
-	was_told = told + snprintf(told, sizeof(told), "RUSTTCP_RUN_TOLD=");
-	*was_told = number && *number == '1' ? '1' : '0';
-	putenv(told);
 }
 
-/* Another library's constructor may come before ours. */
-static void ready(void)
+__attribute__((constructor)) static void init(void)
 {
-	if (!real_socket)
-		init();
+	const char *said = getenv("RUSTTCP_RUN_TOLD");
+
+	ready();
+	if (said && *said == '1')
+		*was_told = '1';
+	putenv(told);
 }
 
 /* Calls nothing that a signal handler, or a child of a program with threads, may not call. */
