@@ -26,8 +26,8 @@
 #include <linux/rusttcp.h>
 
 /* Ends with 1 once the line was said. Part of the environment: children see it. */
-static char told[] = "RUSTTCP_RUN_TOLD=0";
-static char *const was_told = told + sizeof(told) - 2;
+static char told[32] = "RUSTTCP_RUN_TOLD=0";
+static char *const was_told = told + sizeof("RUSTTCP_RUN_TOLD=") - 1;
 
 static int (*real_socket)(int domain, int type, int protocol);
 static int (*real_getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
