@@ -323,13 +323,12 @@ def report():
     """The page, the sum of it, and the exit status."""
     with open(FILE, encoding="ascii") as file:
         data = json.load(file)
-    # Where both fill the link, what is behind the third digit is the moment at which a run ended.
-    ratios = {name: round(medians(figures)[2], 3) for name, figures in measured(data).items()}
+    ratios = {name: medians(figures)[2] for name, figures in measured(data).items()}
     middle, worst = statistics.median(ratios.values()), min(ratios, key=ratios.get)
     print(f"{data['cc']}, commit {data['commit']}, {len(ratios)} of {len(CELLS)} links: median ratio {middle:.3f}, "
           f"lowest {ratios[worst]:.3f} ({worst})")
     bad = [f"{name}: {ratio:.3f}" for name, ratio in ratios.items() if ratio < LEAST]
-    bad += [f"the median of the ratios: {middle:.3f}"] if middle < MEDIAN else []
+    bad += [f"the median of the ratios: {middle:.7f}"] if middle < MEDIAN else []
     for name, figures in data["jain"].items():
         jain = statistics.median(index for index, *_ in figures["rounds"])
         print(f"fairness, {name}: median of Jain's index {jain:.3f}")
