@@ -15,6 +15,16 @@ ktap() {
 	fi
 }
 
+# ktap_of PREFIX COMMAND...: a test for each line "STATUS what" of the command's, and one for its own status.
+ktap_of() {
+	local prefix=$1 status what
+
+	shift
+	while read -r status what; do
+		ktap "$status" "$prefix$what"
+	done < <("$@"; echo "$? ran to its end")
+}
+
 ktap_end() {
 	echo "1..$ktap_count"
 	exit $ktap_bad

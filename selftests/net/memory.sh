@@ -21,9 +21,7 @@ ktap $? "the protocol accounts for memory"
 for stack in inet rusttcp; do
 	run=
 	[ $stack = inet ] || run=rusttcp-run
-	while read -r status what; do
-		ktap "$status" "$stack: $what"
-	done < <($run python3 selftests/net/memory.py "$root/rusttcp-test"; echo "$? ran to its end")
+	ktap_of "$stack: " $run python3 selftests/net/memory.py "$root/rusttcp-test"
 done
 rmdir "$root/rusttcp-test"
 umount "$root"

@@ -5,7 +5,5 @@
 # shellcheck source=selftests/lib/net.sh
 . selftests/lib/net.sh
 ns_pair
-while read -r status what; do
-	ktap "$status" "$what"
-done < <(python3 -B selftests/net/metrics.py "$A" "$B" neighbours dead_path; echo "$? ran to its end")
+ktap_of "" python3 -B selftests/net/metrics.py "$A" "$B" neighbours dead_path
 ktap_end

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """What connect() and send() say of packets that a firewall drops or rejects, what connection tracking makes of
-a connection, and which answers have the mark of what they answer, on loopback. Run by netfilter.sh for each stack, with a network namespace for each case: prints
-lines "case|what is said"."""
+a connection, and which answers have the mark of what they answer, on loopback. Run by netfilter.sh for each stack,
+with a network namespace for each case: prints lines "case|what is said"."""
 import os
 import socket
 import struct
