@@ -328,6 +328,8 @@ pub(crate) struct Congestion {
     law: Law,
     /// Segments in the initial window.
     first: u16,
+    /// Bytes of options in each segment.
+    options: u16,
     /// The most segments that a window has; 0: any.
     most: u16,
 }
@@ -346,14 +348,16 @@ impl Congestion {
             validation: Validation::default(),
             law: Law::new(algorithm),
             first: INITIAL_SEGMENTS,
+            options: 0,
             most: 0,
         }
     }
 
-    /// What the route says, before there is data. A window that something was made of already, and a
-    /// threshold, stay.
-    pub(crate) fn follow_route(&mut self, route: &Metrics, mss: u32) {
+    /// What the route says, before there is data, and how many bytes of options each segment has. A
+    /// window that something was made of already, and a threshold, stay.
+    pub(crate) fn follow_route(&mut self, route: &Metrics, mss: u32, options: u16) {
         let is_first = self.window.cwnd == self.initial(mss);
+        self.options = options;
         self.most = route.most_cwnd;
         self.first = match route.init_cwnd {
             0 => INITIAL_SEGMENTS,
@@ -372,9 +376,11 @@ impl Congestion {
         }
     }
 
-    /// The initial window (RFC 6928), or what the route says.
+    /// The initial window (RFC 6928), or what the route says. It is in SMSS, which options are a part
+    /// of (RFC 5681, section 2): a small request does not cost one of the ten segments behind it.
     fn initial(&self, mss: u32) -> u32 {
-        mss.saturating_mul(u32::from(self.first))
+        mss.saturating_add(u32::from(self.options))
+            .saturating_mul(u32::from(self.first))
             .min(self.largest(mss))
     }
 

@@ -45,7 +45,8 @@ impl<P: Platform> Connection<P> {
         self.recv.clamp = self.metrics.window_clamp(&self.config);
         self.recv.first = self.metrics.first_window(offered);
         self.send.rack.set_threshold(self.metrics.reordering);
-        self.cc.follow_route(&self.metrics, mss);
+        let options = self.option_bytes();
+        self.cc.follow_route(&self.metrics, mss, options);
     }
 
     /// What the MSS option says.

@@ -212,6 +212,25 @@ fn rfc2018_4_and_rfc2883_4_blocks() {
     assert_eq!(raw.sacked(), [], "reported once");
 }
 
+/// RFC 6928, section 2: the initial window is in SMSS, which options are a part of (RFC 5681, section 2): ten
+/// full segments go out behind a small request.
+#[test]
+fn rfc6928_2_ten_segments_behind_a_small_one() {
+    for (ts, request, full) in [
+        (None, 0, 10),
+        (None, 100, 9),
+        (Some(1), 0, 10),
+        (Some(1), 100, 10),
+    ] {
+        let mut raw = Raw::established_with(Peer { ts, ..SACK });
+        let mss = raw.conn.mss();
+        raw.write(request);
+        let sent = raw.write(30_000);
+        let whole = sent.iter().filter(|out| out.len == mss).count();
+        assert_eq!(whole, full, "{request} bytes, then segments of {mss}");
+    }
+}
+
 /// RFC 5681, 3.2 and RFC 6582, 3.2: three duplicate ACKs; a partial ACK; the full ACK.
 #[test]
 fn rfc6582_3_2_newreno() {

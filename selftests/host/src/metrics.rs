@@ -468,7 +468,8 @@ fn a_listeners_answer_follows_the_route() {
     assert_eq!(answer.flags, SYN_ACK.with(Flags::ECE));
     let mut child = Connection::from_syn_rcvd(&cx, config, &entry);
     child.set_metrics(&cx, metrics);
-    assert_eq!(child.cwnd(), 3 * 988);
+    // Segments with their options (RFC 5681, section 2).
+    assert_eq!(child.cwnd(), 3 * 1_000);
     assert_eq!(child.congestion(&net), Algorithm::Cubic);
     assert_eq!(child.window_bound(), 50_000);
     // Without the route ten segments, and half of the buffer.
@@ -479,7 +480,7 @@ fn a_listeners_answer_follows_the_route() {
     let entry = SynRcvd::new(&cx, &config, &syn, params);
     assert!(entry.syn_ack(cx.now).wnd > 60_000);
     let child = Connection::from_syn_rcvd(&cx, config, &entry);
-    assert_eq!(child.cwnd(), 10 * 988);
+    assert_eq!(child.cwnd(), 10 * 1_000);
 }
 
 // --- what IP is told ----------------------------------------------------------------------------

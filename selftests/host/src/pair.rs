@@ -772,7 +772,8 @@ impl Pair {
             if rng.chance(self.meddling.widen) {
                 wire.0[14..16].copy_from_slice(&[0xff; 2]);
             }
-            if rng.chance(self.meddling.repeat) {
+            // (A lie about what was not sent yet would come true between two copies of it.)
+            if rng.chance(self.meddling.repeat) && lie.is_none() {
                 for _ in 0..1 + rng.below(12) {
                     let mut again = (wire.0.clone(), Vec::new(), wire.2);
                     again.0[13] = 0x10;
