@@ -221,7 +221,9 @@ fn receive_loop(
             return Err(EAGAIN);
         }
         // What was read so far may open the window for the rest.
-        egress::flush_read(sk);
+        if *copied > 0 {
+            egress::flush_read(sk);
+        }
         wait(sk, &mut timeout)?;
     }
 }

@@ -24,10 +24,10 @@ use super::{
         enter,
         kernel_state,
         now,
-        with_cx,
         LockedTcp,
         Phase,
         RustTcp,
+        TcpShared,
         TcpSock, //
     },
     stats::Stats,
@@ -149,6 +149,12 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         }
         last = now();
     }
+    let cx = Cx {
+        now: last,
+        net: &data.net,
+        mib: &state.mib,
+    };
+    publish_inside(wire.sk().shared(), &data.conn, &cx);
     let events = data.conn.poll_events();
     let news = data.conn.take_fast_news();
     let early = data.conn.is_fast_open();
@@ -239,24 +245,8 @@ fn publish(sk: &mut LockedTcp<'_>) {
     let end = conn.peer_closed() && !sk.peek().end_read;
     shared.end_unread.store(end, Relaxed);
     shared.writable.store(conn.is_writeable(), Relaxed);
-    let (kind, at, retries) = conn.shown_timer();
-    shared.timer_at.store(at.as_nanos(), Relaxed);
-    shared
-        .timer_kind
-        .store(u32::from(kind) | u32::from(retries) << 8, Relaxed);
     let tuned = conn.buffers();
     let state = kernel_state(conn.state());
-    if let Some(brief) = with_cx(sk, |conn, cx| conn.brief(cx)) {
-        let ms = |time: Duration| time.as_nanos() / 1_000_000;
-        let times = ms(brief.rto).min(u64::from(u32::MAX))
-            | ms(brief.ato).min(0xffff) << 32
-            | u64::from(brief.quick) << 48
-            | u64::from(brief.interactive) << 56;
-        shared.shown_times.store(times, Relaxed);
-        let windows = u64::from(brief.cwnd) | u64::from(brief.ssthresh) << 32;
-        shared.shown_windows.store(windows, Relaxed);
-        shared.shown_mss.store(brief.mss, Relaxed);
-    }
     if tuned != (sndbuf, rcvbuf) {
         sk.set_buffers(tuned.0, tuned.1);
     }
@@ -272,6 +262,25 @@ fn publish(sk: &mut LockedTcp<'_>) {
     if sk.sk().state() != state {
         enter(sk, state);
     }
+}
+
+/// Writes what /proc tells of the connection's inside, which reading does not change.
+fn publish_inside(shared: &TcpShared, conn: &Connection<Kernel>, cx: &Cx<'_, Kernel>) {
+    let (kind, at, retries) = conn.shown_timer();
+    shared.timer_at.store(at.as_nanos(), Relaxed);
+    shared
+        .timer_kind
+        .store(u32::from(kind) | u32::from(retries) << 8, Relaxed);
+    let brief = conn.brief(cx);
+    let ms = |time: Duration| time.as_nanos() / 1_000_000;
+    let times = ms(brief.rto).min(u64::from(u32::MAX))
+        | ms(brief.ato).min(0xffff) << 32
+        | u64::from(brief.quick) << 48
+        | u64::from(brief.interactive) << 56;
+    shared.shown_times.store(times, Relaxed);
+    let windows = u64::from(brief.cwnd) | u64::from(brief.ssthresh) << 32;
+    shared.shown_windows.store(windows, Relaxed);
+    shared.shown_mss.store(brief.mss, Relaxed);
 }
 
 /// The socket and the tables follow the connection.

@@ -249,7 +249,7 @@ impl Rx<'_> {
         match &node.value().kind {
             Kind::Sock(sk) => {
                 if let Some(skb) = self.wanted(sk, skb) {
-                    to_sock(self.state, sk, skb);
+                    self.to_sock(sk, skb);
                 }
             }
             Kind::HalfOpen(listener, _) => self.to_half_open(node, listener, skb),
@@ -314,6 +314,17 @@ impl Rx<'_> {
         Verdict::Taken
     }
 
+    fn to_sock(&self, sk: &TcpSock, skb: SkBuff) {
+        let mut guard = sk.bh_lock();
+        match guard.unowned() {
+            Some(locked) => {
+                let header_len = self.header_len(&skb);
+                parsed(locked, skb, header_len, &self.header);
+            }
+            None => backlog::leave(self.state, sk, &mut guard, skb),
+        }
+    }
+
     /// The packet, unless the socket's user refuses it.
     fn wanted(&self, sk: &TcpSock, mut skb: SkBuff) -> Option<SkBuff> {
         let header = self.header_len(&skb);
@@ -325,31 +336,26 @@ impl Rx<'_> {
     }
 }
 
-/// A segment for a socket.
-fn to_sock(state: &'static NetState, sk: &TcpSock, skb: SkBuff) {
-    let mut guard = sk.bh_lock();
-    match guard.unowned() {
-        Some(locked) => segment(locked, skb),
-        None => backlog::leave(state, sk, &mut guard, skb),
-    }
-}
-
 /// Feeds a segment to a locked socket's connection. The packet's data starts at the TCP header,
 /// and its checksum is right.
 pub(crate) fn segment(sk: &mut LockedTcp<'_>, mut skb: SkBuff) {
+    if let Some((header_len, _, _, header)) = parse(&mut skb) {
+        parsed(sk, skb, header_len, &header);
+    }
+}
+
+/// As [`segment`], with the header at hand.
+fn parsed(sk: &mut LockedTcp<'_>, mut skb: SkBuff, header_len: usize, header: &Header) {
     // What was in the backlog when a TIME-WAIT entry took over, or the connection ended: the peer
     // sends again what matters.
     if !sk.peek().hashed {
         skb.drop_with(SkbDrop::Protocol);
         return;
     }
-    let Some((header_len, _, _, header)) = parse(&mut skb) else {
-        return;
-    };
     let len = u32::try_from(header_len).unwrap_or(20);
     let payload_len = skb.len().saturating_sub(len);
     let seg = Segment {
-        header,
+        header: *header,
         payload_len,
         codepoint: Codepoint::from_tos(skb.ip_tos()),
         joined: skb.segments(payload_len),
