@@ -56,6 +56,13 @@ unsafe impl<C: ControlBlock> Send for SkBuff<C> {}
 // SAFETY: A shared reference only allows reading.
 unsafe impl<C: ControlBlock> Sync for SkBuff<C> {}
 
+/// What a packet takes beside its data: headers and what is shared with it in one block, and the descriptor.
+/// Bytes.
+pub(crate) const OVERHEAD: [u32; 2] = [
+    bindings::MAX_TCP_HEADER + bindings::SKB_SHARED_SIZE,
+    bindings::SKB_DESCRIPTOR_SIZE,
+];
+
 impl<C: ControlBlock> SkBuff<C> {
     const CB_FITS: () = assert!(size_of::<C>() <= 48 && align_of::<C>() <= 8);
 

@@ -25,6 +25,7 @@ use crate::net::{
         TcpSysctls, //
     },
     reserve,
+    skbuff, //
 };
 use crate::tcp::{
     config::NetConfig,
@@ -302,6 +303,7 @@ pub(crate) fn net_config(net: Net) -> NetConfig {
         invalid_ratelimit: Duration::from_millis(s.invalid_ratelimit_ms),
         rmem: s.rmem,
         wmem: s.wmem,
+        overhead: skbuff::OVERHEAD,
         moderate_rcvbuf: s.moderate_rcvbuf,
         shrink_window: s.shrink_window,
         abort_on_overflow: s.abort_on_overflow,

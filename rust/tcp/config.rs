@@ -48,6 +48,9 @@ pub(crate) struct NetConfig {
     pub(crate) rmem: [u32; 3],
     /// Send buffer: least, initial, most; bytes.
     pub(crate) wmem: [u32; 3],
+    /// Bytes that a segment's buffer takes beside its payload, where each has one of its own: in one
+    /// block with it, whose size is a power of two, and apart from it. (Of the platform's, not a sysctl.)
+    pub(crate) overhead: [u32; 2],
     /// Grow the receive buffer with the rate at which it is read.
     pub(crate) moderate_rcvbuf: bool,
     /// A window that was offered may be taken back.
@@ -165,6 +168,7 @@ crate::tcp::log::fields!(NetConfig {
     syncookies,
     rmem,
     wmem,
+    overhead,
     moderate_rcvbuf,
     abort_on_overflow,
     rfc1337,
@@ -232,6 +236,7 @@ impl Default for NetConfig {
             syncookies: 1,
             rmem: [4096, 131_072, 6_291_456],
             wmem: [4096, 16_384, 4_194_304],
+            overhead: [640, 256],
             moderate_rcvbuf: true,
             shrink_window: false,
             abort_on_overflow: false,

@@ -32,7 +32,7 @@ use reno::Reno;
 use validation::Validation;
 
 /// Segments in the initial window (RFC 6928).
-const INITIAL_SEGMENTS: u16 = 10;
+pub(crate) const INITIAL_SEGMENTS: u16 = 10;
 /// No window is larger: what the peer's window can be at most (RFC 7323, 2.3).
 const MAX_WINDOW: u32 = 1 << 30;
 /// The slow-start threshold before the first congestion (RFC 5681, 3.1: arbitrarily high).
@@ -395,6 +395,15 @@ impl Congestion {
     /// Keeps the window within what the route says.
     fn bound(&mut self, mss: u32) {
         self.window.cwnd = self.window.cwnd.min(self.largest(mss));
+    }
+
+    /// How many windows the send buffer shall hold: BBR goes on at its pace while a loss is repaired.
+    pub(crate) fn windows_to_hold(&self) -> u32 {
+        if self.law.rules().owns_window() {
+            3
+        } else {
+            2
+        }
     }
 
     /// Which algorithm it is.

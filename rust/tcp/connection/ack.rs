@@ -5,7 +5,7 @@
 
 use super::{Connection, Events};
 use crate::tcp::{
-    congestion::{Ack, Cause, Phase},
+    congestion::{Ack, Cause, Phase, INITIAL_SEGMENTS},
     context::Cx,
     ecn::Feedback,
     info::segments,
@@ -519,13 +519,27 @@ impl<P: Platform> Connection<P> {
         self.timers.set(Timer::LossProbe, at.min(rto));
     }
 
-    /// Send autotuning: room for twice the window, so that the user is never what limits it.
+    /// Send autotuning: room for twice the window (BBR: three times), so that the user is never what limits it: while a
+    /// window's first loss is repaired (a round trip) nothing of it is freed. As in Linux a segment counts
+    /// for what it takes if it has a buffer of its own.
     pub(super) fn grow_sndbuf(&mut self, cx: &Cx<'_, P>) {
         if self.sndbuf_locked || self.recv.memory != Memory::Plenty {
             return;
         }
         let [_, _, most] = cx.net.wmem;
-        let want = self.cc.cwnd().saturating_mul(2).saturating_add(65_536);
+        let [within, apart] = cx.net.overhead;
+        let mss = self.mss();
+        let segment = mss.saturating_add(u32::from(self.option_bytes()));
+        let each = segment
+            .saturating_add(within)
+            .checked_next_power_of_two()
+            .unwrap_or(u32::MAX)
+            .saturating_add(apart);
+        let window = self.cc.cwnd().checked_div(mss).unwrap_or(0);
+        let want = window
+            .max(u32::from(INITIAL_SEGMENTS))
+            .saturating_mul(self.cc.windows_to_hold())
+            .saturating_mul(each);
         self.send.sndbuf = self.send.sndbuf.max(want.min(most));
     }
 }
