@@ -250,6 +250,18 @@ bool rusttcp_helper_skb_can_append_page(struct sk_buff *skb,
 	return skb_can_coalesce(skb, i, page, off) || i < MAX_SKB_FRAGS;
 }
 
+/*
+ * The packet is charged to the socket while it is on its way. Not by sock_wfree: what cuts a packet into
+ * segments hands the charge of the whole on to the last of them, with the truesize, and whoever
+ * receives that one (behind a veth) would be charged for all of it.
+ */
+void rusttcp_helper_skb_charge_to(struct sk_buff *skb, struct sock *sk);
+void rusttcp_helper_skb_charge_to(struct sk_buff *skb, struct sock *sk)
+{
+	skb_set_owner_w(skb, sk);
+	skb->destructor = __sock_wfree;
+}
+
 struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
 					   gfp_t gfp);
 struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,

@@ -280,7 +280,7 @@ impl<P: Protocol> Wire<'_, P> {
             if skb.has_stamps() {
                 bindings::skb_relate_key(skb.as_ptr(), sk.as_ptr());
             }
-            bindings::skb_set_owner_w(skb.as_ptr(), sk.as_ptr());
+            bindings::skb_charge_to(skb.as_ptr(), sk.as_ptr());
             bindings::skb_set_departure(skb.as_ptr(), departure);
             if self.is_confirming() {
                 bindings::skb_set_dst_pending_confirm(skb.as_ptr());
