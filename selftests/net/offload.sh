@@ -80,6 +80,25 @@ for stack in inet rusttcp; do
 	port=$((port + 1))
 done
 ip netns exec "$A" ethtool -K va tso off gso off
+# The largest truesize of a full segment that B's device was given. Cut up by software each has its own, and not
+# one of them that of all: B's socket is charged for it.
+largest() {
+	local tracing=/sys/kernel/tracing
+	echo 0 >$tracing/trace
+	echo 'len >= 1400 && len <= 1500' >$tracing/events/net/netif_rx_entry/filter
+	echo 1 >$tracing/events/net/netif_rx_entry/enable
+	transfer "$1" "$2" >&2
+	echo 0 >$tracing/events/net/netif_rx_entry/enable
+	sed -n 's/.* truesize=\([0-9]*\).*/\1/p' $tracing/trace | sort -n | tail -n 1
+}
+grep -q ' /sys/kernel/tracing ' /proc/mounts || mount -t tracefs none /sys/kernel/tracing
+for version in "" 6; do
+	kernels=$(largest inet$version $port)
+	ours=$(largest rusttcp$version $((port + 1)))
+	[ "${kernels:-0}" -ge 1448 ] && [ "${ours:-0}" -ge 1448 ] && [ "$ours" -le "$kernels" ]
+	ktap $? "rusttcp$version: a segment takes ${ours:-no} bytes behind the device, the kernel's ${kernels:-no}"
+	port=$((port + 2))
+done
 ip netns exec "$B" ethtool -K vb gro on
 for family in inet inet6 rusttcp rusttcp6; do
 	before=$(sent)
