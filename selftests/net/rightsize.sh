@@ -42,4 +42,37 @@ for ts in 1 0; do
 	ktap $? "timestamps $ts: the buffer holds what is on its way"
 done
 rm -f "$work"
+
+# How much a new connection may queue to send.
+sndbuf() {
+	ip netns exec "$1" python3 -B - "$2" "$3" "$4" <<'END'
+import socket
+import sys
+
+sys.path.insert(0, "selftests/lib")
+import stack
+
+client = stack.new_socket(sys.argv[1])
+client.connect((sys.argv[2], int(sys.argv[3])))
+print(client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+END
+}
+for addr in 127.0.0.1 10.0.0.2; do
+	from=$A
+	[ $addr = 127.0.0.1 ] && from=$B
+	for stack in inet rusttcp; do
+		port=$((port + 1))
+		ip netns exec "$B" perf server $stack $addr $port &
+		wait_listen "$B" $stack $port
+	done
+	for cc in cubic bbr; do
+		ip netns exec "$from" sysctl -qw net.ipv4.tcp_congestion_control=$cc
+		kernels=$(sndbuf "$from" inet $addr $((port - 1)))
+		ours=$(sndbuf "$from" rusttcp $addr $port)
+		[ "$ours" -gt 16384 ] && [ "$ours" = "$kernels" ]
+		ktap $? "$cc, $addr: SO_SNDBUF of a new connection is ${ours:-unknown} bytes, the kernel's ${kernels:-unknown}"
+	done
+done
+# shellcheck disable=SC2046
+kill $(jobs -p)
 ktap_end
