@@ -351,15 +351,15 @@ impl<P: Platform> Send<P> {
     }
 
     /// Drops what of the first buffer is acknowledged already. To be done before it is sent again
-    /// or marked; until then the cut is not worth its cost.
+    /// or marked; until then the cut is not worth its cost. Without memory it stays.
     pub(crate) fn trim_rtx(&mut self) {
         let una = self.una;
         if self
             .rtx
             .first()
             .is_some_and(|first| first.meta().seq.before(una))
-            && self.split_rtx(una)
         {
+            let _ = self.split_rtx(una);
             while self
                 .rtx
                 .first()

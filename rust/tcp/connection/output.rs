@@ -451,6 +451,10 @@ impl<P: Platform> Connection<P> {
             }
             return Ok(None);
         };
+        // What is acknowledged could not be cut off, and does not go again: its sums are done with.
+        if range.start.before(self.send.una) {
+            return Err(NoMemory);
+        }
         let room = self.cc.cwnd().saturating_sub(self.send.pipe());
         if room < mss.min(range.len()) && !force {
             return Ok(None);
