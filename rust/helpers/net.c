@@ -120,6 +120,47 @@ __be32 rusttcp_helper_sk_first_hop(struct sock *sk, __be32 dst)
 	return dst;
 }
 
+/* The options of the IPv4 header in front of @skb's data, at most 40 bytes; how many. */
+unsigned int rusttcp_helper_skb_rx_ip4_options(const struct sk_buff *skb, u8 *options);
+unsigned int rusttcp_helper_skb_rx_ip4_options(const struct sk_buff *skb, u8 *options)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	unsigned int len;
+
+	if (iph->version != 4 || iph->ihl <= 5)
+		return 0;
+	len = iph->ihl * 4 - sizeof(*iph);
+	memcpy(options, iph + 1, len);
+	return len;
+}
+
+__be32 rusttcp_helper_skb_rx_ip4_source(const struct sk_buff *skb);
+__be32 rusttcp_helper_skb_rx_ip4_source(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->saddr;
+}
+
+/* IP_OPTIONS of @sk, which is locked and has none yet. False: there is no memory, or they are bad. */
+bool rusttcp_helper_sk_set_ip4_options(struct sock *sk, const u8 *options, unsigned int len);
+bool rusttcp_helper_sk_set_ip4_options(struct sock *sk, const u8 *options, unsigned int len)
+{
+	unsigned int whole = round_up(len, 4);
+	struct ip_options_rcu *opt;
+
+	opt = kzalloc(sizeof(*opt) + whole, GFP_ATOMIC);
+	if (!opt)
+		return false;
+	/* The rest is zero, the end of the list. */
+	memcpy(opt->opt.__data, options, len);
+	opt->opt.optlen = whole;
+	if (ip_options_compile(sock_net(sk), &opt->opt, NULL)) {
+		kfree(opt);
+		return false;
+	}
+	rcu_assign_pointer(inet_sk(sk)->inet_opt, opt);
+	return true;
+}
+
 /* Bytes of each packet that the user's IP options take, or (@v6) extension headers. */
 unsigned int rusttcp_helper_sk_ip_extra(struct sock *sk, bool v6);
 unsigned int rusttcp_helper_sk_ip_extra(struct sock *sk, bool v6)

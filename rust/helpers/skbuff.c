@@ -162,16 +162,17 @@ void rusttcp_helper_skb_set_dst_pending_confirm(struct sk_buff *skb)
 
 /* An IPv4 header for a packet that no socket sends. */
 void rusttcp_helper_skb_push_ip4(struct sk_buff *skb, __be32 saddr, __be32 daddr,
-				 u8 tos, u8 ttl);
+				 u8 tos, u8 ttl, const u8 *options, unsigned int len);
 void rusttcp_helper_skb_push_ip4(struct sk_buff *skb, __be32 saddr, __be32 daddr,
-				 u8 tos, u8 ttl)
+				 u8 tos, u8 ttl, const u8 *options, unsigned int len)
 {
-	struct iphdr *iph = skb_push(skb, sizeof(*iph));
+	struct iphdr *iph = skb_push(skb, sizeof(*iph) + len);
 
 	memset(iph, 0, sizeof(*iph));
+	memcpy(iph + 1, options, len);
 	skb_reset_network_header(skb);
 	iph->version = 4;
-	iph->ihl = 5;
+	iph->ihl = 5 + len / 4;
 	iph->tos = tos;
 	iph->frag_off = htons(IP_DF);
 	iph->ttl = ttl;

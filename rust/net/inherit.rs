@@ -15,6 +15,7 @@ use super::{
         Protocol,
         Sock, //
     },
+    source_route::SourceRoute, //
 };
 use kernel::prelude::*;
 
@@ -28,6 +29,8 @@ pub(crate) struct Way<'a, P: Protocol> {
     pub(crate) mark: u32,
     /// For how long it is held back where the queueing discipline minds, microseconds.
     pub(crate) delay: u32,
+    /// By which routers it goes, if anybody said so.
+    pub(crate) source_route: Option<&'a SourceRoute>,
 }
 
 impl<'a, P: Protocol> Way<'a, P> {
@@ -38,6 +41,7 @@ impl<'a, P: Protocol> Way<'a, P> {
             dev: sk.bound_dev_if(),
             mark: sk.mark(),
             delay: 0,
+            source_route: None,
         }
     }
 }

@@ -32,6 +32,10 @@ use super::{
         Sock,
         Wire, //
     },
+    source_route::{
+        SourceRoute,
+        MAX_OPTIONS, //
+    },
 };
 use core::{
     net::IpAddr,
@@ -361,6 +365,8 @@ pub(crate) struct Route {
     mark: u32,
     /// For how long that is held back, microseconds.
     delay: u32,
+    /// By which routers it goes.
+    source_route: Option<SourceRoute>,
 }
 
 impl Route {
@@ -386,6 +392,7 @@ impl Route {
             listener: None,
             mark: way.mark,
             delay: way.delay,
+            source_route: way.source_route.copied(),
         })
     }
 
@@ -426,7 +433,7 @@ impl Route {
             bindings::ip_route_control(
                 net.as_ptr(),
                 sk,
-                addr_to_be(remote.addr),
+                addr_to_be(way.source_route.map_or(remote.addr, |by| by.first_hop().into())),
                 addr_to_be(local.addr),
                 remote.port.to_be(),
                 local.port.to_be(),
@@ -517,7 +524,7 @@ impl Route {
         unsafe {
             finish(&skb, header, local, remote, 0, false);
             bindings::skb_set_mark(skb.as_ptr(), self.mark);
-            let (tos, ttl) = (self.tos, self.ttl);
+            let (tos, ttl, by) = (self.tos, self.ttl, self.source_route);
             let (dst, v6) = self.into_dst();
             let or = |route: c_int| match ttl {
                 0 => u8::try_from(route).unwrap_or(64),
@@ -538,12 +545,19 @@ impl Route {
                 bindings::ip6_local_out(net.as_ptr(), core::ptr::null_mut(), skb.into_raw());
                 return;
             }
+            let to = by.map_or(remote.addr, |by| by.first_hop().into());
+            let (option, len) = match (by, remote.addr) {
+                (Some(by), IpAddr::V4(remote)) => by.option_to(remote),
+                _ => ([0; MAX_OPTIONS], 0),
+            };
             bindings::skb_push_ip4(
                 skb.as_ptr(),
                 addr_to_be(local.addr),
-                addr_to_be(remote.addr),
+                addr_to_be(to),
                 tos,
                 or(bindings::ip4_dst_hoplimit(dst)),
+                option.as_ptr(),
+                len as c_uint,
             );
             bindings::skb_dst_set(skb.as_ptr(), dst);
             bindings::ip_local_out(net.as_ptr(), core::ptr::null_mut(), skb.into_raw());

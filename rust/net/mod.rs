@@ -30,6 +30,7 @@ pub(crate) mod segcb;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod sockopt;
+pub(crate) mod source_route;
 pub(crate) mod sysctl;
 
 // bindgen computes layouts by itself, and a construct that it does not know makes it wrong in

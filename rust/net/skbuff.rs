@@ -179,6 +179,12 @@ impl<C: ControlBlock> SkBuff<C> {
         unsafe { bindings::skb_rx_tos(self.as_ptr()) }
     }
 
+    /// Where a packet of IPv4 came from. For packets on their way in only.
+    pub(super) fn ip4_source(&self) -> core::net::Ipv4Addr {
+        // SAFETY: As in `ip_tos`.
+        u32::from_be(unsafe { bindings::skb_rx_ip4_source(self.as_ptr()) }).into()
+    }
+
     /// The TTL or hop limit of the IP header in front of the data. For packets on their way in only.
     pub(crate) fn hops(&self) -> u8 {
         // SAFETY: As in `ip_tos`.

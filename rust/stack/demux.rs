@@ -24,7 +24,8 @@ use crate::net::{
         ReadSide, //
     },
     ingress::Flow,
-    netns::Net, //
+    netns::Net,
+    source_route::SourceRoute, //
 };
 use crate::tcp::{
     handshake::SynRcvd,
@@ -68,6 +69,8 @@ pub(crate) struct Conn {
     pub(crate) left: Left,
     /// A half-open connection's SYN, if its listener wants it kept.
     pub(crate) saved_syn: Option<KVec<u8>>,
+    /// The way back along the source route by which that came.
+    pub(crate) source_route: Option<KBox<SourceRoute>>,
     /// Its listener counts it (1), or not any more (0).
     counted: Atomic<u32>,
 }
@@ -103,6 +106,7 @@ impl Conn {
             v6,
             left: Left::default(),
             saved_syn: None,
+            source_route: None,
             counted: Atomic::new(u32::from(counted)),
         }
     }

@@ -59,6 +59,7 @@ use crate::net::{
         Drop as SkbDrop,
         SkBuff, //
     },
+    source_route::SourceRoute,
 };
 use crate::tcp::{
     connection::{
@@ -158,6 +159,7 @@ impl IngressHook for Hook {
             remote,
             header,
             mark: reply_mark(flow, &skb),
+            source_route: SourceRoute::back(&skb),
         };
         match target {
             Target::Conn(node) => return rx.to_conn(context, node, skb),
@@ -195,6 +197,8 @@ struct Rx<'a> {
     header: Header,
     /// The mark of what no socket answers.
     mark: u32,
+    /// The way back, if it came by a source route.
+    source_route: Option<SourceRoute>,
 }
 
 /// `net.ipv4.fwmark_reflect` (or `net.ipv6`'s): what answers for no socket has the packet's mark.
@@ -241,6 +245,7 @@ impl Rx<'_> {
             dev: domain_of(self.flow.net, self.flow.iif),
             mark: self.mark,
             delay,
+            source_route: self.source_route.as_ref(),
         };
         send_control(self.flow.net, self.local, self.remote, &way, header);
     }
@@ -472,7 +477,7 @@ pub(crate) fn entry_timer(node: &Node<Conn>) {
         over
     };
     if let (Some(header), Kind::HalfOpen(listener, inherited)) = (send, &conn.kind) {
-        let way = inherited.way(listener);
+        let way = inherited.way(listener, conn.source_route.as_deref());
         if let Some(route) = Route::lookup(net, conn.local, conn.remote, &way) {
             let route = inherited.dress(route, listener);
             send_along(route, net, conn.local, conn.remote, &header);

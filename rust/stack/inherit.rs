@@ -19,7 +19,8 @@ use crate::net::{
         Way, //
     },
     ip::Route,
-    skbuff::SkBuff, //
+    skbuff::SkBuff,
+    source_route::SourceRoute, //
 };
 
 /// What a connection has of its SYN, or else of its listener.
@@ -63,12 +64,17 @@ impl Inherited {
     }
 
     /// How the listener's answers go.
-    pub(crate) fn way<'a>(&self, listener: &'a TcpSock) -> Way<'a, RustTcp> {
+    pub(crate) fn way<'a>(
+        &self,
+        listener: &'a TcpSock,
+        source_route: Option<&'a SourceRoute>,
+    ) -> Way<'a, RustTcp> {
         Way {
             sk: Some(listener),
             dev: self.dev,
             mark: self.mark,
             delay: listener.shared().accept.lock().config.tx_delay,
+            source_route,
         }
     }
 

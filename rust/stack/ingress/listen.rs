@@ -79,6 +79,7 @@ use crate::tcp::{
         Segment, //
     },
 };
+use kernel::prelude::*;
 
 impl Rx<'_> {
     pub(super) fn to_half_open(&self, node: &Node<Conn>, listener: &TcpSock, skb: SkBuff) {
@@ -173,6 +174,17 @@ impl Rx<'_> {
         if self.local.scope() != 0 || self.remote.scope() != 0 {
             // A link-local address says something on this interface only.
             locked.set_bound_dev_if(self.flow.iif);
+        }
+        let back = match node {
+            Some(node) => node.value().source_route.as_deref(),
+            None => self.source_route.as_ref(),
+        };
+        if back.is_some_and(|back| !locked.set_source_route(back)) {
+            drop(guard);
+            child.abandon();
+            self.state.mib.add(Mib::ListenDrops, 1);
+            skb.drop_with(SkbDrop::SocketRcvbuff);
+            return;
         }
         locked.note_first_packet(&skb);
         sock::init_child(locked, cx.net);
@@ -350,7 +362,7 @@ impl Rx<'_> {
         iss: Option<SeqNum>,
         inherited: &Inherited,
     ) -> Option<(SynParams, Route)> {
-        let way = inherited.way(listener);
+        let way = inherited.way(listener, self.source_route.as_ref());
         let route = Route::lookup(self.flow.net, self.local, self.remote, &way)?;
         let route = inherited.dress(route, listener);
         let (seq_hash, ts_hash) = self.state.secret_hashes(self.local, self.remote);
@@ -491,6 +503,10 @@ impl Rx<'_> {
             kind,
             listener.is_v6(),
         );
+        // RFC 9293, 3.9.2.1, MUST-53.
+        if let Some(back) = self.source_route {
+            conn.source_route = Some(KBox::new(back, Gfp::ATOMIC.flags()).ok()?);
+        }
         conn.saved_syn = match user.save_syn {
             0 => None,
             how => skb.headers(how > 1),
