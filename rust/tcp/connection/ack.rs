@@ -126,7 +126,11 @@ impl<P: Platform> Connection<P> {
             }
         }
         self.judge_recovery(cx, seg, &prior, sacked);
-        if self.sack_ok && (self.send.sacked > 0 || self.send.recovery != Recovery::Open) {
+        let waits = self.send.sacked > 0 || self.send.recovery != Recovery::Open;
+        // Unless something newer arrived, an ACK tells of no other losses than those that the timer waits
+        // for: when a recovery turned out to be a mistake, what led to it would lead to the next at once.
+        let advanced = core::mem::take(&mut self.send.rack_advanced);
+        if advanced && self.sack_ok && waits {
             self.detect_losses(cx, prior_flight);
         }
         self.steer(cx, &prior);

@@ -60,8 +60,9 @@ impl<P: Platform> Send<P> {
     fn delivered(&mut self, meta: &SegMeta, at: Moment) {
         let again = meta.flags.has(SegFlags::EVER_RETRANS);
         self.rate.on_delivered(meta.sent());
-        self.rack
-            .delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
+        self.rack_advanced |=
+            self.rack
+                .delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
     }
 
     /// Removes what `ack` covers from the tree and moves SND.UNA there.

@@ -178,6 +178,35 @@ fn rfc3522_3_2_a_fast_retransmission() {
     }
 }
 
+/// RFC 8985, 6.2, and RFC 3522: one segment overtakes a queue. That leads to one recovery, which the next ACK
+/// shows to be a mistake, and not to another with each ACK of what was overtaken.
+#[test]
+fn rfc8985_6_2_one_overtaker_leads_to_one_recovery() {
+    let mut raw = Raw::established_with(Peer {
+        sack: true,
+        ..STAMPED
+    });
+    let mss = raw.conn.mss();
+    raw.write(5 * mss as usize);
+    let original = raw.echo;
+    raw.now = raw.now.add(ms(90));
+    raw.write(5 * mss as usize);
+    raw.now = raw.now.add(ms(10));
+    let last = (1 + 9 * mss, 1 + 10 * mss);
+    raw.echo = original;
+    let outs = raw.feed_sack(1, &[last]);
+    assert_eq!(outs.first().map(|out| out.seq), Some(1));
+    let again = raw.mib.get(Mib::RetransSegs);
+    for n in 1..=5 {
+        raw.now = raw.now.add(ms(1));
+        raw.echo = original;
+        raw.feed_sack(1 + n * mss, &[last]);
+    }
+    assert_eq!(raw.mib.get(Mib::TCPFastRetrans), 1);
+    assert_eq!(raw.mib.get(Mib::RetransSegs), again);
+    assert!(raw.conn.is_consistent());
+}
+
 /// RFC 3708: every retransmission was reported as a duplicate, after the recovery was over.
 #[test]
 fn rfc3708_3_duplicates_show_a_mistake() {
