@@ -433,7 +433,10 @@ impl Route {
             bindings::ip_route_control(
                 net.as_ptr(),
                 sk,
-                addr_to_be(way.source_route.map_or(remote.addr, |by| by.first_hop().into())),
+                addr_to_be(
+                    way.source_route
+                        .map_or(remote.addr, |by| by.first_hop().into()),
+                ),
                 addr_to_be(local.addr),
                 remote.port.to_be(),
                 local.port.to_be(),

@@ -105,7 +105,10 @@ impl SourceRoute {
         let hops = self.as_bytes();
         let rest = hops.get(7..).unwrap_or(&[]).iter();
         let on_wire = hops.iter().take(3).chain(rest);
-        for (to, from) in option.iter_mut().zip(on_wire.copied().chain(destination.octets())) {
+        for (to, from) in option
+            .iter_mut()
+            .zip(on_wire.copied().chain(destination.octets()))
+        {
             *to = from;
         }
         // Whole words.
@@ -120,11 +123,7 @@ impl<P: Protocol> Locked<'_, P> {
         let bytes = route.as_bytes();
         // SAFETY: The socket is locked, and nobody sends from it yet; the bytes are valid.
         unsafe {
-            bindings::sk_set_ip4_options(
-                self.sk().as_ptr(),
-                bytes.as_ptr(),
-                u32::from(route.len),
-            )
+            bindings::sk_set_ip4_options(self.sk().as_ptr(), bytes.as_ptr(), u32::from(route.len))
         }
     }
 }
