@@ -111,6 +111,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
             mib: &state.mib,
         };
         let Some(transmit) = data.conn.poll_transmit(&cx) else {
+            publish_inside(wire.sk().shared(), &data.conn, &cx);
             break;
         };
         let seq = transmit.header.seq;
@@ -149,12 +150,6 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         }
         last = now();
     }
-    let cx = Cx {
-        now: last,
-        net: &data.net,
-        mib: &state.mib,
-    };
-    publish_inside(wire.sk().shared(), &data.conn, &cx);
     let events = data.conn.poll_events();
     let news = data.conn.take_fast_news();
     let early = data.conn.is_fast_open();

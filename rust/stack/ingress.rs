@@ -159,7 +159,11 @@ impl IngressHook for Hook {
             remote,
             header,
             mark: reply_mark(flow, &skb),
-            source_route: SourceRoute::back(&skb),
+            // A connection that has a socket has its own since its SYN.
+            source_route: match &target {
+                Target::Conn(node) if matches!(node.value().kind, Kind::Sock(_)) => None,
+                _ => SourceRoute::back(&skb),
+            },
         };
         match target {
             Target::Conn(node) => return rx.to_conn(context, node, skb),

@@ -20,6 +20,10 @@ const STAMPED: Peer = Peer {
     ts: Some(5),
     ..PLAIN
 };
+const STAMPED_SACK: Peer = Peer {
+    sack: true,
+    ..STAMPED
+};
 
 fn seqs(outs: &[Out]) -> Vec<u32> {
     outs.iter().map(|o| o.seq).collect()
@@ -157,10 +161,7 @@ fn rfc3522_3_2_and_rfc4015_3_timestamps_show_a_late_flight() {
 #[test]
 fn rfc3522_3_2_a_fast_retransmission() {
     for late in [true, false] {
-        let mut raw = Raw::established_with(Peer {
-            sack: true,
-            ..STAMPED
-        });
+        let mut raw = Raw::established_with(STAMPED_SACK);
         let mss = raw.conn.mss();
         raw.write(10 * mss as usize);
         let original = raw.echo;
@@ -182,10 +183,7 @@ fn rfc3522_3_2_a_fast_retransmission() {
 /// shows to be a mistake, and not to another with each ACK of what was overtaken.
 #[test]
 fn rfc8985_6_2_one_overtaker_leads_to_one_recovery() {
-    let mut raw = Raw::established_with(Peer {
-        sack: true,
-        ..STAMPED
-    });
+    let mut raw = Raw::established_with(STAMPED_SACK);
     let mss = raw.conn.mss();
     raw.write(5 * mss as usize);
     let original = raw.echo;
