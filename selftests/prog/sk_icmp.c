@@ -209,6 +209,29 @@ static void test_errors(const char *stack)
 	}
 }
 
+/*
+ * What comes while connect() has the socket is missed, and counted. The router answers the SYN, which may pass one
+ * hop only, within the call, unless the machine is so busy that a softirq is put off.
+ */
+static void test_missed(void)
+{
+	struct endpoint to = either("198.51.100.131", "2001:db8:c::3");
+	long before, missed = 0;
+
+	for (int tries = 0; tries < 100 && !missed; tries++) {
+		int fd = new_socket(), hops = 1;
+
+		must(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &hops,
+				sizeof(hops)) == 0);
+		must(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+		before = counter("LockDroppedIcmps");
+		must(connect(fd, SA(to), sizeof(to)) == -1 && errno == EINPROGRESS);
+		missed = counter("LockDroppedIcmps") - before;
+		close(fd);
+	}
+	ktap(missed == 1, "a report that comes while connect() has the socket is counted");
+}
+
 /* Whether the way to @where leads to the router that was named by the first one. */
 static bool leads_to(const char *where, const char *gateway)
 {
@@ -274,6 +297,7 @@ int main(void)
 	set_up();
 	test_redirect();
 	test_errors(stack);
+	test_missed();
 	set_up_far();
 	test_too_big();
 	kill(router, SIGKILL);
