@@ -44,8 +44,7 @@ pub(crate) struct Rack {
 }
 
 impl Rack {
-    /// Data that ends at `end` arrived; whether it was sent later than all that had. RFC 8985, 6.2, steps
-    /// 1 to 3.
+    /// Data that ends at `end` arrived. RFC 8985, 6.2, steps 1 to 3.
     pub(crate) fn delivered(
         &mut self,
         sent_at: Instant,
@@ -54,23 +53,27 @@ impl Rack {
         highest: SeqNum,
         now: Instant,
         least_rtt: Duration,
-    ) -> bool {
+    ) {
         let rtt = now.since(sent_at);
         if retransmitted && rtt < least_rtt {
             // What arrived was the original, and when that was sent is not known any more.
-            return false;
+            return;
         }
         if !retransmitted && end.before(highest) {
             self.reordering = true;
             self.distance = self.distance.max(highest.distance_from(end));
         }
         if self.is_older(sent_at, end) {
-            return false;
+            return;
         }
         self.sent_at = sent_at;
         self.end = end;
         self.rtt = rtt;
-        true
+    }
+
+    /// The latest-sent data that arrived: when it was sent, and where it ends.
+    pub(crate) fn newest(&self) -> (Instant, SeqNum) {
+        (self.sent_at, self.end)
     }
 
     /// What the route says of reordering, segments; 0: nothing.

@@ -94,8 +94,6 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) dupacks: u32,
     /// Loss recovery.
     pub(crate) recovery: Recovery,
-    /// Something arrived that was sent later than all before, since the last search for losses.
-    pub(crate) rack_advanced: bool,
     /// The first retransmission of a recovery goes out whatever the window says.
     pub(crate) force_one: bool,
     /// Loss detection by time.
@@ -146,7 +144,6 @@ impl<P: Platform> Send<P> {
             seen: [SeqRange::default(); 4],
             dupacks: 0,
             recovery: Recovery::Open,
-            rack_advanced: false,
             force_one: false,
             rack: Rack::default(),
             undo: Undo::default(),

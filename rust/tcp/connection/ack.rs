@@ -42,6 +42,8 @@ pub(super) struct Prior {
     lost: u32,
     /// Buffers of data out.
     buffers: u32,
+    /// The latest-sent data that had arrived ([`Rack::newest`](crate::tcp::recovery::Rack::newest)).
+    newest: (Instant, SeqNum),
     /// The ACK's flags.
     flags: Flags,
     /// Its AccECN option.
@@ -62,6 +64,7 @@ impl<P: Platform> Connection<P> {
             sacked: self.send.sacked,
             lost: self.send.rate.lost(),
             buffers: self.send.buffers(),
+            newest: self.send.rack.newest(),
             flags: seg.header.flags,
             acc_ecn: seg.header.options.acc_ecn,
             fresh: self.is_newest(seg),
@@ -129,7 +132,7 @@ impl<P: Platform> Connection<P> {
         let waits = self.send.sacked > 0 || self.send.recovery != Recovery::Open;
         // Unless something newer arrived, an ACK tells of no other losses than those that the timer waits
         // for: when a recovery turned out to be a mistake, what led to it would lead to the next at once.
-        let advanced = core::mem::take(&mut self.send.rack_advanced);
+        let advanced = self.send.rack.newest() != prior.newest;
         if advanced && self.sack_ok && waits {
             self.detect_losses(cx, prior_flight);
         }

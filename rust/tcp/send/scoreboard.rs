@@ -56,13 +56,12 @@ pub(crate) struct Losses {
 }
 
 impl<P: Platform> Send<P> {
-    /// Notes that a buffer arrived.
-    fn delivered(&mut self, meta: &SegMeta, at: Moment) {
+    /// Notes that a buffer arrived, or what of it ends at `end`.
+    fn delivered(&mut self, meta: &SegMeta, end: SeqNum, at: Moment) {
         let again = meta.flags.has(SegFlags::EVER_RETRANS);
         self.rate.on_delivered(meta.sent());
-        self.rack_advanced |=
-            self.rack
-                .delivered(meta.sent_at, meta.end, again, at.highest, at.now, at.least);
+        self.rack
+            .delivered(meta.sent_at, end, again, at.highest, at.now, at.least);
     }
 
     /// Removes what `ack` covers from the tree and moves SND.UNA there.
@@ -77,7 +76,8 @@ impl<P: Platform> Send<P> {
             // The byte that the user asked about may be acknowledged before the rest is.
             tells_early = meta.flags.has(SegFlags::STAMP) && first.key().before(ack);
             if !meta.flags.has(SegFlags::SACKED) {
-                self.delivered(&meta, at);
+                // A later segment of the same buffer is news of its own.
+                self.delivered(&meta, meta.end.earliest(ack), at);
                 if meta.flags.has(SegFlags::EVER_RETRANS) {
                     acked.retransmitted = true;
                 } else {
@@ -161,7 +161,7 @@ impl<P: Platform> Send<P> {
             if meta.flags.has(SegFlags::RETRANS) {
                 self.retrans = self.retrans.saturating_sub(len);
             }
-            self.delivered(&meta, at);
+            self.delivered(&meta, meta.end, at);
             self.high_sacked = self.high_sacked.latest(meta.end);
         }
         self.sacked = self.sacked.saturating_add(newly);
