@@ -3,7 +3,7 @@
 //! Recoveries that were a mistake are noticed and undone, and real ones are not.
 
 use crate::raw::*;
-use crate::tcp::{mib::Mib, state::ConnState::*, wire::Flags};
+use crate::tcp::{config::SocketConfig, mib::Mib, state::ConnState::*, wire::Flags};
 
 const PLAIN: Peer = Peer {
     wnd: 60_000,
@@ -203,6 +203,34 @@ fn rfc8985_6_2_one_overtaker_leads_to_one_recovery() {
     assert_eq!(raw.mib.get(Mib::TCPFastRetrans), 1);
     assert_eq!(raw.mib.get(Mib::RetransSegs), again);
     assert!(raw.conn.is_consistent());
+}
+
+/// RFC 8985, 6.2: what is known of a large buffer's first segment tells nothing of its others; when those arrive,
+/// they are news by which a loss between them is found.
+#[test]
+fn rfc8985_6_2_segments_of_one_buffer_arrive_one_by_one() {
+    let mut raw = Raw::closed(SACK, SocketConfig::default());
+    raw.net.min_tso_segs = 8;
+    raw.open();
+    raw.pass(ms(100));
+    let options = raw.syn_options();
+    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.with(|conn, _| conn.set_path(1460, 65_000));
+    let mss = raw.conn.mss();
+    // The second flight has a window that is large enough.
+    raw.write(10 * mss as usize);
+    raw.pass(ms(100));
+    raw.feed(ACK, 1, 1 + 10 * mss, 0);
+    let at = |n: u32| 1 + (10 + n) * mss;
+    let outs = raw.write(8 * mss as usize);
+    assert_eq!((outs[0].seq, outs[0].len), (at(0), 8 * mss), "one buffer");
+    raw.now = raw.now.add(ms(100));
+    assert_eq!(raw.feed(ACK, 1, at(1), 0), []);
+    assert_eq!(raw.feed_sack(at(1), &[(at(2), at(3))]), []);
+    assert_eq!(raw.feed_sack(at(1), &[(at(2), at(4))]), []);
+    let outs = raw.feed_sack(at(1), &[(at(2), at(5))]);
+    let first = outs.first().map(|out| (out.seq, out.len));
+    assert_eq!(first, Some((at(1), mss)));
 }
 
 /// RFC 3708: every retransmission was reported as a duplicate, after the recovery was over.
