@@ -67,12 +67,18 @@ ip_batch() {
 	printf '%s\n' "$@" | ip ${ns:+-n "$ns"} -batch -
 }
 
-# ns_pair: namespaces $A (10.0.0.1, fd00::1) and $B (10.0.0.2, fd00::2), joined by veth.
+# ns_link NS1 DEV1 NS2 DEV2 N: a cable, whose ends are 10.N.0.1 (fd0N::1) and 10.N.0.2 (fd0N::2).
+ns_link() {
+	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
+	ip_batch "$1" "addr add 10.$5.0.1/24 dev $2" "addr add fd0$5::1/64 dev $2 nodad" "link set lo up" "link set $2 up"
+	ip_batch "$3" "addr add 10.$5.0.2/24 dev $4" "addr add fd0$5::2/64 dev $4 nodad" "link set lo up" "link set $4 up"
+}
+
+# ns_pair: namespaces $A (10.0.0.1, fd00::1) and $B (10.0.0.2, fd00::2), joined by va and vb.
 ns_pair() {
 	A=a$$ B=b$$
-	ip_batch "" "netns add $A" "netns add $B" "link add va netns $A type veth peer name vb netns $B"
-	ip_batch "$A" "addr add 10.0.0.1/24 dev va" "addr add fd00::1/64 dev va nodad" "link set lo up" "link set va up"
-	ip_batch "$B" "addr add 10.0.0.2/24 dev vb" "addr add fd00::2/64 dev vb nodad" "link set lo up" "link set vb up"
+	ip_batch "" "netns add $A" "netns add $B"
+	ns_link "$A" va "$B" vb 0
 	trap ns_cleanup EXIT
 	ns_hold "$A"
 	ns_hold "$B"

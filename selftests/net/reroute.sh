@@ -15,11 +15,9 @@ cleanup() {
 }
 trap cleanup EXIT
 ip_batch "" "netns add $A" "netns add $B" "netns add $R" "netns add $S"
-# join NS1 DEV1 NS2 DEV2 N: a link whose ends are 10.N.0.1 and 10.N.0.2. What passes is single segments.
+# join: ns_link, by which single segments pass.
 join() {
-	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
-	ip_batch "$1" "addr add 10.$5.0.1/24 dev $2" "addr add fd0$5::1/64 dev $2 nodad" "link set dev $2 up"
-	ip_batch "$3" "addr add 10.$5.0.2/24 dev $4" "addr add fd0$5::2/64 dev $4 nodad" "link set dev $4 up"
+	ns_link "$@"
 	ip netns exec "$1" ethtool -K "$2" tso off gso off
 	ip netns exec "$3" ethtool -K "$4" tso off gso off
 }

@@ -12,15 +12,9 @@ cleanup() {
 }
 trap cleanup EXIT
 ip_batch "" "netns add $A" "netns add $B" "netns add $R" "netns add $S"
-# join NS1 NS2 N: a link whose ends are 10.N.0.1 and 10.N.0.2.
-join() {
-	ip link add "d$3" netns "$1" type veth peer name "u$3" netns "$2"
-	ip_batch "$1" "link set dev lo up" "addr add 10.$3.0.1/24 dev d$3" "link set dev d$3 up"
-	ip_batch "$2" "link set dev lo up" "addr add 10.$3.0.2/24 dev u$3" "link set dev u$3 up"
-}
-join "$A" "$R" 1
-join "$R" "$S" 2
-join "$S" "$B" 3
+ns_link "$A" ar "$R" ra 1
+ns_link "$R" rs "$S" sr 2
+ns_link "$S" sb "$B" bs 3
 for ns in "$A" "$R" "$S" "$B"; do
 	# shellcheck disable=SC2016
 	ip netns exec "$ns" bash -c 'for conf in /proc/sys/net/ipv4/conf/*; do
