@@ -70,8 +70,8 @@ ip_batch() {
 # ns_link NS1 DEV1 NS2 DEV2 N: a cable, whose ends are 10.N.0.1 (fd0N::1) and 10.N.0.2 (fd0N::2).
 ns_link() {
 	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
-	ip_batch "$1" "addr add 10.$5.0.1/24 dev $2" "addr add fd0$5::1/64 dev $2 nodad" "link set lo up" "link set $2 up"
-	ip_batch "$3" "addr add 10.$5.0.2/24 dev $4" "addr add fd0$5::2/64 dev $4 nodad" "link set lo up" "link set $4 up"
+	ip_batch "$1" "addr add 10.$5.0.1/24 dev $2" "addr add fd0$5::1/64 dev $2 nodad" "link set lo up" "link set dev $2 up"
+	ip_batch "$3" "addr add 10.$5.0.2/24 dev $4" "addr add fd0$5::2/64 dev $4 nodad" "link set lo up" "link set dev $4 up"
 }
 
 # ns_pair: namespaces $A (10.0.0.1, fd00::1) and $B (10.0.0.2, fd00::2), joined by va and vb.
