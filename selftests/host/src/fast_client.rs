@@ -121,8 +121,7 @@ fn rfc7413_4_2_1_a_cookie_is_asked_for() {
         // None came: the other form may be understood.
         let mut raw = held(Peer::default());
         send(&mut raw, FastSyn::Ask { experimental }, 0);
-        let options = raw.syn_options();
-        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.answer_syn();
         let answer = news(&mut raw).answer.unwrap();
         assert_eq!((answer.cookie, answer.denied), (None, Some(experimental)));
         assert!(!answer.lost);
@@ -322,8 +321,7 @@ fn rfc1191_6_4_a_syn_too_large() {
     let iss = raw.zeros().0;
     let outs = raw.with(|conn, cx| conn.handle_mtu(cx, iss, 1_000));
     assert_eq!(outs, [out(SYN, 0, 0, 0)]);
-    let options = raw.syn_options();
-    let outs = raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    let outs = raw.answer_syn();
     assert_eq!(outs.iter().map(|o| o.len).sum::<u32>(), 1_400);
     assert!(outs.iter().all(|o| o.len <= 1_000), "{outs:?}");
     replays(&mut raw);

@@ -165,8 +165,7 @@ fn the_choice_of_the_namespace_and_of_the_socket() {
                 let mut raw = Raw::closed(SACK, config);
                 raw.net.congestion = namespace;
                 raw.open();
-                let options = raw.syn_options();
-                raw.feed_with(SYN_ACK, 0, 1, 0, options);
+                raw.answer_syn();
                 let want = congestion.unwrap_or(namespace);
                 assert_eq!(raw.conn.congestion(&raw.net), want);
             }
@@ -238,8 +237,7 @@ fn rfc3465_2_1_bytes_count_and_not_acks() {
             conn.set_metrics(cx, metrics);
         });
         raw.open();
-        let options = raw.syn_options();
-        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.answer_syn();
         raw.write(200_000);
         let mut acked = 1;
         let mut windows = vec![];

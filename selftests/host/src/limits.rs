@@ -171,8 +171,7 @@ fn rfc7323_5_4_each_connection_has_its_own_offset() {
         raw.with(|conn, cx| conn.open_active(cx, params));
         let syn = val(&raw);
         raw.now = raw.now.add(ms(30));
-        let options = raw.syn_options();
-        let _ = raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        let _ = raw.answer_syn();
         assert_eq!(raw.state(), Established);
         let ack = val(&raw);
         raw.now = raw.now.add(ms(1_000));
@@ -227,8 +226,7 @@ fn rfc9293_3_8_6_2_2_the_edge_moves_by_segments() {
         fast: Default::default(),
     };
     raw.with(|conn, cx| conn.open_active(cx, params));
-    let options = raw.syn_options();
-    let _ = raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    let _ = raw.answer_syn();
     assert_eq!(raw.state(), Established);
     let mut moves = 0;
     for n in 0..1_000 {

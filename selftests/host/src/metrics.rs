@@ -48,8 +48,7 @@ fn opening(metrics: Metrics) -> Raw {
 
 fn answered(mut raw: Raw) -> Raw {
     raw.now = raw.now.add(ms(20));
-    let options = raw.syn_options();
-    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.answer_syn();
     assert_eq!(raw.state(), ConnState::Established);
     raw
 }
@@ -528,8 +527,7 @@ fn rfc9293_3_8_3_ip_is_told_of_syns() {
 fn rfc4861_7_3_1_progress_confirms_the_neighbour() {
     let mut raw = Raw::syn_sent(Peer::default());
     assert_eq!(raw.conn.take_advice(), None);
-    let options = raw.syn_options();
-    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.answer_syn();
     assert_eq!(raw.conn.take_advice(), Some(Advice::Arrives));
     assert_eq!(raw.conn.take_advice(), None, "taken");
     raw.feed(PSH_ACK, 1, 1, 100);

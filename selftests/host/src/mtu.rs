@@ -31,8 +31,7 @@ fn open(probing: u8, peer: Peer) -> Raw {
     let mut raw = Raw::syn_sent(peer);
     raw.net.mtu_probing = probing;
     raw.now = raw.now.add(ms(20));
-    let options = raw.syn_options();
-    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.answer_syn();
     raw
 }
 
@@ -300,8 +299,7 @@ fn rfc6691_3_options_of_ip_are_not_announced() {
         raw.conn.set_ip_options(8);
         raw.open();
         assert_eq!(raw.headers[0].options.mss, Some(1_460));
-        let options = raw.syn_options();
-        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.answer_syn();
         assert_eq!(lens(&raw.write(2 * want as usize)), [want; 2]);
         assert_eq!(raw.conn.mss(), want);
         // ICMP tells of packets, whatever is in them.
@@ -325,8 +323,7 @@ fn the_least_segment_size_is_the_sysctls() {
     for (least, want) in [(48, 100), (300, 300)] {
         let mut raw = Raw::syn_sent(Peer { mss: 100, ..PEER });
         raw.net.min_snd_mss = least;
-        let options = raw.syn_options();
-        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.answer_syn();
         assert_eq!(raw.conn.mss(), want);
     }
 }

@@ -325,8 +325,7 @@ fn the_least_burst_is_as_configured() {
         raw.net.min_tso_segs = least;
         raw.open();
         raw.pass(ms(100));
-        let options = raw.syn_options();
-        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.answer_syn();
         raw.with(|conn, _| conn.set_path(1460, 65_000));
         raw.write(10_000)[0].len
     };
@@ -342,8 +341,7 @@ fn rfc9937_5_retransmissions_in_one_piece() {
         raw.net.congestion = algorithm;
         raw.open();
         raw.pass(ms(20));
-        let options = raw.syn_options();
-        raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        raw.answer_syn();
         raw.with(|conn, _| conn.set_path(1460, 65_000));
         raw.write(10_000);
         raw.pass(ms(20));
@@ -367,8 +365,7 @@ fn with_rcvbuf(rcvbuf: u32, peer: Peer) -> Raw {
 
 fn establish(raw: &mut Raw) {
     raw.open();
-    let options = raw.syn_options();
-    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.answer_syn();
 }
 
 /// The window of the last answer, as it is in the header.

@@ -483,6 +483,12 @@ impl Raw {
         }
     }
 
+    /// The peer answers the SYN.
+    pub(crate) fn answer_syn(&mut self) -> Vec<Out> {
+        let options = self.syn_options();
+        self.feed_with(SYN_ACK, 0, 1, 0, options)
+    }
+
     pub(crate) fn syn_received() -> Self {
         let mut raw = Self::syn_sent(Peer::default());
         let options = raw.syn_options();
@@ -528,8 +534,7 @@ impl Raw {
     pub(crate) fn established_after(peer: Peer, rtt: Duration) -> Self {
         let mut raw = Self::syn_sent(peer);
         raw.now = raw.now.add(rtt);
-        let options = raw.syn_options();
-        let outs = raw.feed_with(SYN_ACK, 0, 1, 0, options);
+        let outs = raw.answer_syn();
         assert_eq!(outs, [out(ACK, 1, 1, 0)]);
         assert_eq!(raw.state(), ConnState::Established);
         raw

@@ -419,8 +419,7 @@ fn rfc9293_3_8_3_r1_is_three_retransmissions() {
     let mut raw = Raw::syn_sent(Peer { mss: 1_460, ..WIDE });
     raw.net.mtu_probing = 1;
     raw.now = raw.now.add(ms(20));
-    let options = raw.syn_options();
-    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.answer_syn();
     assert_eq!(lens(&raw.write(1_460)), [1_460]);
     let again = lens(&raw.pass(Duration::from_secs(10)));
     assert_eq!(again[..3], [1_460; 3]);

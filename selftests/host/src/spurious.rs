@@ -6,15 +6,8 @@ use crate::raw::*;
 use crate::tcp::{config::SocketConfig, mib::Mib, state::ConnState::*, wire::Flags};
 
 const PLAIN: Peer = Peer {
-    wnd: 60_000,
-    mss: 1000,
     sack: false,
-    wscale: None,
-    ts: None,
-};
-const SACK: Peer = Peer {
-    sack: true,
-    ..PLAIN
+    ..SACK
 };
 const STAMPED: Peer = Peer {
     ts: Some(5),
@@ -213,8 +206,7 @@ fn rfc8985_6_2_segments_of_one_buffer_arrive_one_by_one() {
     raw.net.min_tso_segs = 8;
     raw.open();
     raw.pass(ms(100));
-    let options = raw.syn_options();
-    raw.feed_with(SYN_ACK, 0, 1, 0, options);
+    raw.answer_syn();
     raw.with(|conn, _| conn.set_path(1460, 65_000));
     let mss = raw.conn.mss();
     // The second flight has a window that is large enough.
