@@ -91,11 +91,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     let (mut wire, data) = sk.parts();
     let mut bytes = [0u8; MAX_HEADER];
     if let Some(stats) = stats {
-        let cx = Cx {
-            now: last,
-            net: &data.net,
-            mib: &state.mib,
-        };
+        let cx = state.cx(last, &data.net);
         note(stats, wire.sk(), &data.conn, &cx);
     }
     while let Some(buf) = data.conn.take_stamped() {
@@ -105,11 +101,7 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
         wire.stamp_acked(buf);
     }
     loop {
-        let cx = Cx {
-            now: last,
-            net: &data.net,
-            mib: &state.mib,
-        };
+        let cx = state.cx(last, &data.net);
         let Some(transmit) = data.conn.poll_transmit(&cx) else {
             publish_inside(wire.sk().shared(), &data.conn, &cx);
             break;
@@ -332,11 +324,7 @@ fn enter_time_wait(sk: &mut LockedTcp<'_>, state: &'static NetState) {
     let (local, remote) = (sk.sk().local(), sk.sk().remote());
     let data = sk.data();
     let tw = {
-        let cx = Cx {
-            now: now(),
-            net: &data.net,
-            mib: &state.mib,
-        };
+        let cx = state.cx(now(), &data.net);
         data.conn.time_wait(&cx)
     };
     let lasts = tw.deadline().since(now()).as_millis_ceil();

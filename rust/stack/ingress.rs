@@ -18,10 +18,7 @@ use super::{
         send_control, //
     },
     icmp,
-    kernel::{
-        Kernel,
-        SegCb, //
-    },
+    kernel::SegCb,
     memory,
     netns::{
         net_config,
@@ -66,7 +63,6 @@ use crate::tcp::{
         Disposition,
         DropReason, //
     },
-    context::Cx,
     handshake::SynRcvdTimeout,
     mib::Mib,
     platform::MibSink,
@@ -271,11 +267,7 @@ impl Rx<'_> {
         let seg = self.segment(&skb);
         let delay = node.value().left.tx_delay;
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &net,
-            mib: &self.state.mib,
-        };
+        let cx = self.state.cx(now(), &net);
         let outcome = {
             let mut guard = node.state().lock();
             let EntryState::TimeWait(tw) = &mut *guard else {
@@ -454,11 +446,7 @@ pub(crate) fn entry_timer(node: &Node<Conn>) {
             return;
         }
         let config = net_config(net);
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &config,
-            mib: &state.mib,
-        };
+        let cx = state.cx(now(), &config);
         let (over, next) = match &mut *guard {
             EntryState::HalfOpen(entry) => {
                 let over = match entry.handle_timeout(&cx) {

@@ -11,6 +11,7 @@ use super::{
         ListenTable, //
     },
     fast_open,
+    kernel::Kernel,
     memory::Account,
     settings::Overrides, //
 };
@@ -30,6 +31,7 @@ use crate::net::{
 use crate::tcp::{
     config::NetConfig,
     congestion::Algorithm,
+    context::Cx,
     ecn::{
         OptionPolicy,
         Policy, //
@@ -37,7 +39,10 @@ use crate::tcp::{
     handshake::cookie::Keyed,
     mib::Mib,
     platform::MibSink,
-    time::Duration, //
+    time::{
+        Duration,
+        Instant, //
+    }, //
 };
 use core::net::IpAddr;
 use kernel::{
@@ -118,6 +123,16 @@ impl NetState {
     #[inline]
     pub(crate) fn of(net: Net) -> Option<&'static Self> {
         net.state::<Self>()
+    }
+
+    /// The world as an event at `now` finds it, with the settings of this namespace or of a socket in it.
+    #[inline]
+    pub(super) fn cx<'a>(&'a self, now: Instant, net: &'a NetConfig) -> Cx<'a, Kernel> {
+        Cx {
+            now,
+            net,
+            mib: &self.mib,
+        }
     }
 
     /// Takes an entry out of the connection table. `false`: somebody else has.

@@ -12,7 +12,6 @@ use super::{
         ConnState,
         Kind, //
     },
-    kernel::Kernel,
     netns::{
         net_config,
         NetState, //
@@ -37,7 +36,6 @@ use crate::net::{
     },
 };
 use crate::tcp::{
-    context::Cx,
     port::candidates,
     seq::SeqNum, //
 };
@@ -112,11 +110,7 @@ pub(crate) fn may_connect(
         return Ok(None);
     };
     let config = net_config(net);
-    let cx: Cx<'_, Kernel> = Cx {
-        now: now(),
-        net: &config,
-        mib: &state.mib,
-    };
+    let cx = state.cx(now(), &config);
     let on_loopback = is_loopback(local.addr)
         || is_loopback(remote.addr)
         || sk.sk().bound_dev_if() == LOOPBACK_INDEX;

@@ -325,11 +325,7 @@ pub(crate) fn with_cx<R>(
 ) -> Option<R> {
     let state = NetState::of(sk.sk().net())?;
     let data = sk.data();
-    let cx = Cx {
-        now: now(),
-        net: &data.net,
-        mib: &state.mib,
-    };
+    let cx = state.cx(now(), &data.net);
     Some(f(&mut data.conn, &cx))
 }
 

@@ -88,11 +88,7 @@ impl Rx<'_> {
         };
         let seg = self.segment(&skb);
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &net,
-            mib: &self.state.mib,
-        };
+        let cx = self.state.cx(now(), &net);
         let (outcome, entry) = match &mut *node.state().lock() {
             EntryState::HalfOpen(entry) => (entry.handle_segment(&cx, &seg), *entry),
             _ => return,
@@ -329,11 +325,7 @@ impl Rx<'_> {
     /// back, else refused with `reset`.
     fn cookie(&self, listener: &TcpSock, seg: &Segment, skb: SkBuff, reset: &Header) {
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &net,
-            mib: &self.state.mib,
-        };
+        let cx = self.state.cx(now(), &net);
         let config = listener.shared().accept.lock().config;
         let keyed = self.state.cookie_hash(self.local, self.remote);
         let inherited = Inherited::of(listener, self.flow, &skb);
@@ -391,11 +383,7 @@ impl Rx<'_> {
         if user.no_cookie {
             net.fastopen |= bits::SERVER_NO_COOKIE;
         }
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &net,
-            mib: &self.state.mib,
-        };
+        let cx = self.state.cx(now(), &net);
         let keys = match user.fast_open_keys {
             [None, _] => self.state.fast_open_keys(self.flow.net),
             keys => keys.map(|key| key.map(SipKey::from_bytes)),
@@ -415,11 +403,7 @@ impl Rx<'_> {
     /// A SYN with a good cookie: a socket in the accept queue at once (RFC 7413, 4.2.2).
     fn accept_fast(&self, listener: &TcpSock, seg: &Segment, skb: SkBuff, iss: Option<SeqNum>) {
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &net,
-            mib: &self.state.mib,
-        };
+        let cx = self.state.cx(now(), &net);
         let config = listener.shared().accept.lock().config;
         let inherited = Inherited::of(listener, self.flow, &skb);
         let params = self
@@ -445,11 +429,7 @@ impl Rx<'_> {
         grant: Option<FastOpen>,
     ) -> Option<()> {
         let net = net_config(self.flow.net);
-        let cx: Cx<'_, Kernel> = Cx {
-            now: now(),
-            net: &net,
-            mib: &self.state.mib,
-        };
+        let cx = self.state.cx(now(), &net);
         let (config, user, backlog) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
