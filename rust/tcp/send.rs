@@ -96,6 +96,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) recovery: Recovery,
     /// The first retransmission of a recovery goes out whatever the window says.
     pub(crate) force_one: bool,
+    /// SND.NXT when data was last sent again.
+    pub(crate) resent: SeqNum,
     /// Loss detection by time.
     pub(crate) rack: Rack,
     /// Whether the latest recovery was a mistake.
@@ -145,6 +147,7 @@ impl<P: Platform> Send<P> {
             dupacks: 0,
             recovery: Recovery::Open,
             force_one: false,
+            resent: SeqNum::default(),
             rack: Rack::default(),
             undo: Undo::default(),
             rate: Rate::default(),
@@ -166,6 +169,7 @@ impl<P: Platform> Send<P> {
         self.high_sacked = self.nxt;
         self.rtx_hint = self.nxt;
         self.small_end = iss;
+        self.resent = iss;
     }
 
     /// Sequence numbers out and not acknowledged, SYN and FIN included.

@@ -156,7 +156,10 @@ impl<P: Platform> Connection<P> {
         let bytes = seg.header.ack.distance_from(self.send.una);
         let acked = self.send.remove_acked(seg.header.ack, moment);
         self.stats.acked(bytes, cx.now);
-        prior.rtt = self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted);
+        // Without SACK nothing tells what of that waited behind a hole, nor for how long: a peer that
+        // acknowledges it bit by bit would have each bit measured as if the path had been that slow.
+        let waited = !self.sack_ok && !seg.header.ack.after(self.send.resent);
+        prior.rtt = self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted || waited);
         self.retries = 0;
         self.advice = Some(Advice::Arrives);
         self.soft_error = None;
@@ -179,6 +182,7 @@ impl<P: Platform> Connection<P> {
     fn pass_marks(&mut self) {
         let una = self.send.una;
         self.send.urgent = self.send.urgent.filter(|mark| mark.after(una));
+        self.send.resent = self.send.resent.latest(una);
         self.ecn.pass(una);
         self.send.rack.end_round(una);
     }
@@ -393,10 +397,14 @@ impl<P: Platform> Connection<P> {
         }
     }
 
-    /// The congestion control's pace.
+    /// The congestion control's pace, but a segment a second at least, as from a sender that knows nothing of
+    /// the path (RFC 6298, 2.1): the next round trips and rates are measured of what the pace let out, so that
+    /// a slower one would confirm itself for ever. The window holds all the same.
     pub(super) fn set_pace(&mut self, cx: &Cx<'_, P>, srtt: Duration) {
         let percent = (cx.net.pacing_ss_ratio, cx.net.pacing_ca_ratio);
-        self.pacing.set_rate(self.cc.pacing_rate(srtt, percent));
+        let least = u64::from(self.mss());
+        self.pacing
+            .set_rate(self.cc.pacing_rate(srtt, percent).max(least));
     }
 
     /// Without SACK: another duplicate ACK.

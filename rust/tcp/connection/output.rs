@@ -670,6 +670,7 @@ impl<P: Platform> Connection<P> {
             meta.flags.set(SegFlags::RETRANS);
             meta.flags.set(SegFlags::EVER_RETRANS);
             self.send.force_one = false;
+            self.send.resent = self.send.nxt;
         }
         let range = SeqRange::new(meta.seq, meta.end);
         // What is cut on the way out ends with PSH too, so that a receiver that joins segments does
