@@ -29,6 +29,9 @@ pub(crate) fn work() -> u64 {
     WORK.get()
 }
 
+/// What a buffer takes beyond its bytes.
+pub(crate) const OVERHEAD: u32 = 256;
+
 /// A buffer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buf {
@@ -44,7 +47,7 @@ impl Buf {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self {
             bytes,
-            overhead: 256,
+            overhead: OVERHEAD,
             meta: SegMeta::default(),
             key: SeqNum::default(),
             room: 0,

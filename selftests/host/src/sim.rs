@@ -3,11 +3,12 @@
 //! The simulator: a seed decides link, options, buffers and what the users do; invariants hold.
 //!
 //! Every byte arrives once and in order; the right window edge never moves left, and nothing new goes
-//! beyond it; memory stays bounded; the transfer never stalls for good; both ends get to CLOSED or
-//! TIME-WAIT.
+//! beyond it, nor beyond what the sender was told of it; memory stays within what the buffers allow; the
+//! scoreboard's sums are right; whatever waits has a timer, an ACK one within half a second; the transfer
+//! never stalls for good; both ends get to CLOSED or TIME-WAIT.
 //!
-//! One seed in four is also one of a network: several connections, some with peers that lie, through one
-//! queue ([`network`]).
+//! Each seed is one of a pair, and one of a network: several connections, some with peers that lie, through
+//! one queue ([`network`]).
 //!
 //! `simulate` is one function since the order in which it draws numbers is what a seed means: what is
 //! added draws from a generator of its own.
@@ -29,6 +30,10 @@ use crate::tcp::{
     time::{Duration, Instant},
 };
 use crate::with_conn;
+
+/// No transfer takes longer. Without SACK and timestamps each loss behind a time-out costs the longest time-out
+/// (RFC 6298, 5: it stays backed off until there is a sample), and one in twelve of 6,000 tiny segments may be lost.
+const LIMIT: Duration = Duration::from_secs(100_000);
 
 /// What one user does.
 struct User {
@@ -100,10 +105,7 @@ fn stream(rng: &mut Rng, len: usize) -> Vec<u8> {
 /// Runs one seed; the error is a story of what went wrong.
 pub fn run(seed: u64) -> Result<(), String> {
     run_way(seed, false)?;
-    if seed % 4 == 0 {
-        guarded(|| network::simulate(seed))?;
-    }
-    Ok(())
+    guarded(|| network::simulate(seed))
 }
 
 /// Runs that; a panic is an error.
@@ -126,6 +128,8 @@ fn guarded<T>(
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outcome {
     pub(crate) digest: u64,
+    /// Segments that noise spoilt.
+    pub(crate) spoilt: u64,
     pub(crate) counters: [[u64; Mib::COUNT]; 2],
 }
 
@@ -292,7 +296,7 @@ fn simulate(
         }
     }
     let start = pair.now;
-    let limit = Duration::from_secs(40_000);
+    let limit = LIMIT;
     let (mut steps, mut events) = (0u64, 0u64);
     loop {
         steps += 1;
@@ -361,7 +365,7 @@ fn simulate(
     }
     // Both have closed: whatever the link does, both must come to an end, by timers alone if
     // need be, and nothing may be on its way then.
-    let until = pair.now.add(Duration::from_secs(40_000));
+    let until = pair.now.add(LIMIT);
     while pair.step(until) {
         events += 1;
         if events > 3_000_000 {
@@ -375,6 +379,7 @@ fn simulate(
     let records = [0, 1].map(|i: usize| pair.ends[i].records());
     let outcome = Outcome {
         digest: pair.digest,
+        spoilt: pair.spoilt,
         counters,
     };
     Ok((outcome, records))
@@ -386,23 +391,8 @@ fn act(pair: &mut Pair, users: &mut [User], rng: &mut Rng, i: usize) -> Result<(
     if pair.ends[i].events.has(Events::ERROR) {
         return Err(tell(pair, &format!("end {i} failed")));
     }
-    if let Block::Conn(conn) = &pair.ends[i].block {
-        let (send, recv) = conn.memory();
-        // A super-segment and its notes may exceed each limit.
-        if send > 6 << 20 || recv > (8 << 20) {
-            return Err(tell(pair, &format!("memory: {send} {recv}")));
-        }
-    }
-    if let Block::Conn(conn) = &pair.ends[i].block {
-        let (una, nxt, ..) = conn.numbers();
-        let waits = una != nxt || conn.unsent() > 0;
-        let over = matches!(conn.state(), ConnState::Closed | ConnState::TimeWait);
-        if waits && !over && conn.poll_timeout().is_none() {
-            return Err(tell(
-                pair,
-                &format!("end {i}: data waits, and no timer runs"),
-            ));
-        }
+    if let Some(fault) = pair.fault(i) {
+        return Err(tell(pair, &fault));
     }
     // Reading.
     if !user.slow || user.next_read <= now {

@@ -54,19 +54,15 @@ impl Script {
     }
 
     fn check(&mut self) {
-        for (end, ecn) in self.pair.ends.iter_mut().zip(&mut self.ecn) {
-            if end.events.has(Events::ERROR) {
+        for i in 0..2 {
+            if self.pair.ends[i].events.has(Events::ERROR) {
                 self.spoilt = true;
             }
-            if let Block::Conn(conn) = &end.block {
-                *ecn = Some(conn.ecn_account());
-                assert!(conn.is_consistent(), "the scoreboard's sums are wrong");
-                let (send, recv) = conn.memory();
-                assert!(send < 6 << 20 && recv < 8 << 20, "memory: {send} {recv}");
-                let (una, nxt, ..) = conn.numbers();
-                if una != nxt && conn.state() != ConnState::Closed {
-                    assert!(conn.poll_timeout().is_some(), "no timer and data waits");
-                }
+            if let Some(conn) = self.pair.ends[i].conn() {
+                self.ecn[i] = Some(conn.ecn_account());
+            }
+            if let Some(fault) = self.pair.fault(i) {
+                panic!("{fault}");
             }
         }
     }
@@ -100,6 +96,7 @@ impl Script {
                 if at != 12 {
                     wire.0[at] ^= 1 << bit;
                     self.spoilt = true;
+                    self.pair.strict = false;
                 }
             }
             // Marked: only what takes part in ECN may be.
@@ -248,6 +245,7 @@ pub(crate) fn told(data: &[u8]) -> [Option<Account>; 2] {
 fn run(bytes: &mut Bytes<'_>) -> Option<[Option<Account>; 2]> {
     let seed = u64::from(bytes.u16()?);
     let mut pair = Pair::new(seed, Link::default());
+    pair.strict = true;
     for end in &mut pair.ends {
         let bits = bytes.u16()?;
         end.net.sack = bits & 1 != 0;

@@ -7,8 +7,9 @@
 //! leaves a stream whole, and it has to arrive. Who acknowledges what was lost has holes: then the sender
 //! has to keep its bounds, and everybody else on the same link has to get through.
 
-use super::{act, stream, tell, User};
+use super::{act, stream, tell, User, LIMIT};
 use crate::pair::{Bottleneck, Link, Pair, Rng};
+use crate::platform::make_memory_scarce;
 use crate::tcp::{
     congestion::Algorithm,
     ecn::Policy,
@@ -19,8 +20,6 @@ use crate::tcp::{
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// No network takes longer.
-const LIMIT: Duration = Duration::from_secs(40_000);
 const MOST_STEPS: u64 = 3_000_000;
 
 struct Flow {
@@ -146,9 +145,33 @@ fn flow(rng: &mut Rng, start: Instant, queues: &[Rc<RefCell<Bottleneck>>; 2]) ->
         let len = rng.below(most) as usize;
         User::new(stream(rng, len), rng.chance(200))
     });
-    let users = users.collect();
-    pair.listen(1);
-    pair.connect(0);
+    let mut users: Vec<User> = users.collect();
+    // Generators of their own: noise, little memory for buffers' notes, and how it begins.
+    let mut noise = Rng::new(rng.0 ^ 0x0040_015e);
+    if noise.chance(300) {
+        let often = 1 + noise.below(30);
+        pair.meddling.noise = Some((often, noise));
+    }
+    let mut early = Rng::new(rng.0 ^ 0x0fa5_70b3);
+    match early.below(10) {
+        0 => {
+            pair.connect(0);
+            pair.connect(1);
+        }
+        1 | 2 => {
+            pair.ends[1].takes_early = early.chance(700);
+            for end in &mut pair.ends {
+                end.net.fastopen = 3;
+                end.known_mss = pick(&mut early, &[0, 536, 1460]);
+            }
+            pair.listen(1);
+            users[0].sent = pair.connect_with(0, &users[0].to_send);
+        }
+        _ => {
+            pair.listen(1);
+            pair.connect(0);
+        }
+    }
     Flow {
         pair,
         users,
@@ -170,6 +193,10 @@ pub(super) fn simulate(seed: u64) -> Result<(), String> {
         Rc::new(RefCell::new(queue))
     });
     let count = 2 + rng.below(5);
+    let mut scarce = Rng::new(seed ^ 0x05ca_5ce5);
+    if scarce.chance(200) {
+        make_memory_scarce(2 + scarce.below(10) as u32);
+    }
     let mut flows: Vec<Flow> = (0..count).map(|_| flow(&mut rng, start, &queues)).collect();
     let until = start.add(LIMIT);
     for step in 0.. {
