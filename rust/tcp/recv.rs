@@ -88,6 +88,8 @@ pub(crate) struct Recv<P: Platform> {
     pub(crate) adv: SeqNum,
     /// The farthest right edge ever advertised: what lies before it was allowed for (RFC 7323, 2.4).
     pub(crate) far: SeqNum,
+    /// Keepalive probes since the peer was heard of last.
+    pub(crate) unheard: u8,
     /// The window may be taken back as memory gets less (tcp_shrink_window).
     pub(crate) shrinks: bool,
     /// The peer is told of what came twice (RFC 2883).
@@ -160,6 +162,7 @@ impl<P: Platform> Recv<P> {
             nxt: SeqNum::default(),
             adv: SeqNum::default(),
             far: SeqNum::default(),
+            unheard: 0,
             shrinks: false,
             reports_twice: true,
             signed: false,
@@ -350,7 +353,11 @@ impl<P: Platform> Recv<P> {
             buf.trim_front(self.nxt.distance_from(range.start));
             range.start = self.nxt;
         }
-        if range.start == self.nxt && self.wnd() == 0 {
+        // RFC 7323, 2.4: what was in any window that was offered is honoured, although it shrank. (A user
+        // who has something to read can open it again.)
+        let honoured = self.shrinks && range.start.before(self.far);
+        let starves = honoured && self.ready.is_empty();
+        if range.start == self.nxt && self.wnd() == 0 && !starves {
             // RFC 2883, 4.2: of what lies before, the sender is told all the same.
             self.note_part(again);
             return (Stored::Shut, Some(buf));
@@ -359,7 +366,7 @@ impl<P: Platform> Recv<P> {
         // what is here already, unless the reader is behind: then it is refused, as in Linux (RFC
         // 9293, 3.10.7.4, lets a receiver trim it, and that of RFC 7323, 2.4, is honoured).
         let refused = range.end.after(self.far.latest(self.nxt)) && self.unread > 0;
-        if refused || range.start.after_or_eq(self.adv) {
+        if refused || (range.start.after_or_eq(self.adv) && !honoured) {
             return (Stored::Beyond, Some(buf));
         }
         if range.start == self.nxt {

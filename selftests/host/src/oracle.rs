@@ -494,6 +494,51 @@ fn rfc7323_2_4_what_was_offered_is_honoured() {
     assert_eq!(windows(false).1, 15);
 }
 
+/// RFC 7323, 2.4: so is what begins beyond the edge of now. And what fills a hole has to be taken, or nothing would
+/// ever be freed: the user has nothing to read.
+#[test]
+fn rfc7323_2_4_a_hole_is_filled_although_the_window_shrank() {
+    let peer = Peer {
+        wscale: Some(7),
+        ..SACK
+    };
+    let mut raw = with_rcvbuf(2_000_000, peer);
+    raw.net.shrink_window = true;
+    establish(&mut raw);
+    raw.gso_size = 1_000;
+    for n in 1..=6 {
+        raw.feed(ACK, 1 + n * 10_000, 1, 10_000);
+    }
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 50_000, (true, true)));
+    raw.feed(ACK, 70_001, 1, 1_000);
+    assert_eq!(window(&raw), 0, "the buffer is full");
+    raw.feed(ACK, 1, 1, 10_000);
+    assert_eq!(raw.their_next(), 71_001);
+    raw.read(71_000);
+    assert!(window(&raw) > 0);
+    // A part of the window's memory is used up behind a hole, and the edge moves left; what was on its way by
+    // then arrives.
+    let mut raw = with_rcvbuf(131_072, peer);
+    raw.net.shrink_window = true;
+    establish(&mut raw);
+    raw.gso_size = 1_000;
+    let edge = |raw: &Raw| {
+        let (_, _, _, next, edge) = raw.conn.numbers();
+        edge.distance_from(next)
+    };
+    let offered = edge(&raw);
+    raw.overhead = 400;
+    let mut at = 1_001;
+    while at + 1_000 <= 1 + offered {
+        raw.feed(ACK, at, 1, 1_000);
+        at += 1_000;
+    }
+    assert!(edge(&raw) + 1_000 < at, "it moved left");
+    assert_eq!(raw.mib.get(Mib::BeyondWindow), 0);
+    raw.feed(ACK, 1, 1, 1_000);
+    assert_eq!(raw.their_next(), at);
+}
+
 /// tcp_rcv_wnd_shrink_nomem: the user makes the receive buffer smaller than what is in it. The sender is
 /// told that there is no room, and what was offered before is taken as far as there is.
 #[test]
