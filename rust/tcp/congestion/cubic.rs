@@ -168,6 +168,7 @@ impl Controller for Cubic {
         let last = core::mem::replace(&mut self.last_ack, ack.now);
         if !validated {
             self.skip(ack.now.since(last));
+            self.hystart.pass(ack.una);
             return;
         }
         let mut acked = ack.acked;

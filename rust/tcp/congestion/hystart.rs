@@ -72,6 +72,12 @@ impl HyStart {
         })
     }
 
+    /// Forgets a round that ended while the window was not in use: half of the circle later its end would
+    /// seem to lie ahead.
+    pub(super) fn pass(&mut self, una: SeqNum) {
+        self.round_end = self.round_end.filter(|end| una.before(*end));
+    }
+
     /// Enters or leaves CSS once the round has samples enough.
     fn judge(&mut self) {
         let (true, Some(current)) = (self.samples >= N_RTT_SAMPLE, self.current) else {
@@ -97,6 +103,20 @@ impl HyStart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What was acknowledged while the window was not in use ends a round, or its end would lie ahead again after
+    /// half of the circle.
+    #[test]
+    fn a_round_ends_while_the_window_is_not_in_use() {
+        let mut hystart = HyStart::default();
+        let mut start = 0;
+        round(&mut hystart, &mut start, 10, 20);
+        let end = hystart.round_end.unwrap();
+        hystart.pass(end.sub(1));
+        assert_eq!(hystart.round_end, Some(end), "not yet");
+        hystart.pass(end);
+        assert_eq!(hystart.round_end, None);
+    }
 
     /// One round of `count` ACKs of 1,000 bytes with one round-trip time; tells the growths.
     fn round(hystart: &mut HyStart, start: &mut u32, count: u32, rtt_ms: u64) -> Vec<Pace> {
