@@ -361,7 +361,7 @@ pub(crate) struct Connection<P: Platform> {
     used: Used,
     /// A tail probe is due.
     tail_due: bool,
-    /// Time-outs or probes in a row without an answer.
+    /// Time-outs or probes of a shut window in a row without an answer.
     retries: u8,
     /// When the current row of retries began.
     retries_since: Instant,
@@ -703,6 +703,11 @@ impl<P: Platform> Connection<P> {
         self.retries
     }
 
+    /// Probes without an answer, of a shut window or of a silent peer.
+    pub(crate) fn probes(&self) -> u8 {
+        self.retries.max(self.recv.unheard)
+    }
+
     /// What /proc/net/tcp tells of timers: which one runs (1 retransmission, 4 window probe,
     /// 2 keepalive, 0 none), until when, and the retries in a row.
     pub(crate) fn shown_timer(&self) -> (u8, Instant, u8) {
@@ -714,10 +719,10 @@ impl<P: Platform> Connection<P> {
         for (code, timers) in kinds {
             let at = timers.iter().filter_map(|timer| self.timers.get(*timer));
             if let Some(at) = at.min() {
-                return (code, at, self.retries);
+                return (code, at, self.probes());
             }
         }
-        (0, Instant::default(), self.retries)
+        (0, Instant::default(), self.probes())
     }
 
     /// What happened since the last call.

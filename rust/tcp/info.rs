@@ -118,6 +118,11 @@ impl Stats {
         self.retrans = self.retrans.wrapping_add(u32::from(again));
     }
 
+    /// Whether anything went out.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.segs_out > 0
+    }
+
     /// `len` bytes go out in segments of `mss`, behind a header that [`Self::went_out`] counted.
     pub(crate) fn data_went_out(&mut self, len: u32, mss: u32, again: bool) {
         let segs = segments(len, mss);
@@ -357,7 +362,7 @@ impl<P: Platform> Connection<P> {
             },
             retransmits: if probing { 0 } else { self.retries() },
             probes: if probing {
-                self.retries().max(self.refusals())
+                self.probes().max(self.refusals())
             } else {
                 0
             },

@@ -163,6 +163,15 @@ impl Pacing {
         at.max(now)
     }
 
+    /// The same for what a timer has to send: it does not wait for its turn, but uses it up.
+    pub(crate) fn depart_at_once(&mut self, now: Instant, bytes: u32) -> Instant {
+        self.next = match self.rate() {
+            UNLIMITED => now,
+            rate => self.next.max(now).add(span_of(u64::from(bytes), rate)),
+        };
+        now
+    }
+
     /// Bursts are of at least that many segments.
     pub(crate) fn set_least(&mut self, segments: u8) {
         self.least = segments.max(1);
@@ -253,6 +262,23 @@ mod tests {
         assert_eq!(pacing.wait_until(T0), None);
         assert_eq!(pacing.depart(T0, 1_000), T0.add(ms(2)));
         assert_eq!(pacing.wait_until(T0), Some(T0.add(ms(1))));
+    }
+
+    /// A timer's segment leaves at once, and what comes next later by as much.
+    #[test]
+    fn what_is_overdue_leaves_at_once() {
+        let mut pacing = Pacing::default();
+        pacing.set_rate(1_000_000);
+        pacing.set_pacer(Pacer::Qdisc, UNLIMITED);
+        pacing.depart(T0, 10_000);
+        assert_eq!(pacing.depart_at_once(T0.add(ms(1)), 1_000), T0.add(ms(1)));
+        assert_eq!(pacing.depart(T0.add(ms(2)), 1_000), T0.add(ms(11)));
+        let later = T0.add(ms(100));
+        assert_eq!(pacing.depart_at_once(later, 1_000), later);
+        assert_eq!(pacing.depart(later, 1_000), later.add(ms(1)));
+        pacing.set_rate(UNLIMITED);
+        assert_eq!(pacing.depart_at_once(later, 1_000), later);
+        assert_eq!(pacing.wait_until(later), None);
     }
 
     /// What tcp_slow_start_slow-start-fq-ack-per-2pkt shows of the kernel's TCP: after a pause the second

@@ -55,8 +55,6 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) wnd: u32,
     /// SND.WL1.
     pub(crate) wl1: SeqNum,
-    /// SND.WL2.
-    pub(crate) wl2: SeqNum,
     /// The largest window seen (RFC 9293, 3.8.6.2.1).
     pub(crate) wnd_max: u32,
     /// The peer's window scale.
@@ -98,6 +96,8 @@ pub(crate) struct Send<P: Platform> {
     pub(crate) force_one: bool,
     /// SND.NXT when data was last sent again.
     pub(crate) resent: SeqNum,
+    /// Without SACK: from where on three duplicate ACKs tell of a loss (RFC 6582: more than recover).
+    pub(crate) believes: SeqNum,
     /// Loss detection by time.
     pub(crate) rack: Rack,
     /// Whether the latest recovery was a mistake.
@@ -127,7 +127,6 @@ impl<P: Platform> Send<P> {
             iss: SeqNum::default(),
             wnd: 0,
             wl1: SeqNum::default(),
-            wl2: SeqNum::default(),
             wnd_max: 0,
             wscale: 0,
             unsent: P::TxList::default(),
@@ -148,6 +147,7 @@ impl<P: Platform> Send<P> {
             recovery: Recovery::Open,
             force_one: false,
             resent: SeqNum::default(),
+            believes: SeqNum::default(),
             rack: Rack::default(),
             undo: Undo::default(),
             rate: Rate::default(),
@@ -170,6 +170,7 @@ impl<P: Platform> Send<P> {
         self.rtx_hint = self.nxt;
         self.small_end = iss;
         self.resent = iss;
+        self.believes = iss;
     }
 
     /// Sequence numbers out and not acknowledged, SYN and FIN included.

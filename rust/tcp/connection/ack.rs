@@ -108,9 +108,11 @@ impl<P: Platform> Connection<P> {
         } else {
             Sacked::default()
         };
+        self.recv.unheard = 0;
         // An answer of any kind to a probe: as long as the peer answers with a shut window, it is
-        // alive (RFC 9293, 3.8.6.1, MUST-37).
-        if prior_flight == 0 || self.send.wnd == 0 {
+        // alive (RFC 9293, 3.8.6.1, MUST-37). Whom nobody waits for has to get rid of what is out (RFC
+        // 6429, 3).
+        if prior_flight == 0 || (self.send.wnd == 0 && !self.orphan) {
             self.retries = 0;
         }
         if self.send.tail_probe.is_some() {
@@ -163,7 +165,11 @@ impl<P: Platform> Connection<P> {
         self.retries = 0;
         self.advice = Some(Advice::Arrives);
         self.soft_error = None;
-        self.rtt.reset_backoff();
+        if prior.rtt.is_some() {
+            // RFC 6298, 5: a time-out that turned out to be too short stays long until the path was
+            // measured, or what is sent next would not be measured either.
+            self.rtt.reset_backoff();
+        }
         self.send.dupacks = 0;
         if self.search.out().is_some() {
             self.look_at_mtu_probe(cx);
@@ -183,6 +189,7 @@ impl<P: Platform> Connection<P> {
         let una = self.send.una;
         self.send.urgent = self.send.urgent.filter(|mark| mark.after(una));
         self.send.resent = self.send.resent.latest(una);
+        self.send.believes = self.send.believes.latest(una);
         self.ecn.pass(una);
         self.send.rack.end_round(una);
     }
@@ -196,11 +203,12 @@ impl<P: Platform> Connection<P> {
         }
         if ack.after(self.send.una)
             || seq.after(self.send.wl1)
-            || (seq == self.send.wl1 && wnd > self.send.wnd)
+            || (seq == self.send.wl1 && (wnd > self.send.wnd || wnd == 0))
         {
+            // Of two that differ in nothing else the larger one is the later, unless the buffer is
+            // full: that is believed at once.
             self.send.wnd = wnd;
             self.send.wl1 = seq;
-            self.send.wl2 = ack;
             self.send.wnd_max = self.send.wnd_max.max(wnd);
         }
     }
@@ -292,6 +300,7 @@ impl<P: Platform> Connection<P> {
                     self.send.sacked = 0;
                 }
                 self.cc.on_recovered();
+                self.send.believes = point.add(1);
                 self.end_recovery();
             }
             Recovery::Fast(_) if !self.sack_ok => {
@@ -305,6 +314,7 @@ impl<P: Platform> Connection<P> {
             Recovery::Loss(point) => {
                 if una.after_or_eq(point) {
                     self.cc.on_repaired();
+                    self.send.believes = point.add(1);
                     self.end_recovery();
                 }
             }
@@ -418,6 +428,8 @@ impl<P: Platform> Connection<P> {
                 // RFC 3042: the first (two, as a rule) let new data out, without touching the window.
                 self.send.sacked = self.send.sacked.saturating_add(mss).min(most);
             }
+            // RFC 6582, 3.2, step 2: what was sent again in vain, and came twice, is answered by them too.
+            Recovery::Open if self.send.una.before(self.send.believes) => {}
             Recovery::Open => {
                 let left = mss.saturating_mul(threshold);
                 self.send.sacked = left.min(self.send.in_flight());

@@ -67,6 +67,7 @@ impl<P: Platform> Connection<P> {
         let mut prior = self.prior(seg);
         self.update_send_window(seg);
         self.more = false;
+        self.recv.unheard = 0;
         if self.send.in_flight() == 0 {
             self.retries = 0;
         }

@@ -174,14 +174,20 @@ impl<P: Platform> Connection<P> {
         }
         self.syn_pending = false;
         let passive = self.state == ConnState::SynReceived;
-        let again = self.retries > 0 || (!passive && self.fast.was_sent());
+        let before = self.stats.has_sent();
+        let again =
+            self.retries > 0 || (!passive && self.fast.was_sent()) || (self.fast_open && before);
         self.stats.went_out(again);
         if again {
             cx.count(Mib::RetransSegs);
             cx.count(Mib::TCPSynRetrans);
-        } else {
-            self.syn_sent_at = cx.now;
         }
+        // A peer that acknowledges our SYN may mean any of them (Karn).
+        self.syn_sent_at = if again || before {
+            Instant::default()
+        } else {
+            cx.now
+        };
         let mss = self.offered_mss();
         // Before the SYN is answered our side of each option is an offer.
         let scale = !passive && cx.net.window_scaling || passive && self.scaling;
@@ -373,7 +379,8 @@ impl<P: Platform> Connection<P> {
             self.why = Why::Memory;
             return Ok(None);
         }
-        if let Some(at) = self.pacing.wait_until(cx.now) {
+        let turn = self.pacing.wait_until(cx.now);
+        if let Some(at) = turn.filter(|_| !self.tail_due && !self.is_timed_out()) {
             self.why = Why::Pacing;
             self.timers.set(Timer::Pace, at);
             return Ok(None);
@@ -411,6 +418,12 @@ impl<P: Platform> Connection<P> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether a time-out's retransmission is still to be sent. That waits for no pace: the timer, which
+    /// runs again, and the count of retries take it to be out (RFC 6298, 5.4).
+    fn is_timed_out(&self) -> bool {
+        self.send.force_one && matches!(self.send.recovery, Recovery::Loss(_))
     }
 
     /// RFC 8985, 7.3: a probe for a lost tail is a segment of new data if there is one that the
@@ -641,13 +654,18 @@ impl<P: Platform> Connection<P> {
             Next::Fresh(seq) | Next::Probe(seq) => (seq, false),
         };
         let is_probe = matches!(next, Next::Probe(_));
+        let overdue = matches!(reason, Reason::Tail) || (again && self.is_timed_out());
         let pipe = self.send.pipe();
         let buf = self.send.rtx.at_or_after_mut(seq)?;
         let len = buf.len();
         if is_probe {
             mss = len;
         }
-        let departure = self.pacing.depart(cx.now, len);
+        let departure = if overdue {
+            self.pacing.depart_at_once(cx.now, len)
+        } else {
+            self.pacing.depart(cx.now, len)
+        };
         let before = if again {
             pipe
         } else {

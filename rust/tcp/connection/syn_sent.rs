@@ -156,7 +156,6 @@ impl<P: Platform> Connection<P> {
     pub(super) fn synchronized(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
         self.change(Event::Synchronized);
         self.send.wl1 = seg.header.seq;
-        self.send.wl2 = seg.header.ack;
         self.send.wnd_max = self.send.wnd_max.max(self.send.wnd);
         self.measure_handshake(cx, seg);
         self.advice = Some(Advice::Arrives);

@@ -176,7 +176,8 @@ impl<P: Platform> Connection<P> {
             }
             self.syn_sent_at = Instant::default();
         } else {
-            let first = self.rtt.backoff() == 0;
+            // RFC 5681, 3.1: ssthresh is set by what was out when the segment went for the first time.
+            let first = self.retries == 1;
             let in_flight = self.send.pipe();
             self.cc.on_rto(in_flight, self.mss(), first);
             self.ecn.on_reduced(self.send.nxt);
@@ -285,9 +286,9 @@ impl<P: Platform> Connection<P> {
         // RFC 5482: a user timeout counts in place of the number of probes.
         let patience = self.config.user_timeout;
         let dead = if patience == Duration::ZERO {
-            self.retries >= most
+            self.recv.unheard >= most
         } else {
-            self.retries > 0 && silent >= patience
+            self.recv.unheard > 0 && silent >= patience
         };
         if dead {
             let nxt = self.send.nxt;
@@ -295,7 +296,7 @@ impl<P: Platform> Connection<P> {
             self.rst_pending = Some(nxt);
             return;
         }
-        self.retries = self.retries.saturating_add(1);
+        self.recv.unheard = self.recv.unheard.saturating_add(1);
         self.probe = Probe::Keepalive;
         self.timers.set(Timer::Keepalive, cx.now.add(interval));
     }

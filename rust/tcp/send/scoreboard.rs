@@ -183,7 +183,10 @@ impl<P: Platform> Send<P> {
     /// step 5.
     pub(crate) fn detect_lost(&mut self, at: Moment) -> Losses {
         let mut losses = Losses::default();
-        let pause = Duration::from_nanos(at.srtt.as_nanos() / 32);
+        // A peer that acknowledges what did not come yet has a short round-trip time; what a search costs
+        // goes by the buffers.
+        let pause = Duration::from_nanos(at.srtt.as_nanos() / 32)
+            .max(Duration::from_micros(u64::from(self.buffers)));
         if self.buffers > SEARCH_FREELY && at.now.since(self.scanned_at) < pause {
             losses.look_at = Some(self.scanned_at.add(pause));
             return losses;

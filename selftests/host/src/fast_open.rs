@@ -196,6 +196,19 @@ fn rfc7413_4_2_2_the_syn_ack_is_sent_again() {
         [out(SYN_ACK, 0, 101, 0), out(SYN_ACK, 0, 101, 0)]
     );
     assert_eq!(raw.mib.get(Mib::TCPLossProbes), 0);
+    // (Which of the two is acknowledged nobody knows: Karn.)
+    let (mut twice, _) = accepted(100);
+    for _ in 0..2 {
+        twice.now = twice.now.add(Duration::from_millis(300));
+        twice.feed_with(SYN, 0, 0, 100, options);
+    }
+    assert_eq!(twice.mib.get(Mib::TCPSynRetrans), 2);
+    twice.now = twice.now.add(Duration::from_millis(50));
+    twice.feed(ACK, 101, 1, 0);
+    assert_eq!(
+        (twice.state(), twice.conn.srtt()),
+        (ConnState::Established, None)
+    );
     // The ACK of the SYN-ACK alone: what was lost is sent again by its own timer.
     raw.feed(ACK, 101, 1, 0);
     let outs = raw.pass(Duration::from_secs(10));

@@ -24,8 +24,8 @@ const WIDE: Peer = Peer {
     ts: None,
 };
 
-/// RFC 6298, 5 and RFC 9293, 3.8.1 (Karn): an ACK for new data ends the backoff, and gives no
-/// sample if any of what it covers was sent twice.
+/// RFC 6298, 5 and RFC 9293, 3.8.1 (Karn): there is no sample of what was sent twice, and the time-out that was
+/// doubled stays so until there is one.
 /// RFC 9293, MUST-18.
 #[test]
 fn rfc6298_3_karn_and_the_end_of_backoff() {
@@ -35,10 +35,33 @@ fn rfc6298_3_karn_and_the_end_of_backoff() {
     raw.now = raw.now.add(ms(20));
     raw.feed(ACK, 1, 1_001, 0);
     // SRTT is 20 ms from the handshake, and 4 RTTVAR less than the floor of 200 ms.
-    let at = raw.conn.poll_timeout().expect("a timer");
-    assert_eq!(at.since(raw.now), ms(220), "no backoff any more");
+    let timer = |raw: &Raw| raw.conn.poll_timeout().expect("a timer").since(raw.now);
+    assert_eq!(timer(&raw), ms(4 * 220));
     raw.feed(ACK, 1, 5_001, 0);
     assert_eq!(raw.conn.srtt(), Some(ms(20)), "no sample");
+    raw.write(2_000);
+    assert_eq!(timer(&raw), ms(4 * 220));
+    raw.now = raw.now.add(ms(20));
+    raw.feed(ACK, 1, 6_001, 0);
+    assert_eq!(timer(&raw), ms(220), "no backoff any more");
+}
+
+/// RFC 6298, 5: a path that became longer than the time-out is measured as soon as the time-out, doubled a few
+/// times, lets one request through that is sent once.
+#[test]
+fn rfc6298_5_a_path_that_got_longer_is_learnt() {
+    let mut raw = Raw::established_after(WIDE, ms(20));
+    let (mut acked, mut again) = (1, vec![]);
+    for _ in 0..6 {
+        let sent = raw.write(500).len();
+        assert_eq!(sent, 1);
+        again.push(raw.pass(ms(1_000)).len());
+        acked += 500;
+        raw.feed(ACK, 1, acked, 0);
+        raw.pass(ms(4_000));
+    }
+    assert_eq!(again[3..], [0, 0, 0], "{again:?}");
+    assert!(raw.conn.srtt() > Some(ms(300)), "{:?}", raw.conn.srtt());
 }
 
 /// RFC 6298, 3: what waited behind a hole that was repaired measures the wait and not the path, although it was
@@ -409,6 +432,57 @@ fn a_pacing_limit_spreads_segments() {
     raw.with(|conn, _| conn.set_pacing(Pacer::Qdisc, 1_000_000));
     assert_eq!(raw.write(10_000).len(), 3);
     assert_eq!(raw.pass(ms(1)).len(), 1);
+}
+
+/// RFC 6298, 5.4, and RFC 8985, 7.3: what a timer has to send waits for no pace, since the timer and the count of
+/// retries take it to be out. Here the pace of the first burst would let nothing go for four seconds.
+#[test]
+fn rfc6298_5_4_a_time_out_waits_for_no_pace() {
+    for (peer, after) in [(WIDE, ms(220)), (SACK, ms(60))] {
+        let mut raw = Raw::established_after(peer, ms(20));
+        raw.with(|conn, _| {
+            conn.set_path(1460, 65_000);
+            conn.set_pacing(Pacer::Timer, 2_000);
+        });
+        let sent = raw.write(8_000).iter().map(|out| out.len).sum::<u32>();
+        assert!(sent >= 2_000, "a burst");
+        let outs = raw.pass(after);
+        assert_eq!(outs.len(), 1, "{outs:?}");
+        assert_eq!(raw.pass(ms(100)), [], "and no more");
+    }
+}
+
+/// RFC 5482, RFC 9293, 3.8.3: what a keepalive probe waits for is no retry of what is written meanwhile.
+#[test]
+fn rfc5482_a_probe_that_is_out_takes_no_patience() {
+    for (user_timeout, closes) in [(ms(3_000), false), (ms(0), true)] {
+        let mut raw = Raw::established();
+        raw.with(|conn, cx| {
+            let config = SocketConfig {
+                keepalive: true,
+                keepidle: ms(10_000),
+                keepintvl: ms(1_000),
+                keepcnt: 20,
+                user_timeout,
+                ..*conn.config()
+            };
+            conn.configure(cx, config);
+        });
+        let probe = out(ACK, 0, 1, 0);
+        let silent = if closes { 9_000 } else { 0 };
+        assert_eq!(raw.pass(ms(10_000 + silent))[0], probe);
+        if closes {
+            assert_eq!(raw.close().len(), 1);
+        } else {
+            raw.pass(ms(5));
+            assert_eq!(raw.write(100).len(), 1);
+        }
+        let again = raw.pass(ms(700));
+        assert_eq!(again.len(), 2, "{again:?}");
+        assert_eq!(raw.error(), None);
+        raw.feed(ACK, 1, 101, 0);
+        assert_ne!(raw.state(), Closed);
+    }
 }
 
 /// The right edge of the window, and the window, as last said.

@@ -159,6 +159,30 @@ fn an_orphan_does_not_probe_for_ever() {
     assert_eq!(raw.mib.get(Mib::TCPAbortOnTimeout), 1);
 }
 
+/// The same with data out: it goes again, and a peer that only ever says that its window is shut holds nothing for
+/// ever (RFC 6429, 3). Whose user is there waits.
+#[test]
+fn an_orphan_does_not_wait_for_a_shut_window() {
+    for (closes, lives) in [(false, true), (true, false)] {
+        let mut raw = Raw::established();
+        raw.write(3_000);
+        raw.peer.wnd = 0;
+        if closes {
+            raw.close();
+        }
+        raw.feed(ACK, 1, 1_001, 0);
+        for _ in 0..30 {
+            let Some(at) = raw.conn.poll_timeout() else {
+                break;
+            };
+            raw.pass(at.since(raw.now));
+            raw.feed(ACK, 1, 1_001, 0);
+        }
+        assert_eq!(raw.state() != Closed, lives);
+        assert_eq!(raw.mib.get(Mib::TCPAbortOnTimeout), u64::from(!lives));
+    }
+}
+
 /// Data is written on a corked socket and closed: not a word of the crowd without one.
 #[test]
 fn a_user_who_closes_in_time_is_none_too_many() {

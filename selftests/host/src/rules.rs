@@ -447,7 +447,11 @@ fn rfc9293_3_8_3_who_asks_hears_of_trouble() {
         assert_eq!(told(&mut raw), (row, row));
         assert_eq!((raw.state(), raw.error()), (Established, None));
     }
+    // The time-out stays as long as it is until there is a sample (RFC 6298, 5).
     raw.feed(ACK, 1, 101, 0);
+    assert_eq!(told(&mut raw), (0, 4));
+    raw.write(100);
+    raw.feed(ACK, 1, 201, 0);
     assert_eq!(told(&mut raw), (0, 0));
 }
 
@@ -501,6 +505,36 @@ fn rfc9293_3_8_6_a_window_that_shrinks() {
         raw.feed(ACK, 2, nxt, 0);
     }
     assert_eq!((raw.conn.unacked(), raw.state()), (0, Established));
+}
+
+/// RFC 9293, MUST-34, MUST-37: that the window is shut is believed although nothing else in the segment is new. The
+/// peer answers, so that however long that lasts the connection lives.
+#[test]
+fn rfc9293_3_8_6_a_window_that_shuts_without_an_ack() {
+    let mut raw = Raw::established_with(WIDE);
+    let window = |raw: &mut Raw| {
+        let mut window = 0;
+        raw.with(|conn, cx| window = conn.info(cx).snd_wnd);
+        window
+    };
+    raw.write(1_000);
+    raw.feed(ACK, 1, 1_001, 0);
+    assert_eq!(raw.write(10_000).len(), 10);
+    raw.peer.wnd = 0;
+    raw.feed(ACK, 1, 1_001, 0);
+    assert_eq!(window(&mut raw), 0);
+    for _ in 0..40 {
+        let at = raw.conn.poll_timeout().expect("a timer");
+        raw.pass(at.since(raw.now));
+        raw.feed(ACK, 1, 1_001, 0);
+    }
+    assert_eq!((raw.state(), raw.error()), (Established, None));
+    // A smaller one is not believed: the segment may be an older one.
+    for wnd in [60_000, 500] {
+        raw.peer.wnd = wnd;
+        raw.feed(ACK, 1, 1_001, 0);
+        assert_eq!(window(&mut raw), 60_000);
+    }
 }
 
 /// RFC 9293, SHLD-27, SHLD-28, MUST-60, MUST-61, MAY-16: writes are joined to full segments, the

@@ -3,7 +3,9 @@
 //! Recoveries that were a mistake are noticed and undone, and real ones are not.
 
 use crate::raw::*;
-use crate::tcp::{config::SocketConfig, mib::Mib, state::ConnState::*, wire::Flags};
+use crate::tcp::{
+    config::SocketConfig, mib::Mib, state::ConnState::*, time::Duration, wire::Flags,
+};
 
 const PLAIN: Peer = Peer {
     sack: false,
@@ -299,6 +301,63 @@ fn rfc8985_7_3_a_lost_bare_fin_is_repaired() {
     raw.feed_sack(2, &[]);
     assert_eq!(raw.state(), FinWait2);
     assert_eq!(raw.conn.poll_timeout(), None);
+}
+
+/// RFC 6582, 3.2, step 2: a time-out was a mistake, and without SACK nothing tells so. What went again draws
+/// duplicate ACKs, which tell of no loss beyond.
+#[test]
+fn rfc6582_3_2_step_2_duplicates_after_a_mistake() {
+    let mut raw = Raw::established_after(PLAIN, ms(20));
+    raw.net.frto = false;
+    raw.write(8_000);
+    assert_eq!(seqs(&raw.pass(ms(220))), [1]);
+    for n in 1..=8 {
+        raw.feed(ACK, 1, 1 + n * 1_000, 0);
+    }
+    let cwnd = raw.conn.cwnd();
+    let outs = raw.write(5_000);
+    assert_eq!(outs.first().map(|out| out.seq), Some(8_001));
+    for _ in 0..7 {
+        let outs = raw.feed(ACK, 1, 8_001, 0);
+        assert!(outs.iter().all(|out| out.seq > 8_001), "{outs:?}");
+    }
+    assert_eq!(raw.mib.get(Mib::TCPRenoRecovery), 0);
+    assert!(raw.conn.cwnd() >= cwnd);
+    // As soon as more than that is acknowledged they do.
+    raw.feed(ACK, 1, 9_001, 0);
+    let outs: Vec<_> = (0..3).flat_map(|_| raw.feed(ACK, 1, 9_001, 0)).collect();
+    assert!(seqs(&outs).contains(&9_001), "{outs:?}");
+    assert_eq!(raw.mib.get(Mib::TCPRenoRecovery), 1);
+}
+
+/// A peer that acknowledges what it did not get yet has a short round-trip time. How often a long tree is searched
+/// goes by its length all the same: a buffer for each microsecond that passes.
+#[test]
+fn searches_cost_no_more_than_time_passes() {
+    let mut raw = Raw::established_after(
+        Peer {
+            wscale: Some(6),
+            ..SACK
+        },
+        Duration::from_micros(50),
+    );
+    raw.conn.set_buffers(64 << 20, 131_072, (true, true));
+    raw.write(8_000_000);
+    let mut acked = 1;
+    while raw.conn.cwnd() < 4_000_000 {
+        let nxt = raw.conn.numbers().1.distance_from(raw.zeros().0);
+        raw.now = raw.now.add(Duration::from_micros(50));
+        acked = nxt.min(acked + 100_000);
+        raw.feed_sack(acked, &[]);
+    }
+    let (before, count, each) = (crate::platform::work(), 1_000, 20);
+    for n in 0..count {
+        raw.now = raw.now.add(Duration::from_micros(each));
+        let start = acked + 1_000 + n * 2_000;
+        raw.feed_sack(acked, &[(start, start + 1_000)]);
+    }
+    let work = crate::platform::work() - before;
+    assert!(work <= u64::from(count) * (each + 30), "{work}");
 }
 
 /// Whatever a peer reports, one ACK makes us look at a bounded number of buffers: those that it is
