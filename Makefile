@@ -90,7 +90,7 @@ bench: all ## side by side with the kernel's TCP: bench/out/
 	@bench/run.sh
 
 goodput: all ## goodput over a matrix of links, and fairness, against the kernel's TCP (hours); Documentation/goodput.rst
-	@GOODPUT_CC=$(or $(CC_NAME),cubic) GOODPUT_ROUNDS=$(or $(GOODPUT_ROUNDS),3) bench/goodput.sh $(if $(T),'$(T)')
+	@GOODPUT_CC=$(or $(CC_NAME),cubic) GOODPUT_ROUNDS=$(or $(GOODPUT_ROUNDS),25) bench/goodput.sh $(if $(T),'$(T)')
 
 demo: all ## nginx and curl through a TCP written in Rust
 	@demo/demo.sh

@@ -13,6 +13,7 @@ goodput.py --report, on the host: what the figures come to, as build/bench/goodp
 that is what is asked for.
 """
 import json
+import math
 import os
 import re
 import shutil
@@ -25,7 +26,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import netem  # noqa: E402
 
 CC = os.environ.get("GOODPUT_CC", "cubic")
-ROUNDS = int(os.environ.get("GOODPUT_ROUNDS", "3"))
+# Runs with each stack: one where nothing is left to chance, else so many at least, then more until chance is below
+# that part of the ratio (one standard deviation), and so many at most.
+LEAST_RUNS, CHANCE, MOST_RUNS = 5, 0.08, int(os.environ.get("GOODPUT_ROUNDS", "25"))
+CONTROL_RUNS = 3
 MINUTES = float(os.environ.get("GOODPUT_MINUTES", "0"))
 COMMIT = os.environ.get("GOODPUT_COMMIT", "unknown")
 FILE = f"build/bench/goodput-{CC}.json"
@@ -44,6 +48,14 @@ class Cell:
         self.name += f", {loss} % loss" if loss else ""
         self.name += ", reordering" if reorder else ""
         self.name += f", buffer {buffer} BDP" if buffer != 1.0 else ""
+
+    def is_measured(self, figures, whats):
+        """Whether more runs would tell little more. That goes by how far they lie apart, and not by the ratio."""
+        runs = [figures.get(what, []) for what in whats]
+        done = min(map(len, runs))
+        if done >= MOST_RUNS or (done >= 1 and not self.loss and not self.reorder):
+            return True
+        return done >= min(LEAST_RUNS, MOST_RUNS) and chance(runs) <= CHANCE
 
     def seconds(self):
         """Long enough for what slow start does to be a small part, and for chance to even out."""
@@ -72,6 +84,12 @@ CONTROL = [Cell(10, 20, loss=1.0), Cell(10, 100, loss=0.1), Cell(1, 200, loss=5.
 SHARED = [(Cell(20, 20), 60), (Cell(10, 100), 90), (Cell(50, 10, buffer=4.0), 40)]
 # What is asked for: the median of the ratios, each of them, and Jain's index on each bottleneck.
 MEDIAN, LEAST, JAIN = 1.0, 0.9, 0.95
+
+
+def chance(runs):
+    """The standard deviation of the ratio of two medians, as part of it, if the runs were normally distributed."""
+    parts = ((1.2533 * statistics.stdev(run) / statistics.mean(run)) ** 2 / len(run) for run in runs)
+    return math.sqrt(sum(parts))
 
 
 def sh(command):
@@ -180,8 +198,7 @@ def on_one(link, cell, turn, stacks, seconds):
 
 
 class Run:
-    """The figures, on file: by part, link, and what was measured. Those of the kernel's TCP alone are good
-    for another commit too."""
+    """The figures of a commit, on file: by part, link, and what was measured."""
 
     PARTS = ("cells", "control", "jain", "jain control")
 
@@ -193,12 +210,9 @@ class Run:
                 data = json.load(file)
         except FileNotFoundError:
             data = None
-        if data and data["kernel"] == os.uname().release:
+        # Each run of ours is beside one of the kernel's TCP in the same boot.
+        if data and (data["kernel"], data["commit"]) == (os.uname().release, COMMIT):
             self.data = data
-            if data["commit"] != COMMIT:
-                data["jain"] = {}
-                for figures in data["cells"].values():
-                    figures.pop("rusttcp", None)
         self.data.update({"cc": CC, "commit": COMMIT, "kernel": os.uname().release})
 
     def of(self, part, name, what):
@@ -213,18 +227,29 @@ class Run:
             print("goodput: the time is up; what is missing is measured next time")
             sys.exit(NOT_DONE)
 
-    def matrix(self, part, cells, whats, link):
-        for turn in range(ROUNDS):
+    def measure(self, part, cell, turn, whats, link):
+        """A run of each on a link."""
+        number = 1 + [c.name for c in CELLS].index(cell.name)
+        for what in whats:
+            if len(self.of(part, cell.name, what)) > turn:
+                continue
+            # The control's second flow loses other packets.
+            seed = number + 1000 * turn + (500 if what == "again" else 0)
+            mbit = alone(link, cell, seed, "inet" if what == "again" else what)
+            print(f"{cell.name:44} {what:8} {mbit:7.3f}", flush=True)
+            self.add(part, cell.name, what, mbit)
+
+    def matrix(self, cells, link):
+        whats = ("inet", "rusttcp")
+        for turn in range(MOST_RUNS):
             for cell in cells:
-                number = 1 + [c.name for c in CELLS].index(cell.name)
-                for what in whats:
-                    if len(self.of(part, cell.name, what)) > turn:
-                        continue
-                    # The control's second flow loses other packets.
-                    seed = number + 1000 * turn + (500 if what == "again" else 0)
-                    mbit = alone(link, cell, seed, "inet" if what == "again" else what)
-                    print(f"{cell.name:44} {what:8} {mbit:7.3f}", flush=True)
-                    self.add(part, cell.name, what, mbit)
+                if not cell.is_measured(self.data["cells"].get(cell.name, {}), whats):
+                    self.measure("cells", cell, turn, whats, link)
+
+    def control(self, link):
+        for turn in range(CONTROL_RUNS):
+            for cell in CONTROL:
+                self.measure("control", cell, turn, ("inet", "again"), link)
 
     def fairness(self, part, stacks, link, rounds):
         for cell, seconds in SHARED:
@@ -271,7 +296,8 @@ def page(data, ratios, bad):
     """What Documentation/ has of all this."""
     title = "Goodput" if data["cc"] == "cubic" else f"Goodput with {data['cc']}"
     bar = "=" * len(title)
-    rounds = sorted({len(figures["rusttcp"]) for figures in measured(data).values()})
+    runs = [len(figures["rusttcp"]) for figures in measured(data).values()]
+    counts = ", ".join(f"{n}: {runs.count(n)} links" for n in sorted(set(runs)))
     lines = [".. SPDX-License-Identifier: GPL-2.0", ".. Generated by make goodput.", "", bar, title, bar, "", f"""\
 AF_RUSTTCP to itself against the kernel's TCP to itself, both with {data['cc']}: one flow at a time between two
 namespaces, Linux {data['kernel']}, ours at commit {data['commit']}. A router between them is the link: netem and tbf, which
@@ -279,9 +305,12 @@ lose and reorder by the same seed for both. The guest's clock is virtual (``tool
 nothing of the host's load is in the figures. A run lasts for at least 2 seconds and 50 round trips, with its slow
 start and its end, and for 3,000 segments, with loss for about 4,000 (6,000 with 0.1 %), but 10 minutes at most.
 
-Each field: the ratio of goodput, ours to the kernel's, and both in Mbit/s, the median of {' or '.join(map(str, rounds))} run{'s' if rounds[-1] > 1 else ''},
-more where chance decides. A buffer is one bandwidth-delay product, and eight packets at least, if nothing else is said; what is reordered
-(2 %, correlated by 25 %) overtakes by half of a round-trip time.
+Each field: the ratio of goodput, ours to the kernel's, and both in Mbit/s, the medians of the runs. The stacks take
+turns in the same boot: once where nothing is lost or reordered by chance; else at least {LEAST_RUNS} times, and then until
+the runs of both lie so close that the standard deviation of the ratio is {CHANCE * 100:.0f} % or less, but {MOST_RUNS} times at most
+({counts}). A buffer is one
+bandwidth-delay product, and eight packets at least, if nothing else is said; what is reordered (2 %, correlated by
+25 %) overtakes by half of a round-trip time.
 
 Median of the ratios of {len(ratios)} of {len(CELLS)} links: **{statistics.median(ratios.values()):.3f}**; the lowest is {min(ratios.values()):.3f} \
 ({min(ratios, key=ratios.get)}),
@@ -353,9 +382,9 @@ def main():
             run.fairness("jain", ("inet", "rusttcp"), link, 2)
             run.fairness("jain control", ("inet", "inet"), link, 1)
         elif name == "control":
-            run.matrix("control", CONTROL, ("inet", "again"), link)
+            run.control(link)
         else:
-            run.matrix("cells", [cell for cell in CELLS if name in cell.name], ("inet", "rusttcp"), link)
+            run.matrix([cell for cell in CELLS if name in cell.name], link)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ set -u
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/../scripts/env.sh"
 cd "$RUSTTCP_TOP" || exit 1
-export GOODPUT_CC=${GOODPUT_CC:-cubic} GOODPUT_ROUNDS=${GOODPUT_ROUNDS:-3} GOODPUT_MINUTES=${GOODPUT_MINUTES:-0}
+export GOODPUT_CC=${GOODPUT_CC:-cubic} GOODPUT_ROUNDS=${GOODPUT_ROUNDS:-25} GOODPUT_MINUTES=${GOODPUT_MINUTES:-0}
 export GOODPUT_COMMIT=${GOODPUT_COMMIT:-$(git describe --always --dirty --exclude='*')}
 if [ "${1:-}" != --report ]; then
 	mkdir -p build/bench
