@@ -440,8 +440,9 @@ impl Congestion {
 
     /// The rate at which segments should leave, bytes a second: faster than a window each
     /// round-trip time, so that pacing is not what limits (twice that in slow start, where the
-    /// window doubles). `percent`: how much faster, in slow start and otherwise.
-    pub(crate) fn pacing_rate(&self, srtt: Duration, percent: (u16, u16)) -> u64 {
+    /// window doubles). `percent`: how much faster, in slow start and otherwise; `flight`: what is out, which counts
+    /// while a recovery's window is less.
+    pub(crate) fn pacing_rate(&self, srtt: Duration, flight: u32, percent: (u16, u16)) -> u64 {
         if let Some(rate) = self.law.rules().pacing_rate() {
             return rate;
         }
@@ -451,7 +452,7 @@ impl Congestion {
         } else {
             percent.1
         };
-        let bytes = u64::from(cwnd).saturating_mul(u64::from(percent));
+        let bytes = u64::from(cwnd.max(flight)).saturating_mul(u64::from(percent));
         rate_of(bytes / 100, srtt)
     }
 
@@ -526,10 +527,15 @@ impl Congestion {
         }
     }
 
-    /// Fast recovery begins (RFC 5681, 3.2; RFC 9937, 5). `flight`: FlightSize before the ACK that
-    /// says so; `out`: what is out now and not reported as arrived; `pipe`: bytes in the network.
-    pub(crate) fn on_loss(&mut self, flight: u32, out: u32, pipe: u32, mss: u32) {
+    /// Something is lost of a window that was not reduced yet (RFC 5681, 3.2). `flight`: FlightSize before
+    /// the ACK that says so.
+    pub(crate) fn on_loss(&mut self, flight: u32, mss: u32) {
         self.reduce(Cause::Loss, flight, mss);
+    }
+
+    /// Fast recovery begins (RFC 9937, 5). `out`: what is out now and not reported as arrived; `pipe`: bytes in
+    /// the network.
+    pub(crate) fn begin_recovery(&mut self, out: u32, pipe: u32, mss: u32) {
         self.prr = Some(Prr::new(out));
         // Until the next ACK there is room for what is lost first.
         self.window.cwnd = pipe.saturating_add(mss).min(MAX_WINDOW);
@@ -547,10 +553,13 @@ impl Congestion {
 
     /// The retransmission timer expired (RFC 5681, 3.1). `first`: not a backed-off one.
     pub(crate) fn on_rto(&mut self, flight: u32, mss: u32, first: bool) {
+        if self.prr.take().is_some() && self.window.ssthresh != NO_THRESHOLD {
+            // PRR's window of the moment is no measure of the path: what it works towards is.
+            self.window.cwnd = self.window.cwnd.max(self.window.ssthresh);
+        }
         if first {
             self.reduce(Cause::Timeout, flight, mss);
         }
-        self.prr = None;
         self.window.cwnd = mss;
     }
 
@@ -598,13 +607,24 @@ impl Congestion {
 
     /// The reductions since the last recovery (or the one that goes on) were a mistake: the
     /// window is again what it was, if it was larger (RFC 9438, 4.9; RFC 4015, 3.2).
-    pub(crate) fn undo(&mut self) {
-        if let Some(before) = self.before.take() {
-            self.window.cwnd = self.window.cwnd.max(before.cwnd);
-            self.window.ssthresh = self.window.ssthresh.max(before.ssthresh);
-            self.prr = None;
-            self.law.hooks().on_undo();
-        }
+    /// `false`: there was another reason for them.
+    pub(crate) fn undo(&mut self) -> bool {
+        let Some(before) = self.before.take() else {
+            if self.prr.is_some() {
+                self.on_recovered();
+            }
+            return false;
+        };
+        self.window.cwnd = self.window.cwnd.max(before.cwnd);
+        self.window.ssthresh = self.window.ssthresh.max(before.ssthresh);
+        self.prr = None;
+        self.law.hooks().on_undo();
+        true
+    }
+
+    /// Marks came in a window that is reduced already: whatever led to that, it stays so (RFC 3168, 6.1.2).
+    pub(crate) fn forget_before(&mut self) {
+        self.before = None;
     }
 
     /// Nothing was out for that long, and now something will be.
@@ -656,11 +676,41 @@ mod tests {
         assert_eq!(cc.window, window);
     }
 
+    /// The pace is by what is out, not by the little that a recovery's window may be for a moment.
+    #[test]
+    fn the_pace_in_recovery_is_by_what_is_out() {
+        let mut cc = Congestion::new(Algorithm::Reno, 1000);
+        cc.on_loss(10_000, 1000);
+        cc.begin_recovery(9_000, 0, 1000);
+        let rtt = Duration::from_millis(100);
+        assert_eq!(cc.cwnd(), 1000);
+        // Twice as fast as that, the window being less than half of the threshold.
+        assert_eq!(cc.pacing_rate(rtt, 10_000, (200, 100)), 200_000);
+        assert_eq!(cc.pacing_rate(rtt, 500, (200, 100)), 20_000);
+    }
+
+    /// RFC 3168, 6.1.2: an undo takes back what it was mistaken about, and not what a mark asked for besides.
+    #[test]
+    fn rfc3168_6_1_2_a_mark_outlives_an_undo() {
+        for marked in [false, true] {
+            let mut cc = Congestion::new(Algorithm::Reno, 1000);
+            let before = cc.cwnd();
+            cc.on_loss(10_000, 1000);
+            cc.begin_recovery(9_000, 2_000, 1000);
+            if marked {
+                cc.forget_before();
+            }
+            assert_eq!(cc.undo(), !marked);
+            assert_eq!(cc.cwnd(), if marked { cc.ssthresh() } else { before });
+        }
+    }
+
     /// BBR knows no threshold: a window of that size would be no window at all.
     #[test]
     fn a_switch_in_recovery_keeps_a_window() {
         let mut cc = Congestion::new(Algorithm::Bbr, 1000);
-        cc.on_loss(10_000, 9_000, 8_000, 1000);
+        cc.on_loss(10_000, 1000);
+        cc.begin_recovery(9_000, 8_000, 1000);
         cc.switch(Algorithm::Reno);
         cc.on_recovered();
         assert_eq!(cc.cwnd(), 9_000);

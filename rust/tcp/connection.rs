@@ -363,7 +363,8 @@ pub(crate) struct Connection<P: Platform> {
     tail_due: bool,
     /// Time-outs or probes of a shut window in a row without an answer.
     retries: u8,
-    /// When the current row of retries began.
+    /// When the current row of retries began: answers that say that the window is still shut don't end it, only
+    /// what gets through does (tcp(7), TCP_USER_TIMEOUT). Zero: there is none.
     retries_since: Instant,
     mss_route: u16,
     /// Bytes of options between IP's header and TCP's.
@@ -544,6 +545,19 @@ impl<P: Platform> Connection<P> {
     /// The state.
     pub(crate) fn state(&self) -> ConnState {
         self.state
+    }
+
+    /// Whether the peer reset it, of which nobody was told yet.
+    #[allow(dead_code)] // For the kernel.
+    pub(crate) fn was_reset(&self) -> bool {
+        matches!(
+            self.error,
+            Some(
+                CloseReason::ConnectionRefused
+                    | CloseReason::ConnectionReset
+                    | CloseReason::BrokenPipe
+            )
+        )
     }
 
     /// Why the connection failed, if it did. Taken.
@@ -737,7 +751,7 @@ impl<P: Platform> Connection<P> {
             waits_for_fin,
             self.send.nxt,
             self.recv.nxt,
-            self.recv.wnd() >> self.recv.wscale.min(14),
+            (self.recv.wnd(), self.recv.wscale),
             self.ts,
             cx.now,
             if waits_for_fin {
@@ -843,11 +857,24 @@ impl<P: Platform> Connection<P> {
             return;
         }
         let mut at = cx.now.add(self.rto(cx));
-        if self.config.user_timeout != Duration::ZERO && self.retries > 0 {
-            // The user's patience ends in time (RFC 5482), not with the next backed-off time-out.
-            at = at.min(self.retries_since.add(self.config.user_timeout));
-        }
+        at = at.min(self.patience_ends());
         self.timers.set(Timer::Retransmit, at);
+    }
+
+    /// When the user's patience ends, in the current row of retries (RFC 5482): not with the next backed-off
+    /// time-out.
+    fn patience_ends(&self) -> Instant {
+        let patience = self.config.user_timeout;
+        if patience == Duration::ZERO || self.retries_since == Instant::default() {
+            Instant::from_nanos(u64::MAX)
+        } else {
+            self.retries_since.add(patience)
+        }
+    }
+
+    /// Something got through: no row of retries goes on.
+    fn end_row(&mut self) {
+        (self.retries, self.retries_since) = (0, Instant::default());
     }
 
     /// RFC 5961, section 7, and the like for duplicates: an ACK, unless one went out just now.

@@ -770,6 +770,16 @@ impl Ecn {
         self.point.is_some_and(|point| !una.after(point))
     }
 
+    /// Whether the window was reduced since the data at `una` was sent; with ECN or without.
+    pub(crate) fn is_reduced(&self, una: SeqNum) -> bool {
+        self.point.is_some_and(|point| una.before(point))
+    }
+
+    /// The reduction was a mistake, and is taken back: the next mark is of a window that was not reduced.
+    pub(crate) fn on_undone(&mut self) {
+        (self.point, self.cwr) = (None, false);
+    }
+
     /// SND.UNA moved: half of the circle later the point of a reduction would seem to lie ahead.
     pub(crate) fn pass(&mut self, una: SeqNum) {
         self.point = self.point.filter(|point| !una.after(*point));

@@ -267,9 +267,10 @@ impl<P: Platform> Recv<P> {
         let most = self.window_bound().min(self.opening_bound());
         let full = self.payload_of(self.rcvbuf).min(most);
         let free = self.payload_of(self.rcvbuf.saturating_sub(self.mem));
-        // A window that follows the memory down to the last byte would get silly at the end.
+        // A window that follows the memory down to the last byte would get silly at the end. (Half of a buffer
+        // that is smaller than a segment is worth it.)
         let least = if self.shrinks {
-            mss.max(full / 16)
+            mss.min(full / 2).max(full / 16)
         } else {
             mss.min(full / 16)
         };
@@ -310,6 +311,10 @@ impl<P: Platform> Recv<P> {
         if !shrinks && (field << self.wscale.min(14)) < current {
             // Rounding must not take back what was promised.
             field = current.saturating_add(unit.saturating_sub(1)) >> self.wscale.min(14);
+        }
+        if field == 0 && window > 0 && !shrinks {
+            // What scaling would make nothing of would be nothing for ever (RFC 7323, 2.3).
+            field = 1;
         }
         let field = field.min(u32::from(u16::MAX));
         let edge = self.nxt.add(field << self.wscale.min(14));

@@ -20,6 +20,8 @@ pub(crate) struct TimeWait {
     waits_for_fin: bool,
     snd_nxt: SeqNum,
     rcv_nxt: SeqNum,
+    /// The window as offered last, bytes and header's field.
+    window: u32,
     wnd: u16,
     /// The ACE field of accurate ECN, if that was agreed to.
     count: Flags,
@@ -52,7 +54,7 @@ impl TimeWait {
         waits_for_fin: bool,
         snd_nxt: SeqNum,
         rcv_nxt: SeqNum,
-        wnd: u32,
+        (window, wscale): (u32, u8),
         ts: Timestamping,
         now: Instant,
         lasts: Duration,
@@ -61,7 +63,8 @@ impl TimeWait {
             waits_for_fin,
             snd_nxt,
             rcv_nxt,
-            wnd: u16::try_from(wnd).unwrap_or(u16::MAX),
+            window,
+            wnd: u16::try_from(window >> wscale.min(14)).unwrap_or(u16::MAX),
             count: Flags::default(),
             ts,
             deadline: now.add(lasts),
@@ -204,7 +207,7 @@ impl TimeWait {
         seg: &Segment,
         old: bool,
     ) -> TimeWaitOn {
-        let window_end = self.rcv_nxt.add(u32::from(self.wnd).max(1) << 14);
+        let window_end = self.rcv_nxt.add(self.window.max(1));
         // RFC 7323, 5.3, R1: a RST is not judged by its timestamp. RFC 9293, 3.10.7.4: what has
         // length and ends where we are is a repetition, and is acknowledged.
         let repeated = if seg.len() > 0 {
@@ -231,6 +234,11 @@ impl TimeWait {
         }
         if !seg.has(Flags::ACK) {
             return TimeWaitOn::Drop;
+        }
+        // RFC 5961, 5.2. Everything of ours is acknowledged; the largest window of the peer's is not known any more.
+        let ack = seg.header.ack;
+        if ack.after(self.snd_nxt) || ack.before(self.snd_nxt.sub(1 << 30)) {
+            return self.limited_ack(cx);
         }
         // A FIN may come with a repetition of data that was read long ago; only data behind
         // RCV.NXT is lost on the user.
@@ -267,6 +275,16 @@ mod tests {
     use crate::tcp::config::NetConfig;
 
     fn run(seq: u32, payload_len: u32, flags: Flags, tsval: Option<u32>) -> (TimeWaitOn, TimeWait) {
+        run_with(seq, 500, payload_len, flags, tsval)
+    }
+
+    fn run_with(
+        seq: u32,
+        ack: u32,
+        payload_len: u32,
+        flags: Flags,
+        tsval: Option<u32>,
+    ) -> (TimeWaitOn, TimeWait) {
         let net = NetConfig::default();
         let mib = Default::default();
         let now = Instant::from_nanos(5_000_000_000);
@@ -285,7 +303,7 @@ mod tests {
             true,
             SeqNum::new(500),
             SeqNum::new(10_000),
-            65535,
+            (65535, 0),
             ts,
             now,
             Duration::from_secs(60),
@@ -296,7 +314,7 @@ mod tests {
         };
         let header = Header {
             seq: SeqNum::new(seq),
-            ack: SeqNum::new(500),
+            ack: SeqNum::new(ack),
             flags,
             wnd: 100,
             urg: 0,
@@ -325,6 +343,24 @@ mod tests {
     fn retransmitted_last_data_is_acked() {
         let (on, _) = run(9_900, 100, Flags::ACK, None);
         assert!(matches!(on, TimeWaitOn::Reply(_)));
+    }
+    /// RFC 9293, 3.10.7.4, first and fifth, and RFC 5961, 5.2: data that is in the window as it was offered, and
+    /// acknowledges what was sent, tells that the peer writes to nobody; what a blind attacker makes up does not.
+    #[test]
+    fn rfc5961_5_2_blind_data_ends_no_fin_wait_2() {
+        let ends = |seq, ack| {
+            let (on, _) = run_with(seq, ack, 1, Flags::ACK, None);
+            assert!(matches!(
+                on,
+                TimeWaitOn::Remove(Some(_)) | TimeWaitOn::Reply(_)
+            ));
+            matches!(on, TimeWaitOn::Remove(_))
+        };
+        assert!(ends(10_000, 500) && ends(10_000 + 65_535, 500));
+        assert!(ends(10_000, 400), "overtaken");
+        assert!(!ends(10_000 + 65_536, 500) && !ends(500_000_000, 500));
+        assert!(!ends(10_000, 501) && !ends(10_000, 500 + (1 << 31) - 1));
+        assert!(!ends(10_000, 499u32.wrapping_sub(1 << 30)));
     }
     #[test]
     fn paws_spares_rst() {

@@ -134,6 +134,7 @@ impl Cubic {
         let mut epoch = self
             .epoch
             .unwrap_or_else(|| Epoch::new(ack.now, cwnd, self.w_max, mss));
+        epoch.start = epoch.start.min(ack.now);
         let t = ack.now.since(epoch.start);
         epoch.grow_reno(cwnd, self.prior, acked, mss);
         if epoch.curve(t, mss) < epoch.w_est {
@@ -173,6 +174,9 @@ impl Controller for Cubic {
         }
         let mut acked = ack.acked;
         if window.in_slow_start() {
+            // What comes after slow start is a new stage (4.2): where the last one had got to before the user
+            // paused is not for one ACK to jump to.
+            self.epoch = None;
             if window.ssthresh == NO_THRESHOLD {
                 // RFC 9406, 4.3: in the first slow start only.
                 match self.hystart.on_ack(ack) {
@@ -213,6 +217,8 @@ impl Controller for Cubic {
 
     fn on_resume(&mut self, idle: Duration) {
         self.skip(idle);
+        // The next ACK does not skip that once more.
+        self.last_ack = self.last_ack.add(idle);
     }
 }
 
@@ -280,6 +286,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// RFC 9438, 5.8: time in which the user sends little is skipped, once, and the stage goes on where it was. 4.2: what
+    /// comes after slow start is a stage of its own.
+    #[test]
+    fn rfc9438_5_8_a_pause_is_skipped_once() {
+        let ms = |n: u64| Instant::from_nanos(n * 1_000_000);
+        let rtt = Duration::from_millis(10);
+        let mut cubic = Cubic::default();
+        let mut window = Window {
+            cwnd: 100_000,
+            ssthresh: 100_000,
+        };
+        let mut now = 1_000;
+        for _ in 0..50 {
+            now += 10;
+            cubic.on_ack(&mut window, &ack(ms(now), 1_000, 1_000, rtt), true);
+        }
+        let began = |cubic: &Cubic, now: u64| ms(now).since(cubic.epoch.unwrap().start);
+        let before = began(&cubic, now);
+        // A request each 100 ms, whose ACK comes after a round trip.
+        for _ in 0..600 {
+            now += 100;
+            cubic.on_resume(Duration::from_millis(90));
+            cubic.on_ack(&mut window, &ack(ms(now), 1_000, 1_000, rtt), false);
+        }
+        let after = began(&cubic, now);
+        assert!(
+            after >= before && after < before.add(Duration::from_millis(20)),
+            "{before:?} {after:?}"
+        );
+        let w_est = cubic.epoch.unwrap().w_est;
+        assert!(w_est > 100_000);
+        window = Window {
+            cwnd: 10_000,
+            ssthresh: 75_000,
+        };
+        let mut most = 0;
+        while window.cwnd < 80_000 {
+            let old = window.cwnd;
+            now += 1;
+            cubic.on_ack(&mut window, &ack(ms(now), 1_000, 1_000, rtt), true);
+            most = most.max(window.cwnd - old);
+        }
+        assert!(most <= 1_000, "{most} bytes by one ACK");
     }
 
     /// RFC 9438 in floating point, straight from its equations, one ACK a segment.
@@ -412,10 +463,12 @@ mod tests {
     fn rfc9438_4_9_spurious_congestion() {
         let mut cc = Congestion::new(Algorithm::Cubic, 1000);
         cc.window.cwnd = 100_000;
-        cc.on_loss(100_000, 97_000, 96_000, 1000);
+        cc.on_loss(100_000, 1000);
+        cc.begin_recovery(97_000, 96_000, 1000);
         cc.on_recovered();
         cc.window.cwnd = 90_000;
-        cc.on_loss(90_000, 87_000, 86_000, 1000);
+        cc.on_loss(90_000, 1000);
+        cc.begin_recovery(87_000, 86_000, 1000);
         cc.undo();
         assert_eq!((cc.cwnd(), cc.ssthresh()), (90_000, 70_000));
         match cc.law {

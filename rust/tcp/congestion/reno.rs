@@ -91,7 +91,8 @@ mod tests {
     fn rfc4015_3_2_undo_restores_the_window() {
         let mut reno = Congestion::new(Algorithm::Reno, 1000);
         reno.on_ack(&ack(30_000));
-        reno.on_loss(40_000, 37_000, 36_000, 1000);
+        reno.on_loss(40_000, 1000);
+        reno.begin_recovery(37_000, 36_000, 1000);
         reno.on_rto(20_000, 1000, true);
         reno.undo();
         assert_eq!(reno.cwnd(), 40_000);

@@ -131,6 +131,12 @@ impl<P: Platform> Connection<P> {
             }
         }
         self.judge_recovery(cx, seg, &prior, sacked);
+        let ended = prior.recovery != Recovery::Open && self.send.recovery == Recovery::Open;
+        if ended && self.sack_ok && self.send.lost > 0 {
+            // What was lost of the data that was sent meanwhile is of another window (RFC 5681, 4.3).
+            cx.count(Mib::TCPSackRecovery);
+            self.enter_recovery(cx, prior_flight, false);
+        }
         let waits = self.send.sacked > 0 || self.send.recovery != Recovery::Open;
         // Unless something newer arrived, an ACK tells of no other losses than those that the timer waits
         // for: when a recovery turned out to be a mistake, what led to it would lead to the next at once.
@@ -141,6 +147,7 @@ impl<P: Platform> Connection<P> {
         self.steer(cx, &prior);
         if self.send.wnd > prior_wnd && prior_wnd == 0 {
             // The window opened: no probe is needed.
+            self.end_row();
             self.timers.stop(Timer::Persist);
             self.rtt.reset_backoff();
         }
@@ -158,11 +165,11 @@ impl<P: Platform> Connection<P> {
         let bytes = seg.header.ack.distance_from(self.send.una);
         let acked = self.send.remove_acked(seg.header.ack, moment);
         self.stats.acked(bytes, cx.now);
+        self.end_row();
         // Without SACK nothing tells what of that waited behind a hole, nor for how long: a peer that
         // acknowledges it bit by bit would have each bit measured as if the path had been that slow.
         let waited = !self.sack_ok && !seg.header.ack.after(self.send.resent);
         prior.rtt = self.take_rtt(cx, seg, acked.sent_at, acked.retransmitted || waited);
-        self.retries = 0;
         self.advice = Some(Advice::Arrives);
         self.soft_error = None;
         if prior.rtt.is_some() {
@@ -365,15 +372,18 @@ impl<P: Platform> Connection<P> {
             && self.send.recovery == Recovery::Open
             && self.send.in_flight().saturating_add(acked) > 0
             && self.ecn.may_reduce(self.send.una);
+        if marked > 0 && !reduce {
+            self.cc.forget_before();
+        }
         if delivered == 0 && lost == 0 && !reduce {
             return;
         }
         let least = self.rtt.min().unwrap_or_default();
         let phase = match (prior.recovery, self.send.recovery) {
+            (Recovery::Fast(old), Recovery::Fast(new)) if old == new => Phase::Fast,
+            (_, Recovery::Fast(_)) => Phase::Entered,
             (Recovery::Loss(_), _) | (_, Recovery::Loss(_)) => Phase::Loss,
             (Recovery::Open, Recovery::Open) => Phase::Open,
-            (Recovery::Open, Recovery::Fast(_)) => Phase::Entered,
-            (Recovery::Fast(_), Recovery::Fast(_)) => Phase::Fast,
             (Recovery::Fast(_), Recovery::Open) => Phase::Left,
         };
         let sample = self.send.rate.on_ack(cx.now, delivered, least);
@@ -412,9 +422,9 @@ impl<P: Platform> Connection<P> {
     /// a slower one would confirm itself for ever. The window holds all the same.
     pub(super) fn set_pace(&mut self, cx: &Cx<'_, P>, srtt: Duration) {
         let percent = (cx.net.pacing_ss_ratio, cx.net.pacing_ca_ratio);
-        let least = u64::from(self.mss());
+        let (least, flight) = (u64::from(self.mss()), self.send.in_flight());
         self.pacing
-            .set_rate(self.cc.pacing_rate(srtt, percent).max(least));
+            .set_rate(self.cc.pacing_rate(srtt, flight, percent).max(least));
     }
 
     /// Without SACK: another duplicate ACK.
@@ -436,7 +446,7 @@ impl<P: Platform> Connection<P> {
                 self.send.mark_first_lost(mss);
                 self.log_loss(cx, LossBy::Duplicates, mss);
                 cx.count(Mib::TCPRenoRecovery);
-                self.enter_recovery(cx, flight);
+                self.enter_recovery(cx, flight, false);
             }
             // RFC 6582, 3.2, step 2.
             Recovery::Fast(_) => {
@@ -466,17 +476,23 @@ impl<P: Platform> Connection<P> {
             cx.mib.add(Mib::TCPLostRetransmit, u64::from(losses.again));
         }
         let any = losses.fresh || losses.again > 0;
-        if any && !by_size && self.send.recovery == Recovery::Open {
+        // The loss of what was sent again after a time-out is a sign of congestion of its own (RFC 5681, 4.3).
+        let once_more = losses.again > 0 && matches!(self.send.recovery, Recovery::Loss(_));
+        if any && !by_size && self.send.recovery == Recovery::Open || once_more {
             cx.count(Mib::TCPSackRecovery);
-            self.enter_recovery(cx, flight);
+            self.enter_recovery(cx, flight, losses.again > 0);
         }
     }
 
-    /// Fast recovery begins; `flight`: FlightSize before the ACK that says so.
-    fn enter_recovery(&mut self, cx: &Cx<'_, P>, flight: u32) {
+    /// Fast recovery begins; `flight`: FlightSize before the ACK that says so; `again`: what was sent again is lost.
+    fn enter_recovery(&mut self, cx: &Cx<'_, P>, flight: u32, again: bool) {
         let (pipe, mss) = (self.send.pipe(), self.mss());
         let out = self.send.in_flight().saturating_sub(self.send.sacked);
-        self.cc.on_loss(flight, out, pipe, mss);
+        // RFC 3168, 6.1.2: drops and marks of one window lower the window once.
+        if again || !self.ecn.is_reduced(self.send.una) {
+            self.cc.on_loss(flight, mss);
+        }
+        self.cc.begin_recovery(out, pipe, mss);
         self.send.undo.begin(self.send.una);
         self.ecn.on_reduced(self.send.nxt);
         self.send.recovery = Recovery::Fast(self.send.nxt);

@@ -229,11 +229,12 @@ impl<P: Platform> Connection<P> {
         }
     }
 
-    /// RFC 7323, 4.3: TS.Recent follows segments that the last ACK sent points at.
+    /// RFC 7323, 4.3: TS.Recent follows segments that the last ACK sent points at; 5.5: one that is outdated
+    /// itself follows any.
     pub(super) fn update_ts_recent(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
         if let (true, Some(ts)) = (self.ts.enabled, seg.header.options.timestamps) {
             if seg.header.seq.before_or_eq(self.recv.last_ack_sent)
-                && ts.val.wrapping_sub(self.ts.recent) <= i32::MAX as u32
+                && !self.ts.is_old(ts.val, cx.now)
             {
                 self.ts.recent = ts.val;
                 self.ts.recent_at = cx.now;
@@ -263,9 +264,9 @@ impl<P: Platform> Connection<P> {
     }
 
     /// An unacceptable segment is answered with an ACK, at once if it carries data (our ACK may
-    /// have been lost), limited otherwise.
+    /// have been lost), limited otherwise: a SYN too (RFC 5961, 4.2 and 7).
     fn answer_unacceptable(&mut self, cx: &Cx<'_, P>, seg: &Segment) {
-        if seg.len() > 0 {
+        if seg.len() > 0 && !seg.has(Flags::SYN) {
             self.recv.owed = AckOwed::Now;
         } else {
             self.challenge(cx);
@@ -362,7 +363,8 @@ impl<P: Platform> Connection<P> {
             };
         }
         let edge = self.recv.far.latest(self.recv.nxt);
-        if has_fin && data_end.before_or_eq(edge.add(1)) {
+        // One that lies behind contradicts what came since, and would lie ahead after half of the circle.
+        if has_fin && data_end.after_or_eq(self.recv.nxt) && data_end.before_or_eq(edge.add(1)) {
             self.recv.fin = Some(data_end);
         }
         let mut outcome = Disposition::Done;

@@ -809,7 +809,8 @@ impl<P: Platform> Connection<P> {
         } else if self.timers.get(Timer::Persist).is_none() && self.probe == Probe::None {
             // A partial segment held back by cork goes out after 200 ms, as in Linux.
             let at = cx.now.add(self.rto(cx).max(Duration::from_millis(200)));
-            self.timers.set(Timer::Persist, at);
+            self.timers
+                .set(Timer::Persist, at.min(self.patience_ends()));
         }
     }
 
@@ -843,7 +844,8 @@ impl<P: Platform> Connection<P> {
                 }
                 cx.count(Mib::TCPWinProbe);
                 let at = cx.now.add(self.rto(cx));
-                self.timers.set(Timer::Persist, at);
+                self.timers
+                    .set(Timer::Persist, at.min(self.patience_ends()));
                 Reason::Window
             }
             Probe::Keepalive => {

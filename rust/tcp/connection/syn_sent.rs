@@ -76,7 +76,7 @@ impl<P: Platform> Connection<P> {
         // SYNs crossed: simultaneous open (RFC 9293, figure 7).
         self.change(Event::RecvSyn);
         self.syn_pending = true;
-        self.retries = 0;
+        self.end_row();
         self.timers.stop(Timer::Retransmit);
         Disposition::Drop(DropReason::BadState, buf)
     }
@@ -163,7 +163,7 @@ impl<P: Platform> Connection<P> {
         self.pacing.set_least(cx.net.min_tso_segs);
         self.pacing.set_short(cx.net.tso_rtt_log);
         self.set_pace(cx, srtt);
-        self.retries = 0;
+        self.end_row();
         self.rtt.reset_backoff();
         self.syn_pending = false;
         self.opened = cx.now;

@@ -78,12 +78,24 @@ impl<P: Platform> Connection<P> {
         let _ = self.timers.take_expired(Timer::Pace, cx.now);
     }
 
+    /// A time-out, or a probe of a shut window: if it is the first since something got through, a row begins.
+    fn begin_row(&mut self, cx: &Cx<'_, P>) {
+        let opening = self.retries == 0 && !self.state.is_synchronized();
+        if opening || self.retries_since == Instant::default() {
+            self.retries_since = cx.now;
+        }
+    }
+
     /// How many retries without an answer are too many.
     fn too_many_retries(&self, cx: &Cx<'_, P>) -> bool {
-        if self.config.user_timeout != Duration::ZERO
-            && cx.now.since(self.retries_since) >= self.config.user_timeout
-        {
-            return true;
+        if self.config.user_timeout != Duration::ZERO {
+            if cx.now.since(self.retries_since) >= self.config.user_timeout {
+                return true;
+            }
+            // For data the user's patience counts in place of the number (MUST-21; RFC 5482).
+            if self.state.is_synchronized() && self.send.in_flight() > 0 {
+                return false;
+            }
         }
         let most = match self.state {
             ConnState::SynReceived if self.fast_open => cx.net.synack_retries,
@@ -149,9 +161,7 @@ impl<P: Platform> Connection<P> {
         if self.send.in_flight() == 0 && !self.is_fast_open() {
             return;
         }
-        if self.retries == 0 {
-            self.retries_since = cx.now;
-        }
+        self.begin_row(cx);
         if self.yields_to_crowd(cx) {
             return;
         }
@@ -226,9 +236,7 @@ impl<P: Platform> Connection<P> {
             self.push_last();
             return;
         }
-        if self.retries == 0 {
-            self.retries_since = cx.now;
-        }
+        self.begin_row(cx);
         // A peer that keeps answering may keep its window shut for ever (MUST-37), unless nobody
         // is left to wait for it.
         if self.has_waited_alone(cx) {

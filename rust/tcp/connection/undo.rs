@@ -70,7 +70,9 @@ impl<P: Platform> Connection<P> {
             _ => 1,
         };
         self.log_event(cx, Kind::Undone, shown_by, self.send.lost);
-        self.cc.undo();
+        if self.cc.undo() {
+            self.ecn.on_undone();
+        }
         if self.send.recovery != Recovery::Open {
             self.send.forget_losses();
             if !self.sack_ok {

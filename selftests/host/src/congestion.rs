@@ -78,6 +78,32 @@ fn rfc3168_6_1_5_what_has_ect() {
     );
 }
 
+/// RFC 3168, 6.1.2: a mark and then a drop, both of one flight, lower the window once; the drop is repaired.
+#[test]
+fn rfc3168_6_1_2_a_mark_and_then_a_loss() {
+    let mut raw = with_ecn(Algorithm::Reno);
+    raw.write(10_000);
+    raw.pass(ms(20));
+    raw.feed(ACK.with(Flags::ECE), 1, 1_001, 0);
+    let marked = raw.conn.ssthresh();
+    assert!(marked <= 5_000, "{marked}");
+    let mut again = vec![];
+    for n in 4..=10 {
+        again.extend(raw.feed_sack(1_001, &[(2_001, n * 1_000 + 1)]));
+    }
+    again.extend(raw.pass(ms(6)));
+    assert!(again.iter().any(|out| out.seq == 1_001), "{again:?}");
+    assert_eq!(raw.conn.ssthresh(), marked);
+    raw.pass(ms(20));
+    raw.feed_sack(10_001, &[]);
+    // The next flight's loss is another.
+    raw.write(20_000);
+    raw.pass(ms(20));
+    raw.feed_sack(10_001, &[(11_001, 14_001)]);
+    raw.pass(ms(6));
+    assert!(raw.conn.ssthresh() < marked, "{}", raw.conn.ssthresh());
+}
+
 /// RFC 3168, 6.1.3: ECE on every ACK from the mark until CWR.
 #[test]
 fn rfc3168_6_1_3_receiver() {

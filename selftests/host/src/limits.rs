@@ -452,6 +452,79 @@ fn rfc6298_5_4_a_time_out_waits_for_no_pace() {
     }
 }
 
+/// RFC 9293, 3.8.3 (MUST-21), RFC 5482: whose patience is longer than tcp_retries2 is not told before it ends.
+#[test]
+fn rfc5482_patience_counts_in_place_of_retries() {
+    let mut raw = Raw::established();
+    raw.net.retries2 = 3;
+    raw.set_user_timeout(Duration::from_secs(600));
+    raw.write(100);
+    let start = raw.now;
+    raw.pass(Duration::from_secs(590));
+    assert_eq!((raw.state(), raw.error()), (Established, None));
+    raw.pass(Duration::from_secs(20));
+    assert_eq!(raw.error(), Some(CloseReason::TimedOut));
+    assert!(raw.now.since(start) >= Duration::from_secs(600));
+}
+
+/// tcp(7), TCP_USER_TIMEOUT: also what may not be sent since the window is shut counts, whatever the peer answers
+/// (RFC 6429, 3: that is for the user to say); without the option it may stay shut (MUST-37).
+#[test]
+fn rfc6429_3_patience_with_a_shut_window() {
+    for (in_flight, patience, lives) in [
+        (false, ms(0), true),
+        (false, ms(10_000), false),
+        (true, ms(0), true),
+        (true, ms(10_000), false),
+    ] {
+        let mut raw = Raw::established();
+        if patience != ms(0) {
+            raw.set_user_timeout(patience);
+        }
+        if in_flight {
+            raw.write(3_000);
+        }
+        raw.peer.wnd = 0;
+        let acked = if in_flight { 1_001 } else { 1 };
+        raw.feed(PSH_ACK, 1, acked, 1);
+        if !in_flight {
+            raw.write(3_000);
+        }
+        let shut = raw.now;
+        while raw.now.since(shut) < ms(60_000) {
+            let Some(at) = raw.conn.poll_timeout() else {
+                break;
+            };
+            raw.pass(at.since(raw.now));
+            if raw.error().is_some() {
+                break;
+            }
+            raw.feed(ACK, 2, acked, 0);
+        }
+        assert_eq!(
+            raw.state() == Established,
+            lives,
+            "{in_flight} {patience:?}"
+        );
+        if !lives {
+            let ended = raw.now.since(shut);
+            assert!(
+                ended >= ms(10_000) && ended <= ms(10_500),
+                "{in_flight} {ended:?}"
+            );
+        }
+    }
+    // What gets through begins a new row.
+    let mut raw = Raw::established();
+    raw.set_user_timeout(ms(10_000));
+    for n in 0..5 {
+        raw.write(100);
+        raw.pass(ms(8_000));
+        raw.feed(ACK, 1, 101 + n * 100, 0);
+    }
+    assert_eq!(raw.state(), Established);
+}
+
 /// RFC 5482, RFC 9293, 3.8.3: what a keepalive probe waits for is no retry of what is written meanwhile.
 #[test]
 fn rfc5482_a_probe_that_is_out_takes_no_patience() {

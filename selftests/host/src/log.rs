@@ -309,6 +309,20 @@ fn a_difference_is_found() {
         );
     }
     assert!(spoil(Kind::InSegment, 0).is_some(), "a FIN out of place");
+    // What answers out of turn (challenge ACKs, RST) is compared as well.
+    let (mut log, at) = (0..200)
+        .flat_map(|seed| crate::sim::run_logged(seed, Kinds::INPUTS).unwrap().1)
+        .find_map(|log| {
+            let at = log.iter().position(|r| r.kind == Kind::OutReply as u8)?;
+            replay_records(&log).unwrap();
+            Some((log, at))
+        })
+        .expect("a reply");
+    for word in 0..7 {
+        log[at].words[word] ^= 1;
+        assert!(replay_records(&log).is_err(), "reply, word {word}");
+        log[at].words[word] ^= 1;
+    }
     assert!(replay(&[0; BYTES]).is_err());
     assert!(replay(&[]).is_err());
 }

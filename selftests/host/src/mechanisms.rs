@@ -374,11 +374,13 @@ fn rfc8985_7_tail_loss_probe() {
     raw.write(5_000);
     raw.pass(ms(20));
     raw.feed_sack(1_001, &[]);
-    let outs = raw.pass(ms(60));
+    let heard = raw.now;
+    assert_eq!(raw.conn.srtt(), Some(ms(20)));
+    let outs = raw.pass(ms(42));
     assert_eq!(
         outs,
         [out(PSH_ACK, 4_001, 1, 1_000)],
-        "the last segment, within 2 SRTT"
+        "the last segment, after 2 SRTT and what a clock may lack"
     );
     assert_eq!(raw.mib.get(Mib::TCPTimeouts), 0);
     // All but the probe were lost.
@@ -387,6 +389,8 @@ fn rfc8985_7_tail_loss_probe() {
     let later = raw.pass(ms(6));
     let again: Vec<u32> = [seqs(&outs), seqs(&later)].concat();
     assert_eq!(again[0], 1_001);
+    // A round trip for the probe, and a reordering window: the time-out would come after 220 ms.
+    assert_eq!(raw.now.since(heard), ms(68));
     raw.feed_sack(5_001, &[]);
     assert_eq!(raw.mib.get(Mib::TCPTimeouts), 0);
     // 7.4.2: a probe that repaired the only loss is answered by a smaller window.
@@ -413,6 +417,98 @@ fn rfc8985_7_tail_loss_probe() {
     raw.feed_sack(4_001, &[]);
     assert_eq!(raw.mib.get(Mib::TCPLossProbeRecovery), 0);
     assert!(raw.conn.cwnd() >= before);
+}
+
+/// RFC 5681, 4.3: the loss of what was sent again after a time-out lowers the window once more.
+#[test]
+fn rfc5681_4_3_lost_retransmissions_after_a_time_out() {
+    let mut raw = Raw::established_with(SACK);
+    raw.write(10_000);
+    // All is lost; one goes again, then two, of which the first is lost too.
+    let at = raw.conn.poll_timeout().unwrap();
+    raw.pass(at.since(raw.now));
+    while raw.mib.get(Mib::TCPTimeouts) == 0 {
+        let at = raw.conn.poll_timeout().unwrap();
+        raw.pass(at.since(raw.now));
+    }
+    raw.pass(ms(20));
+    raw.feed_sack(1_001, &[]);
+    raw.pass(ms(20));
+    raw.feed_sack(2_001, &[]);
+    raw.pass(ms(20));
+    let before = raw.conn.ssthresh();
+    let recoveries = raw.mib.get(Mib::TCPSackRecovery);
+    let again = raw.feed_sack(2_001, &[(3_001, 4_001)]);
+    let later = raw.pass(ms(30));
+    assert_eq!(
+        raw.mib.get(Mib::TCPLostRetransmit),
+        1,
+        "{again:?} {later:?}"
+    );
+    assert_eq!(raw.mib.get(Mib::TCPSackRecovery), recoveries + 1);
+    assert!(raw.conn.ssthresh() < before || before == 2_000, "{before}");
+}
+
+/// RFC 5681, 4.3, RFC 6675, 5: what of the data that was sent during a recovery is lost is another window's loss, also
+/// if it was found before the recovery ended.
+#[test]
+fn rfc5681_4_3_losses_of_the_next_window() {
+    let mut raw = Raw::established_with(SACK);
+    raw.write(40_000);
+    raw.pass(ms(20));
+    let sent = |raw: &Raw| raw.conn.numbers().1.distance_from(raw.zeros().0);
+    // The first is lost.
+    raw.feed_sack(1, &[(1_001, 5_001)]);
+    raw.pass(ms(6));
+    assert_eq!(raw.mib.get(Mib::TCPSackRecovery), 1);
+    let (point, first) = (sent(&raw), raw.conn.ssthresh());
+    raw.feed_sack(1, &[(1_001, point)]);
+    for _ in 0..3 {
+        raw.pass(ms(10));
+        raw.feed_sack(1, &[(1_001, point)]);
+    }
+    // Of what is new the first is lost too, and found before the repair of the old loss is acknowledged.
+    let top = sent(&raw);
+    assert!(top >= point + 2_000, "{point} {top}");
+    raw.feed_sack(1, &[(point + 1_000, top), (1_001, point)]);
+    raw.pass(ms(10));
+    assert_eq!(raw.mib.get(Mib::TCPSackRecovery), 1);
+    raw.feed_sack(point, &[(point + 1_000, top)]);
+    assert_eq!(raw.mib.get(Mib::TCPSackRecovery), 2);
+    assert!(raw.conn.ssthresh() < first, "{first}");
+}
+
+/// RFC 5681, 3.1 (equation 4): a time-out during fast recovery takes half of what was in flight, not of the window that
+/// RFC 9937 has at that moment.
+#[test]
+fn rfc5681_3_1_a_time_out_in_recovery() {
+    let mut raw = Raw::established_with(Peer {
+        wnd: 65_000,
+        ..SACK
+    });
+    let mut acked = 1;
+    for _ in 0..3 {
+        raw.write(60_000);
+        raw.pass(ms(20));
+        let nxt = raw.conn.numbers().1.distance_from(raw.zeros().0);
+        acked = nxt;
+        raw.feed_sack(acked, &[]);
+    }
+    let cwnd = raw.conn.cwnd();
+    assert!(cwnd >= 40_000, "{cwnd}");
+    raw.write(60_000);
+    raw.pass(ms(20));
+    let nxt = raw.conn.numbers().1.distance_from(raw.zeros().0);
+    assert!(nxt - acked >= 40_000);
+    // All but the last four are lost, and so is what is sent again.
+    for n in (1..=4).rev() {
+        raw.feed_sack(acked, &[(nxt - 4_000, nxt - (n - 1) * 1_000)]);
+    }
+    assert_eq!(raw.mib.get(Mib::TCPSackRecovery), 1);
+    assert!(raw.conn.cwnd() < 15_000, "{}", raw.conn.cwnd());
+    raw.pass(ms(400));
+    assert_eq!(raw.mib.get(Mib::TCPTimeouts), 1);
+    assert!(raw.conn.ssthresh() >= 10_000, "{}", raw.conn.ssthresh());
 }
 
 /// RFC 6298, 5.4 to 5.6: the earliest segment, one at a time, twice as late each time.

@@ -539,6 +539,61 @@ fn rfc7323_2_4_a_hole_is_filled_although_the_window_shrank() {
     assert_eq!(raw.their_next(), at);
 }
 
+/// RFC 9293, 3.8.6.2.2: a window that was shut opens again once everything was read, also if the buffer is smaller
+/// than our segments with tcp_shrink_window, or than the unit that windows are told in.
+#[test]
+fn rfc9293_3_8_6_2_2_a_small_buffer_opens_its_window() {
+    // Over loopback a segment may be as large as half of the buffer, and what came fills a quarter of its memory.
+    let mut raw = Raw::closed(
+        Peer {
+            wscale: Some(7),
+            mss: 65_483,
+            ..SACK
+        },
+        SocketConfig::default(),
+    );
+    raw.net.shrink_window = true;
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 131_072, (false, false)));
+    establish(&mut raw);
+    raw.with(|conn, _| conn.set_path(65_495, 0));
+    assert!(raw.conn.mss() > 65_000);
+    raw.overhead = 1_704;
+    raw.feed(PSH_ACK, 1, 1, 600);
+    raw.pass(ms(50));
+    raw.read(600);
+    raw.pass(ms(50));
+    let offered = |raw: &Raw| {
+        let (_, _, _, next, edge) = raw.conn.numbers();
+        edge.saturating_distance_from(next)
+    };
+    assert!(offered(&raw) > 10_000, "{}", offered(&raw));
+    // A window scale of 14, and then a buffer of half of that unit's payload.
+    let mut raw = Raw::closed(
+        Peer {
+            wscale: Some(7),
+            ..SACK
+        },
+        SocketConfig::default(),
+    );
+    raw.net.rmem[2] = 1 << 30;
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 131_072, (false, false)));
+    establish(&mut raw);
+    raw.with(|conn, _| conn.set_buffers(1 << 20, 16_384, (false, true)));
+    let mut at = 1;
+    while offered(&raw) > 0 {
+        let len = offered(&raw).min(1_000);
+        raw.overhead = len;
+        raw.feed(PSH_ACK, at, 1, len);
+        raw.pass(ms(50));
+        at += len;
+        assert!(at < 1_000_000);
+    }
+    raw.read(at);
+    assert!(offered(&raw) > 0, "nothing is offered");
+    let wnd = raw.headers.last().map(|header| header.wnd);
+    assert!(wnd > Some(0), "{wnd:?}");
+}
+
 /// tcp_rcv_wnd_shrink_nomem: the user makes the receive buffer smaller than what is in it. The sender is
 /// told that there is no room, and what was offered before is taken as far as there is.
 #[test]

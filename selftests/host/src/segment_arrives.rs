@@ -434,6 +434,33 @@ fn rfc9293_3_10_7_4_eighth_check_fin() {
     assert_eq!(raw.state(), CloseWait);
 }
 
+/// RFC 9293, 3.4: a FIN that lies behind what came since is no end, nor once the numbers have come round.
+#[test]
+fn rfc9293_3_4_an_old_fin_is_forgotten() {
+    let mut raw = Raw::established();
+    let mut at = 1u32;
+    // Until an ACK is delayed, so that the number is within what the last one asked for.
+    while !raw.feed(ACK, at, 1, 1_000).is_empty() {
+        at += 1_000;
+        raw.read(1_000);
+    }
+    at += 1_000;
+    let fin = at - 500;
+    raw.feed(FIN_ACK, fin, 1, 0);
+    assert_eq!(raw.state(), Established);
+    raw.read(1_000);
+    let mut left = (1u64 << 32) - 500;
+    while left > 0 {
+        let len = left.min(60_000) as u32;
+        raw.feed(PSH_ACK, at, 1, len);
+        raw.read(len);
+        at = at.wrapping_add(len);
+        left -= u64::from(len);
+    }
+    assert_eq!(raw.their_next(), fin);
+    assert_eq!(raw.state(), Established);
+}
+
 /// RFC 7323, 5.3: PAWS. RFC 7323, 4.3: which segments TS.Recent follows, and what is echoed.
 #[test]
 fn rfc7323_5_3_paws() {
@@ -493,6 +520,13 @@ fn rfc7323_5_3_paws() {
     raw.read(10);
     raw.pass(Duration::from_secs(25 * 24 * 3600));
     let options = stamp(&raw, u32::MAX - 5);
-    raw.feed_with(PSH_ACK, 11, 1, 10, options);
+    if raw.feed_with(PSH_ACK, 11, 1, 10, options).is_empty() {
+        raw.pass(ms(1_000));
+    }
+    assert_eq!(raw.conn.recv_len(), 10);
+    // RFC 7323, 5.5: and is replaced, so that what is echoed and compared with is of this time again.
+    assert_eq!(echoed(&raw), Some(u32::MAX - 5));
+    let options = stamp(&raw, u32::MAX - 6);
+    raw.feed_with(PSH_ACK, 21, 1, 10, options);
     assert_eq!(raw.conn.recv_len(), 10);
 }

@@ -104,7 +104,15 @@ fn time_wait() -> TimeWait {
     };
     let now = Instant::from_nanos(1_000_000_000);
     let lasts = Duration::from_secs(60);
-    TimeWait::new(false, OURS.add(2), THEIRS.add(2), 1_000, none, now, lasts)
+    TimeWait::new(
+        false,
+        OURS.add(2),
+        THEIRS.add(2),
+        (1_000, 0),
+        none,
+        now,
+        lasts,
+    )
 }
 
 /// RFC 9293, 3.10.7.4, TIME-WAIT, and MAY-2: a SYN beyond what was received may open anew, but

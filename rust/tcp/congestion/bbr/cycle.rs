@@ -18,7 +18,8 @@ const RENO_ROUNDS: u32 = 63;
 impl Bbr {
     /// BBRCheckFullBWReached (5.3.1.2).
     pub(super) fn check_full_bw(&mut self, sample: &RateSample) {
-        if self.full_bw_now || sample.app_limited {
+        // The low rates of ProbeRTT are by its own window.
+        if self.full_bw_now || sample.app_limited || self.state == State::ProbeRtt {
             return;
         }
         if sample.rate >= self.full_bw.saturating_mul(125) / 100 {

@@ -17,6 +17,8 @@ struct PathModel {
     total: u32,
     rate: u64,
     pipe: u32,
+    /// The user has no more to send.
+    app_limited: bool,
     /// What is lost of the next ACKs.
     too_much: Option<TooMuch>,
     lost: u32,
@@ -30,6 +32,7 @@ impl PathModel {
             total: 0,
             rate,
             pipe: 10_000,
+            app_limited: false,
             too_much: None,
             lost: 0,
         }
@@ -66,7 +69,7 @@ impl PathModel {
                     prior_delivered: begin
                         .wrapping_sub(per_ack * 10)
                         .wrapping_add(self.total - begin),
-                    app_limited: false,
+                    app_limited: self.app_limited,
                     lost: self.lost,
                     in_flight: per_ack * 10,
                 }),
@@ -89,13 +92,13 @@ fn bbr_draft_5_3_1_startup_and_drain() {
     }
     assert_eq!(path.bbr().state, State::Startup);
     assert!(
-        path.cc.pacing_rate(RTT, (200, 120)) > 2_700_000,
+        path.cc.pacing_rate(RTT, 0, (200, 120)) > 2_700_000,
         "2.77 times the rate, less 1 %"
     );
     path.round();
     assert_eq!(path.bbr().state, State::Drain);
     assert_eq!(
-        path.cc.pacing_rate(RTT, (200, 120)),
+        path.cc.pacing_rate(RTT, 0, (200, 120)),
         1_000_000 * 50 / 100 * 99 / 100
     );
     // TCP_CC_INFO tells the same.
@@ -178,7 +181,7 @@ fn bbr_draft_5_5_10_3_short_term_bounds() {
         "{}",
         bbr.bw_lo
     );
-    assert!(path.cc.pacing_rate(RTT, (200, 120)) < 1_000_000);
+    assert!(path.cc.pacing_rate(RTT, 0, (200, 120)) < 1_000_000);
 }
 
 /// 5.5.10.2: too much loss in a probe bounds what may be in flight, and ends the probe.
@@ -227,6 +230,25 @@ fn bbr_draft_5_3_4_probe_rtt() {
     assert!(path.cc.cwnd() > 40_000, "and the window is back");
 }
 
+/// 5.3.1.2 and 5.3.4: an application that sends little keeps STARTUP open; the low rates while its own window of
+/// ProbeRTT holds it back don't end that.
+#[test]
+fn bbr_draft_5_3_1_2_probe_rtt_ends_no_startup() {
+    let mut path = PathModel::new(500_000);
+    path.app_limited = true;
+    let mut probed = false;
+    while path.now < 9_000 {
+        let in_probe = path.bbr().state == State::ProbeRtt;
+        probed |= in_probe;
+        (path.app_limited, path.pipe) = (!in_probe, if in_probe { 2_000 } else { 10_000 });
+        path.rate = if in_probe { 250_000 } else { 500_000 };
+        path.round();
+    }
+    assert!(probed);
+    assert!(!path.bbr().full_bw_reached);
+    assert_eq!(path.bbr().state, State::Startup);
+}
+
 /// Numbers at the ends of their ranges don't overflow.
 #[test]
 fn extremes_are_survived() {
@@ -265,7 +287,7 @@ fn extremes_are_survived() {
                         ..Ack::for_tests()
                     });
                     assert!(cc.cwnd() > 0 && cc.cwnd() <= MAX_WINDOW);
-                    assert!(cc.pacing_rate(rtt, (200, 120)) > 0);
+                    assert!(cc.pacing_rate(rtt, 0, (200, 120)) > 0);
                 }
             }
         }

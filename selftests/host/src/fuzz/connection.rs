@@ -5,6 +5,7 @@
 //! `script` is long as a table is: an arm for each thing that can happen.
 
 use super::Bytes;
+use crate::platform::OVERHEAD;
 use crate::raw::*;
 use crate::tcp::{
     config::SocketConfig,
@@ -20,6 +21,9 @@ use crate::tcp::{
         Codepoint, Flags, Options, Timestamps,
     },
 };
+
+/// The longest script.
+const STEPS: u32 = 400;
 
 /// A number near one of the connection's own, or any.
 fn near(bytes: &mut Bytes<'_>, raw: &Raw) -> Option<SeqNum> {
@@ -165,7 +169,19 @@ fn check(raw: &Raw, outs: &[Out], edge: &mut Edge) {
     );
     assert!(raw.conn.is_consistent(), "the scoreboard's sums are wrong");
     let (send, recv) = raw.conn.memory();
-    assert!(send < 8 << 20 && recv < 2 << 20, "memory: {send} {recv}");
+    // What is not acknowledged (of the first buffer a part may be), with the notes of a buffer for each of the
+    // script's steps and for what SACK may cut.
+    let (rcvbuf, queued) = (raw.conn.buffers().1, raw.conn.unacked());
+    let buffers = STEPS + 64 + 2 * segments as u32;
+    assert!(
+        send <= queued + 65_536 + OVERHEAD * buffers,
+        "memory: {send} for {queued} bytes"
+    );
+    // Twice the buffer may be in use when the last segment comes (`most_in_order`).
+    assert!(
+        recv <= 2 * rcvbuf + 65_536 + raw.overhead,
+        "memory: {recv} received, of {rcvbuf}"
+    );
     let state = raw.state();
     if matches!(state, ConnState::Closed | ConnState::TimeWait) {
         let timer = raw.conn.next_timer();
@@ -279,7 +295,7 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, story: &mut Story) -> Option<()> 
     raw.net.retries2 = 5;
     let mut edge = Edge::default();
     let mut written = 0u32;
-    for _ in 0..400 {
+    for _ in 0..STEPS {
         let outs = match bytes.below(16)? {
             0..=6 => {
                 let flags = flags(bytes)?;
