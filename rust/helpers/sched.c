@@ -9,6 +9,12 @@ bool rusttcp_helper_signal_pending_current(void)
 	return signal_pending(current);
 }
 
+bool rusttcp_helper_current_exits(void);
+bool rusttcp_helper_current_exits(void)
+{
+	return current->flags & PF_EXITING;
+}
+
 void rusttcp_helper_init_woken_wait(struct wait_queue_entry *wait);
 void rusttcp_helper_init_woken_wait(struct wait_queue_entry *wait)
 {

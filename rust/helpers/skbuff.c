@@ -270,8 +270,9 @@ struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,
 {
 	struct sk_buff *copy = __pskb_copy(skb, headroom, gfp);
 
-	/* The times that somebody wants to know of it. */
+	/* The times that somebody wants to know of it. The device is none: in the tree of what was sent it is a link. */
 	if (copy) {
+		copy->dev = NULL;
 		skb_shinfo(copy)->tx_flags |= skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
 		skb_shinfo(copy)->tskey = skb_shinfo(skb)->tskey;
 	}

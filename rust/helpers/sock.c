@@ -534,6 +534,14 @@ void rusttcp_helper_sk_copy_reuseport(struct sock *to, const struct sock *from)
 	to->sk_reuseport = from->sk_reuseport;
 }
 
+/* A port that bind(0) found is kept like one that was asked for. */
+void rusttcp_helper_sk_lock_port(struct sock *sk);
+void rusttcp_helper_sk_lock_port(struct sock *sk)
+{
+	if (inet_sk(sk)->inet_num)
+		sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
+}
+
 bool rusttcp_helper_inet_bind_no_port(const struct sock *sk);
 bool rusttcp_helper_inet_bind_no_port(const struct sock *sk)
 {

@@ -527,6 +527,12 @@ impl<T: StreamOps> Drop for FamilyRegistration<T> {
     }
 }
 
+/// Whether the calling task is about to end. It waits for nothing then, and no signal would end that.
+pub(crate) fn task_exits() -> bool {
+    // SAFETY: Asks about `current`.
+    unsafe { bindings::current_exits() }
+}
+
 /// SIGPIPE to the calling task.
 pub(crate) fn send_sigpipe() {
     // SAFETY: Sends to `current`.
@@ -564,6 +570,9 @@ pub(crate) mod abi {
     pub(crate) const SO_ZEROCOPY: i32 = b::SO_ZEROCOPY as i32;
     pub(crate) const SO_OOBINLINE: i32 = b::SO_OOBINLINE as i32;
     pub(crate) const SO_RCVLOWAT: i32 = b::SO_RCVLOWAT as i32;
+    pub(crate) const SO_RCVBUF: i32 = b::SO_RCVBUF as i32;
+    pub(crate) const SO_RCVBUFFORCE: i32 = b::SO_RCVBUFFORCE as i32;
+    pub(crate) const SO_BUF_LOCK: i32 = b::SO_BUF_LOCK as i32;
     pub(crate) const SO_SNDBUF: i32 = b::SO_SNDBUF as i32;
     pub(crate) const SO_SNDBUFFORCE: i32 = b::SO_SNDBUFFORCE as i32;
     pub(crate) const SO_ATTACH_FILTER: i32 = b::SO_ATTACH_FILTER as i32;

@@ -171,6 +171,8 @@ impl ReservationBox {
                 (&raw mut addr).cast(),
                 len,
             ))?;
+            // Whoever chose the port: it is kept when a listener ends (see `unlisten`).
+            bindings::sk_lock_port((*socket.as_ptr()).sk);
             if share {
                 bindings::sk_copy_reuseport((*socket.as_ptr()).sk, sk.as_ptr());
             }
@@ -220,7 +222,7 @@ impl ReservationBox {
     pub(crate) fn unlisten(&self) {
         if let Some(r) = &self.0 {
             // SAFETY: A valid kernel socket. A listener that is shut becomes unconnected and, its
-            // port having been asked for by number, keeps it.
+            // port being locked, keeps it.
             unsafe {
                 bindings::kernel_sock_shutdown(
                     r.value().0.as_ptr(),

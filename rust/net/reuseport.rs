@@ -20,7 +20,7 @@ use kernel::{
 
 impl<P: Protocol> Sock<P> {
     /// Joins the group of `other`, a listener at the same place, or begins one. `any`: bound to any
-    /// address. Context: process.
+    /// address. The caller sees to it that `other` does not leave its group meanwhile. Context: process.
     pub(crate) fn join_group(&self, other: Option<&Self>, any: bool) -> Result {
         // SAFETY: Both are valid sockets of one protocol. The group does not count references: a
         // socket leaves it by `leave_group`, or when it is destroyed, a grace period before its

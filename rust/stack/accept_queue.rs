@@ -14,7 +14,10 @@ use super::{
 };
 use crate::tcp::config::SocketConfig;
 use kernel::{
-    alloc::KVVec,
+    alloc::{
+        flags::__GFP_NOWARN,
+        KVVec, //
+    },
     prelude::*,
     sync::aref::ARef, //
 };
@@ -41,9 +44,10 @@ impl AcceptQueue {
     /// Room for a backlog of `limit` (Linux lets in one more), and at least for `waiting`. May sleep.
     pub(crate) fn ring_for(limit: u32, waiting: usize) -> Result<KVVec<Option<ARef<TcpSock>>>> {
         let size = (limit as usize).saturating_add(1).max(waiting);
-        let mut ring = KVVec::with_capacity(size, GFP_KERNEL)?;
+        let flags = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+        let mut ring = KVVec::with_capacity(size, flags)?;
         for _ in 0..size {
-            ring.push(None, GFP_KERNEL)?;
+            ring.push(None, flags)?;
         }
         Ok(ring)
     }

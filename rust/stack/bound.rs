@@ -34,7 +34,7 @@ pub(crate) type PortHold = Arc<Hold>;
 pub(crate) struct Hold {
     reservation: ReservationBox,
     /// Where it is marked as one that bind() holds.
-    marked: Option<Net>,
+    marked: Option<(Net, u16)>,
 }
 
 impl Hold {
@@ -61,7 +61,7 @@ impl Hold {
         // From here on dropping it takes the mark away.
         let hold = Self {
             reservation,
-            marked: Some(net),
+            marked: Some((net, port)),
         };
         Ok(Arc::new(hold, GFP_KERNEL)?)
     }
@@ -77,10 +77,12 @@ impl Deref for Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let Some(state) = self.marked.and_then(NetState::of) else {
+        let Some((net, port)) = self.marked else {
             return;
         };
-        let port = self.reservation.port();
+        let Some(state) = NetState::of(net) else {
+            return;
+        };
         state
             .bound
             .remove(Bound::hash(port), |b| b.is_last_of(port));

@@ -146,6 +146,9 @@ pub(crate) fn flush(sk: &mut LockedTcp<'_>) {
     let news = data.conn.take_fast_news();
     let early = data.conn.is_fast_open();
     let confirmed = if early { None } else { data.unconfirmed.take() };
+    if let (Some(unconfirmed), true) = (&confirmed, data.conn.was_reset()) {
+        unconfirmed.was_reset(last);
+    }
     let early = early || data.conn.is_held();
     sk.sk().shared().early.store(early, Relaxed);
     if let Some(news) = news {
@@ -174,6 +177,10 @@ pub(crate) fn flush_read(sk: &mut LockedTcp<'_>) {
 
 /// Charges and publishes what there is in the socket's queues, where nothing is to be sent.
 pub(crate) fn settle(sk: &mut LockedTcp<'_>) {
+    // Who waited for a connection may come here when the socket has become a listener.
+    if sk.peek().phase == Phase::Listening {
+        return;
+    }
     memory::charge(sk);
     publish(sk);
 }
@@ -234,8 +241,13 @@ fn publish(sk: &mut LockedTcp<'_>) {
     shared.writable.store(conn.is_writeable(), Relaxed);
     let tuned = conn.buffers();
     let state = kernel_state(conn.state());
-    if tuned != (sndbuf, rcvbuf) {
-        sk.set_buffers(tuned.0, tuned.1);
+    let known = sk.peek().buffers;
+    if tuned != known {
+        // What the connection did not change may be what the user just did (SO_RCVBUF), who tells it next.
+        let sndbuf = if tuned.0 == known.0 { sndbuf } else { tuned.0 };
+        let rcvbuf = if tuned.1 == known.1 { rcvbuf } else { tuned.1 };
+        sk.set_buffers(sndbuf, rcvbuf);
+        sk.data().buffers = tuned;
     }
     // A connection in TIME-WAIT is an entry of its own, and one in FIN-WAIT-2 without a user; the socket is
     // done with it, whatever comes late (a timer that had expired). One in another state than CLOSED

@@ -19,6 +19,10 @@ use crate::net::{
     addr::Endpoint,
     clock::SipKey,
     hashtable::Node,
+    lock::{
+        new_bh_spinlock,
+        BhSpinLock, //
+    },
     netns::{
         Net,
         PerNet,
@@ -85,6 +89,10 @@ pub(crate) struct NetState {
     /// Listeners.
     #[pin]
     pub(crate) listeners: ListenTable,
+    /// Held while a listener joins the group of one that is in the table (SO_REUSEPORT), and while one leaves
+    /// table and group: reuseport_add_sock() wants the other to be in its group until it returns.
+    #[pin]
+    pub(crate) groups: BhSpinLock<()>,
     /// Ports that bind() holds.
     #[pin]
     pub(super) bound: BoundTable,
@@ -220,6 +228,7 @@ impl PerNet for NetState {
             try_pin_init!(Self {
                 conns <- ConnTable::new(CONN_ORDER),
                 listeners <- ListenTable::new(LISTEN_ORDER),
+                groups <- new_bh_spinlock!((), "NetState::groups"),
                 bound <- BoundTable::new(BOUND_ORDER),
                 mib: Counters::new(),
                 hash_key: SipKey::random(),

@@ -40,3 +40,40 @@ impl Quota {
         self.0.load(Relaxed)
     }
 }
+
+/// How many there were of late: they count until nothing was added for [`Late::LASTS`] seconds.
+pub(crate) struct Late {
+    count: Atomic<u32>,
+    /// When one was added last, seconds since boot.
+    at: Atomic<u32>,
+}
+
+impl Late {
+    const LASTS: u32 = 60;
+
+    /// None yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            count: Atomic::new(0),
+            at: Atomic::new(0),
+        }
+    }
+
+    /// One more, `now`. Of two at the same moment after a pause one may be missed. Context: any.
+    pub(crate) fn add(&self, now: u32) {
+        if self.count(now) == 0 {
+            self.count.store(0, Relaxed);
+        }
+        self.at.store(now, Relaxed);
+        self.count.fetch_add(1, Relaxed);
+    }
+
+    /// How many there are, `now`.
+    pub(crate) fn count(&self, now: u32) -> u32 {
+        if now.wrapping_sub(self.at.load(Relaxed)) > Self::LASTS {
+            0
+        } else {
+            self.count.load(Relaxed)
+        }
+    }
+}

@@ -19,7 +19,10 @@ use super::{
         net_config,
         NetState, //
     },
-    quota::Quota,
+    quota::{
+        Late,
+        Quota, //
+    },
     stats::Stats, //
 };
 use crate::net::{
@@ -116,6 +119,8 @@ pub(crate) struct TcpLocked {
     pub(crate) user_addr: bool,
     /// The socket is in the connection table.
     pub(crate) hashed: bool,
+    /// The sizes of the buffers, to send and to receive, as socket and connection knew them last.
+    pub(super) buffers: (u32, u32),
     /// When the armed timer expires.
     pub(crate) armed: Option<Instant>,
     /// A connection was there: reading gives the end of the stream, not ENOTCONN.
@@ -148,6 +153,8 @@ pub(crate) struct TcpShared {
     cookies_at: Atomic<u32>,
     /// Connections of a listener by Fast Open that are not confirmed yet.
     fast_open: Atomic<u32>,
+    /// Of a listener: those that their peer reset of late, which count as well.
+    fast_resets: Late,
     /// The handshake is under way, and data may be written all the same; for poll().
     pub(crate) early: Atomic<bool>,
     /// Unread bytes, for poll() and /proc; written by the lock's holder.
@@ -183,6 +190,11 @@ pub(crate) struct TcpShared {
     pub(crate) stats: LazyBox<Stats>,
 }
 
+/// Whole seconds of the clock; they come round after a century.
+fn seconds(now: Instant) -> u32 {
+    (now.as_nanos() / 1_000_000_000) as u32
+}
+
 /// Counts a connection by Fast Open at its listener until it is confirmed, or over (RFC 7413, 5.1).
 pub(crate) struct Unconfirmed(ARef<TcpSock>);
 
@@ -190,6 +202,12 @@ impl Unconfirmed {
     pub(super) fn new(listener: &TcpSock) -> Self {
         listener.shared().fast_open.fetch_add(1, Relaxed);
         Self(listener.into())
+    }
+
+    /// The peer reset it. Who is made to answer SYN-ACKs that it never asked for does that, so that it takes up
+    /// its place for a while: or the limit would bound nothing (RFC 7413, 5.1).
+    pub(super) fn was_reset(&self, now: Instant) {
+        self.0.shared().fast_resets.add(seconds(now));
     }
 }
 
@@ -212,19 +230,19 @@ impl TcpShared {
 
     /// A SYN is answered with a cookie.
     pub(crate) fn cookie_sent(&self, now: Instant) {
-        self.cookies_at
-            .store((now.as_nanos() / 1_000_000_000) as u32, Relaxed);
+        self.cookies_at.store(seconds(now), Relaxed);
     }
 
     /// Whether a cookie that is still good may be out.
     pub(crate) fn cookies_out(&self, now: Instant) -> bool {
         let at = self.cookies_at.load(Relaxed);
-        at != 0 && ((now.as_nanos() / 1_000_000_000) as u32).wrapping_sub(at) <= 128
+        at != 0 && seconds(now).wrapping_sub(at) <= 128
     }
 
     /// Whether a listener has fewer than `most` connections by Fast Open that are not confirmed.
-    pub(crate) fn has_fast_open(&self, most: u32) -> bool {
-        self.fast_open.load(Relaxed) < most
+    pub(crate) fn has_fast_open(&self, most: u32, now: Instant) -> bool {
+        let resets = self.fast_resets.count(seconds(now));
+        self.fast_open.load(Relaxed).saturating_add(resets) < most
     }
 
     /// How many half-open connections there are.
@@ -243,6 +261,7 @@ impl Protocol for RustTcp {
             half_open: Quota::new(),
             cookies_at: Atomic::new(0),
             fast_open: Atomic::new(0),
+            fast_resets: Late::new(),
             early: Atomic::new(false),
             readable: Atomic::new(0),
             end_unread: Atomic::new(false),
@@ -269,6 +288,7 @@ impl Protocol for RustTcp {
             user_port: false,
             user_addr: false,
             hashed: false,
+            buffers: (0, 0),
             armed: None,
             was_connected: false,
             end_read: false,
@@ -351,7 +371,9 @@ pub(crate) fn sync_buffers(sk: &mut LockedTcp<'_>) {
     let (sndbuf, rcvbuf, locks) = (sk.sk().sndbuf(), sk.sk().rcvbuf(), sk.sk().buffer_locks());
     // Nobody reads yet, or any more: what a peer sends is no reason for a larger buffer.
     let fixed = locks.1 || !sk.sk().has_user();
-    sk.data().conn.set_buffers(sndbuf, rcvbuf, (locks.0, fixed));
+    let data = sk.data();
+    data.conn.set_buffers(sndbuf, rcvbuf, (locks.0, fixed));
+    data.buffers = (sndbuf, rcvbuf);
 }
 
 /// Settings of a fresh socket.

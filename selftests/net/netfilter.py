@@ -179,6 +179,27 @@ def tracked(port, patience, chains):
     return f"{story}, {invalid} invalid"
 
 
+def repaired(loss):
+    """Whether data gets through a link that loses, and how many packets of it were said to have come by a device:
+    what is sent comes by none, whether it is sent for the first time or again."""
+    # Many segments, each of which may be lost.
+    subprocess.run("ip link set dev lo mtu 1500 gso_max_segs 1".split(), check=True)
+    subprocess.run(f"tc qdisc add dev lo root netem delay 2ms loss {loss}".split(), check=True)
+    nft("table inet t { counter came { }; chain c { type filter hook postrouting priority 0; "
+        "meta iif != 0 counter name came; }; }")
+    server = listener()
+    sock = patient(socket.SO_SNDTIMEO, PATIENCE)
+    call = said(lambda: sock.connect((ADDRESS, PORT)))
+    child, _ = server.accept()
+    data = bytes(n % 251 for n in range(60000))
+    both = all(whole(sock, child, data) for _ in range(20))
+    story = f"connect() {call}, data {'whole' if both else 'not whole'}, {counted('came')} by a device"
+    no_rule()
+    for one in sock, child, server:
+        one.close()
+    return story
+
+
 def tracking():
     """Cases for tracked(): what, port, time for connect(), chains."""
     chain = "chain {0} {{ type filter hook {0} priority 0; ct state invalid counter name invalid drop; {1} }}; "
@@ -202,6 +223,7 @@ def main():
             for hook, port, action in cases for do in (connecting, sending)]
     todo += [(f"connection tracking, {what}", tracked, *words) for what, *words in tracking()]
     todo += [(f"marks, {what}", marked, *words) for what, *words in marking()]
+    todo += [("losses", repaired, "5%")]
     for worker in range(WORKERS):
         if os.fork() == 0:
             for what, do, *words in todo[worker::WORKERS]:

@@ -18,7 +18,7 @@ for v in "" 6; do
 		ktap $? "rusttcp$v: $what: $got"
 		[ "$want" = "$got" ] || echo "# the kernel's TCP: $want"
 	done <"$work/inet$v"
-	[ "$(wc -l <"$work/inet$v")" = 29 ]
+	[ "$(wc -l <"$work/inet$v")" = 30 ]
 	ktap $? "inet$v: all cases"
 done
 rm -rf "$work"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A flood of SYNs whose senders never answer (RFC 4987): what the listener remembers is bounded,
 and with SYN cookies whoever does answer gets through, with the options that were agreed on."""
+import socket
 import struct
 import subprocess
 import time
@@ -162,4 +163,28 @@ def no_timestamps(wire):
     server.close()
 
 
-run([not_out, without, bounded, with_cookies, forged, no_timestamps])
+def resets(wire):
+    """who resets what a SYN with data opened takes up a place for a while (RFC 7413, 5.1)"""
+    sysctl("tcp_syncookies", 1)
+    sysctl("tcp_fastopen", 3)
+    server = listener(BACKLOG)
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 2)
+    first = End(wire, server.getsockname()[1])
+    first.send(SYN, options=MSS + b"\x22\x02\x01\x01")
+    cookie = options(first.expect(SYN | ACK, ack=first.seq))[34]
+    first.send(RST)
+    taken, accepted = [], []
+    for n in range(4):
+        end = End(wire, server.getsockname()[1], seq=100_000 * n)
+        end.send(SYN, b"hello", options=MSS + bytes([34, 2 + len(cookie)]) + cookie)
+        taken.append(end.expect(SYN | ACK).ack - 100_000 * n - 1)
+        if taken[n] > 0:
+            # Linux lets go at once who was not accepted yet: the backlog is what bounds them.
+            accepted.append(server.accept()[0])
+        end.send(RST)
+    assert taken == [5, 5, 0, 0], taken
+    for sock in (server, *accepted):
+        sock.close()
+
+
+run([not_out, without, bounded, with_cookies, forged, no_timestamps, resets])

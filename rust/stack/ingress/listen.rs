@@ -396,7 +396,7 @@ impl Rx<'_> {
         };
         let offered = user.fast_open > 0;
         let most = if offered { user.fast_open } else { backlog };
-        let has_room = listener.shared().has_fast_open(most);
+        let has_room = listener.shared().has_fast_open(most, cx.now);
         on_syn(&cx, seg, offered, &both, has_room)
     }
 

@@ -16,7 +16,7 @@ use lifo::{Lifo, Link};
 use loom::cell::Cell;
 use loom::sync::Arc;
 use loom::thread;
-use quota::Quota;
+use quota::{Late, Quota};
 
 /// An empty list. Loom's atomic is made when it is first used, and that is here, before others know it.
 fn empty<T>() -> Arc<Lifo<T>> {
@@ -100,5 +100,22 @@ fn a_quota_takes_back() {
         let got = asker.join().unwrap();
         assert_eq!(quota.used(), u32::from(got));
         assert_eq!(quota.take(1), !got);
+    });
+}
+
+/// What was of late counts until a minute passed without more; of two that come at once after that one may be
+/// missed, and never more.
+#[test]
+fn what_was_of_late_counts_for_a_minute() {
+    loom::model(|| {
+        let late = Arc::new(Late::new());
+        late.add(1_000);
+        late.add(1_030);
+        assert_eq!([1_030, 1_090, 1_091].map(|now| late.count(now)), [2, 2, 0]);
+        let other = late.clone();
+        let adder = thread::spawn(move || other.add(2_000));
+        late.add(2_000);
+        adder.join().unwrap();
+        assert!((1..=2).contains(&late.count(2_000)));
     });
 }
