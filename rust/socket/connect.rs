@@ -100,7 +100,9 @@ pub(super) fn finish(sk: &mut SockGuard<'_, RustTcp>, nonblock: bool, late: Erro
         WaitEnd::TimedOut => return Err(late),
         WaitEnd::Interrupted(error) => return Err(error),
     }
-    if sk.sk().state() != abi::TCP_CLOSE {
+    let phase = sk.peek().phase;
+    let ours = matches!(phase, Phase::Connecting | Phase::Connected);
+    if ours && sk.sk().state() != abi::TCP_CLOSE {
         // Told once; from now on it is EISCONN.
         sk.data().phase = Phase::Connected;
         return Ok(());
@@ -109,7 +111,10 @@ pub(super) fn finish(sk: &mut SockGuard<'_, RustTcp>, nonblock: bool, late: Erro
         Ok(()) => ECONNABORTED,
         Err(error) => error,
     };
-    reset(sk);
+    // Another thread may have given the connection up (shutdown()), and made a listener of the socket since.
+    if ours {
+        reset(sk);
+    }
     Err(error)
 }
 
@@ -236,6 +241,8 @@ pub(super) fn begin(
     if recycled {
         state.mib.add(Mib::TWRecycled, 1);
     }
+    // What became of another connection (AF_UNSPEC) is nothing of this one's.
+    let _ = sk.sk().take_error();
     let path = sk.path();
     route::follow(sk);
     sync_buffers(sk);

@@ -10,6 +10,7 @@ use crate::net::{
     addr::Endpoint,
     proto_ops::{
         abi,
+        task_exits,
         Which, //
     },
 };
@@ -147,7 +148,7 @@ pub(super) fn release(sk: &TcpSock) {
             conn.close(cx);
         });
         egress::flush(&mut guard);
-        if let Some(ticks) = linger.filter(|ticks| *ticks > 0) {
+        if let Some(ticks) = linger.filter(|ticks| *ticks > 0 && !task_exits()) {
             let mut timeout = c_long::try_from(ticks).unwrap_or(c_long::MAX);
             let _ = guard.wait(&mut timeout, false, |sk| {
                 !matches!(

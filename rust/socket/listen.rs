@@ -31,6 +31,9 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// The longest backlog.
+const MOST: u32 = 65_535;
+
 /// listen(): also on a listener, to change the backlog; binds to any port if there is none.
 pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
     let mut sk = sk.lock();
@@ -38,7 +41,8 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         return Err(EINVAL);
     }
     // A negative backlog is a huge one, as it always was; somaxconn bounds both.
-    let limit = (backlog as u32).min(sk.sk().net().somaxconn());
+    // The queue has a place for each, so that there is a bound of our own: whoever has a namespace may set somaxconn.
+    let limit = (backlog as u32).min(sk.sk().net().somaxconn()).min(MOST);
     // Who waits already goes on waiting, though a smaller backlog has no room for him.
     let waiting = if sk.peek().phase == Phase::Listening {
         sk.sk().shared().accept.lock().most()
@@ -89,10 +93,7 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         Ok(())
     };
     if let Err(e) = joined.and_then(|()| hold.listen()) {
-        this.leave_group();
-        state
-            .listeners
-            .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
+        leave(state, this);
         // The queue would hold the port for as long as somebody may look at the entry.
         this.shared().accept.lock().port = None;
         return Err(e);
@@ -106,6 +107,7 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
 
 /// SO_REUSEPORT: with the other listeners at the same place, if there are any.
 fn join_group(state: &NetState, sk: &TcpSock) -> Result {
+    let _guard = state.groups.lock();
     let other = {
         let rcu = kernel::sync::rcu::read_lock();
         let shares = |l: &Listener| !l.is_sock(sk) && l.sk.reuse_port() && l.is_at(sk);
@@ -117,6 +119,15 @@ fn join_group(state: &NetState, sk: &TcpSock) -> Result {
     sk.join_group(other.as_deref(), sk.bound_addr().is_unspecified())
 }
 
+/// Out of the table, and of its group.
+fn leave(state: &NetState, sk: &TcpSock) {
+    let _guard = state.groups.lock();
+    state
+        .listeners
+        .remove(Listener::hash(sk.local().port), |l| l.is_sock(sk));
+    sk.leave_group();
+}
+
 /// Stops listening: connections that wait are reset, half-open ones forgotten.
 pub(super) fn stop(sk: &mut LockedTcp<'_>) {
     let this = sk.sk();
@@ -126,10 +137,7 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
         hold.unlisten();
     }
     if let Some(state) = NetState::of(this.net()) {
-        state
-            .listeners
-            .remove(Listener::hash(this.local().port), |l| l.is_sock(this));
-        this.leave_group();
+        leave(state, this);
         this.shared().accept.lock().open = false;
         if this.shared().half_open() > 0 {
             state.conns.retain_not(

@@ -160,6 +160,10 @@ fn end_of_data(sk: &LockedTcp<'_>) -> Option<Result> {
 
 /// Why nothing more will come.
 fn end_of_stream(sk: &LockedTcp<'_>) -> Option<Result> {
+    // The peer's FIN was in order: whatever happened then (a RST, say) is for who sends, or asks (SO_ERROR).
+    if sk.peek().conn.peer_closed() {
+        return Some(Ok(()));
+    }
     if sk.sk().pending_error() != 0 {
         return Some(match sk.sk().take_error() {
             Err(e) => Err(e),
@@ -189,8 +193,9 @@ fn receive_loop(
 ) -> Result {
     let peek = flags & abi::MSG_PEEK != 0;
     let mut timeout = sk.sk().rcvtimeo(flags & abi::MSG_DONTWAIT != 0);
+    // Who asks for nothing waits for something all the same.
     let target = if flags & abi::MSG_WAITALL != 0 {
-        len
+        len.max(1)
     } else {
         len.min(sk.sk().rcvlowat() as usize).max(1)
     };

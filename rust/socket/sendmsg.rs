@@ -120,7 +120,7 @@ fn send_loop(
             Verdict::Wait => match sk.wait(&mut timeout, false, |sk| look(sk) != Verdict::Wait) {
                 WaitEnd::Ready => {}
                 WaitEnd::TimedOut => return Err(EAGAIN),
-                WaitEnd::Interrupted(error) => return Err(error),
+                WaitEnd::Interrupted(error) => return Err(interrupted(sk, error)),
             },
         }
     }
@@ -149,7 +149,7 @@ fn send_loop(
                 match sk.wait(&mut timeout, false, ready) {
                     WaitEnd::Ready => {}
                     WaitEnd::TimedOut => return Err(EAGAIN),
-                    WaitEnd::Interrupted(error) => return Err(error),
+                    WaitEnd::Interrupted(error) => return Err(interrupted(sk, error)),
                 }
                 continue;
             }
@@ -192,6 +192,15 @@ fn look(sk: &crate::stack::sock::LockedTcp<'_>) -> Verdict {
 /// A pending error comes before EPIPE, once: for who returns it.
 fn take_reason(sk: &crate::stack::sock::LockedTcp<'_>) -> Error {
     sk.sk().take_error().err().unwrap_or(EPIPE)
+}
+
+/// What a writer is told whose sleep ended early: of a connection that somebody took away (EPIPE) the reason.
+fn interrupted(sk: &crate::stack::sock::LockedTcp<'_>, error: Error) -> Error {
+    if error == EPIPE {
+        take_reason(sk)
+    } else {
+        error
+    }
 }
 
 /// Takes up to `most` bytes to the end of the send queue; tells how many, which may be none. `None`:
@@ -267,7 +276,7 @@ fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Res
     let end = sk.wait(&mut nap, false, |sk| look(sk) != Verdict::Go);
     *timeout = timeout.saturating_sub(whole.saturating_sub(nap));
     match end {
-        WaitEnd::Interrupted(error) => Err(error),
+        WaitEnd::Interrupted(error) => Err(interrupted(sk, error)),
         WaitEnd::Ready | WaitEnd::TimedOut => Ok(()),
     }
 }

@@ -197,6 +197,14 @@ static void test_connect(void)
 	expect(send(fd, "x", 1, MSG_NOSIGNAL), -1, ECONNRESET, "send: after AF_UNSPEC");
 	expect(send(fd, "x", 1, MSG_NOSIGNAL), -1, EPIPE, "send: after AF_UNSPEC, again");
 	expect(connect(fd, SA(me), sizeof(me)), 0, 0, "connect: after AF_UNSPEC");
+	/* What became of the last one is not told of the next. */
+	struct endpoint other;
+	int another = new_listener(4, &other);
+
+	must(connect(fd, SA(bad), sizeof(bad)) == 0);
+	expect(connect(fd, SA(other), sizeof(other)), 0, 0, "connect: after AF_UNSPEC, at once");
+	expect(send(fd, "x", 1, MSG_NOSIGNAL), 1, 0, "send: the last connection's error is forgotten");
+	close(another);
 	close(fd);
 }
 

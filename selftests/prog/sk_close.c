@@ -267,6 +267,66 @@ static void test_linger(void)
 	expect(status, 0, 0, "SO_LINGER 5: the peer got everything");
 }
 
+/* After the peer's end of the stream a reset is for who sends: reading goes on to say that it ended. */
+static void test_reset_after_the_end(void)
+{
+	int fds[2], error = 0;
+	socklen_t len = sizeof(error);
+	char c;
+
+	new_pair(fds);
+	close(fds[1]);
+	expect(recv(fds[0], &c, 1, 0), 0, 0, "FIN, then RST: the end is read");
+	must(send(fds[0], "GET", 3, MSG_NOSIGNAL) == 3);
+	must(until(poll_for(fds[0], 0, 0) & POLLERR));
+	expect(recv(fds[0], &c, 1, 0), 0, 0, "FIN, then RST: and again");
+	expect(recv(fds[0], &c, 1, MSG_PEEK), 0, 0, "FIN, then RST: MSG_PEEK");
+	must(getsockopt(fds[0], SOL_SOCKET, SO_ERROR, &error, &len) == 0);
+	expect(error, EPIPE, 0, "FIN, then RST: the error is still there");
+	close(fds[0]);
+}
+
+/* Who exits waits for nobody: no signal could end that any more. */
+static void test_exit_does_not_linger(void)
+{
+	struct linger wait = { .l_onoff = 1, .l_linger = 3600 };
+	long long start = now_ms();
+	int fds[2], status;
+	char data[65536] = "";
+
+	new_pair(fds);
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(fds[1]);
+		must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) == 0);
+		while (send(fds[0], data, sizeof(data), MSG_DONTWAIT) > 0)
+			;
+		_exit(7);
+	}
+	close(fds[0]);
+	must(waitpid(pid, &status, 0) == pid);
+	ktap(WIFEXITED(status) && WEXITSTATUS(status) == 7 && now_ms() - start < 20000,
+	     "SO_LINGER 3600: exit() does not wait");
+	close(fds[1]);
+}
+
+/* A port that bind() was to choose is as firmly held as any, by connections whose listener is gone too. */
+static void test_port_of_a_listener(void)
+{
+	struct endpoint sin;
+	int l = new_listener(4, &sin), c = new_socket(), s, t = new_socket();
+
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	s = accept(l, NULL, NULL);
+	must(s >= 0);
+	close(l);
+	expect(bind(t, SA(sin), sizeof(sin)), -1, EADDRINUSE, "the port of a connection whose listener is gone");
+	close(s);
+	close(c);
+	close(t);
+}
+
 static void test_rebind(void)
 {
 	struct endpoint sin;
@@ -324,6 +384,9 @@ int main(void)
 	test_reset_of_a_writer(false);
 	test_reset_of_a_writer(true);
 	test_linger();
+	test_reset_after_the_end();
+	test_exit_does_not_linger();
+	test_port_of_a_listener();
 	test_rebind();
 	return ktap_end();
 }

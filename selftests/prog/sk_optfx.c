@@ -301,6 +301,35 @@ static void test_peek_off(void)
 	close(fds[1]);
 }
 
+/* A size that was asked for stays, whatever is done next. */
+static void test_buffer_sizes_stay(void)
+{
+	static const int names[] = { SO_RCVBUF, SO_SNDBUF };
+	int fds[2], on = 1, half = 100000;
+	char c;
+
+	for (int connected = 0; connected < 2; connected++) {
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			int value = 0;
+			socklen_t len = sizeof(value);
+
+			new_pair(fds);
+			int fd = connected ? fds[0] : new_socket();
+
+			must(setsockopt(fd, SOL_SOCKET, names[i], &half, sizeof(half)) == 0);
+			must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+			must(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
+			must(recv(fd, &c, 1, MSG_DONTWAIT) == -1);
+			must(getsockopt(fd, SOL_SOCKET, names[i], &value, &len) == 0);
+			expect(value, 2 * half, 0, i ? "SO_SNDBUF stays" : "SO_RCVBUF stays");
+			close(fds[0]);
+			close(fds[1]);
+			if (!connected)
+				close(fd);
+		}
+	}
+}
+
 static void test_rcvlowat(void)
 {
 	char buf[100];
@@ -745,6 +774,7 @@ int main(void)
 	test_linger2();
 	test_notsent_lowat();
 	test_peek_off();
+	test_buffer_sizes_stay();
 	test_rcvlowat();
 	test_rcvlowat_of_a_full_buffer();
 	test_queues();

@@ -60,6 +60,11 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
             }
             Ok(())
         }
+        abi::SO_RCVBUF | abi::SO_RCVBUFFORCE | abi::SO_BUF_LOCK => {
+            value.generic()?;
+            sync_buffers(&mut sk.lock());
+            Ok(())
+        }
         _ => value.generic(),
     }
 }
