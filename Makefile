@@ -124,7 +124,8 @@ packetdrill: all ## the kernel's packetdrill scripts on both stacks (PACKETDRILL
 
 differ: all ## scripts from seeds on both stacks (COUNT=300 FIRST=1 FAMILIES="inet inet6"): Documentation/differences.rst
 	@rm -f build/differ.json; tools/vm --virtual-time --timeout 1800 -- \
-		env FAMILIES="$(or $(FAMILIES),inet inet6)" bash -c "selftests/wire/differ.sh --out ../../build/differ.json \
+		env FAMILIES="$(or $(FAMILIES),inet inet6)" DIFFER_COMMIT=$$(git describe --always --dirty --exclude='*') \
+		bash -c "selftests/wire/differ.sh --out ../../build/differ.json \
 		--count $(or $(COUNT),300) --first $(or $(FIRST),1) >build/differ.log 2>&1" \
 		</dev/null >/dev/null 2>&1; status=$$?; grep -v '^#   ' build/differ.log; \
 		selftests/wire/differ.py --table build/differ.json && exit $$status

@@ -98,6 +98,7 @@ case $what in all | tools)
 	scripts/check_layers.sh
 	one "layers" $?
 	run_script "layers can fail" selftests/lib/layers-selftest.sh
+	run_script "make differ can fail" selftests/wire/differ_reasons.py
 	echo "# layers: $((SECONDS - start)) s"
 	start=$SECONDS
 	run_script "tools/vm" selftests/lib/vm-selftest.sh

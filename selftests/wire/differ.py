@@ -11,8 +11,9 @@ Each script is made from a seed: how the connection opens, what a peer sends (da
 order, old, overlapping, beyond the window; ACKs of the past and of the future; FIN, RST, SYN, URG and
 no flags at all; SACK blocks, old timestamps, small windows) and what the user calls. Both stacks
 play it in the same guest at the same time, with numbers relative to their own. After each step
-what came is compared: flags, sequence and acknowledgment number, length, which options, SACK blocks,
-the timestamp echoed; and what the call said. Segments sent again by a timer don't count.
+what came is compared: flags (but PSH), sequence and acknowledgment number, which options, SACK blocks,
+the timestamp echoed, whether the window is shut; and what the call said. Not compared: what was sent
+before and is sent again, other windows and their scale, and how data that follows on is cut.
 
 A difference that has a reason (REASONS, Documentation/differences.rst) ends a script without fault.
 The clock should be virtual (tools/vm --virtual-time), since each step waits out delayed ACKs.
@@ -26,6 +27,7 @@ import socket
 import struct
 import sys
 import time
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -384,19 +386,20 @@ def play(wire, script):
 
 # --- differences that have a reason ----------------------------------------------------------------
 
-def segments(came):
-    return came[0]
+class Case(typing.NamedTuple):
+    """A difference: a step, what the kernel's TCP and ours answered, and what came before."""
+    label: str
+    kernel: list            # what came, each segment a text
+    ours: list
+    said: bool              # the call said the same
+    before: list            # the labels of the steps until then
+    past: list              # what the kernel's TCP sent in them (and ours too, or it would not be the first)
+    mss: int                # that the peer offered
 
 
 def without_sack(text):
     """A segment's text without what SACK says in it."""
     return text.split(" sack ")[0].replace("sack,", "").replace(" <sack>", "")
-
-
-def fin_in_block(label, kernel, ours, _before):
-    pairs = list(zip(segments(kernel), segments(ours)))
-    return kernel[1] == ours[1] and "F" in label.split()[0] and len(kernel[0]) == len(ours[0]) and \
-        all(without_sack(a) == without_sack(b) for a, b in pairs)
 
 
 def numbers(text):
@@ -406,83 +409,151 @@ def numbers(text):
     return int(first), int(end), int(ack) if ack != "None" else 0
 
 
-def room_for_blocks(label, kernel, ours, _before):
-    if not (label.startswith("send") and kernel[1] == ours[1] and kernel[0] and ours[0] and
-            "sack" in kernel[0][0] and "sack" in ours[0][0]):
+def carries(text):
+    """Whether a segment has data, and neither SYN nor FIN nor RST."""
+    first, end, _ = numbers(text)
+    return end > first and text.split()[0] in (".", "U.")
+
+
+def has_flag(label, flag):
+    """Whether a step is a segment of the peer's with that flag."""
+    return " at " in label and flag in label.split()[0]
+
+
+def reaches(label):
+    """How far a step's data goes beyond what is expected next; 0: it has none, or is no segment."""
+    words = label.split()
+    if " at " not in label or words[4] == "0":
+        return 0
+    return int(words[2]) + int(words[4])
+
+
+def had_fin(case):
+    return any(has_flag(label, "F") for label in case.before)
+
+
+def sent_until(case):
+    """One beyond the last number that was sent."""
+    return max((numbers(text)[1] for came in case.past for text in came if text.split()[0] != "R"), default=1)
+
+
+def written(case):
+    """Bytes that the user has written."""
+    return sum(int(label.split()[1]) for label in case.before + [case.label] if label.startswith("send "))
+
+
+def alike_but_for_sack(case):
+    return case.said and len(case.kernel) == len(case.ours) and \
+        all(without_sack(a) == without_sack(b) for a, b in zip(case.kernel, case.ours))
+
+
+def fin_in_block(case):
+    return has_flag(case.label, "F") and alike_but_for_sack(case)
+
+
+def room_for_blocks(case):
+    kernel, ours = case.kernel, case.ours
+    if not (case.label.startswith("send") and case.said and kernel and ours and
+            "sack" in kernel[0] and "sack" in ours[0]):
         return False
-    short = numbers(kernel[0][-1])[1] - numbers(ours[0][-1])[1]
+    short = numbers(kernel[-1])[1] - numbers(ours[-1])[1]
     # All of it in other pieces; or no more than one piece, because the window takes no more.
-    return short == 0 or len(kernel[0]) == len(ours[0]) == 1 and 0 < short <= 3 * 8
+    return short == 0 or len(kernel) == len(ours) == 1 and 0 < short <= 3 * 8
 
 
-def bytes_for_segments(label, kernel, ours, _before):
-    return kernel[1] == ours[1] and len(ours[0]) < len(kernel[0]) and \
-        kernel[0][:len(ours[0])] == ours[0] and "R" not in kernel[0][-1]
+def bytes_for_segments(case):
+    """After a partial acknowledgment the kernel sends one or more segments of data more."""
+    more = case.kernel[len(case.ours):]
+    partly = any("ack half" in label or "ack una" in label for label in case.before + [case.label])
+    return case.said and partly and bool(more) and case.kernel[:len(case.ours)] == case.ours and \
+        all(carries(text) for text in more) and numbers(more[0])[0] > 1
 
 
-def data_behind_fin(label, kernel, ours, _before):
-    del label
-    return any(text.startswith("R ") for text in kernel[0]) and not any("R" in text for text in ours[0])
+def data_behind_fin(case):
+    return had_fin(case) and reaches(case.label) > 0 and any(text.startswith("R ") for text in case.kernel) and \
+        not any("R" in text.split()[0] for text in case.ours)
 
 
-def answered(label, kernel, ours):
+def answered(case):
     """The kernel says nothing where we acknowledge."""
-    del label
-    return not kernel[0] and len(ours[0]) == 1 and ours[0][0].startswith(". ") and kernel[1] == ours[1]
+    return not case.kernel and len(case.ours) == 1 and case.ours[0].startswith(". ") and case.said and \
+        not carries(case.ours[0])
 
 
-def answered_behind_fin(label, kernel, ours, _before):
-    return answered(label, kernel, ours) and " at +" in label and \
-        (" len 0" not in label or "F" in label.split()[0])
+def answered_behind_fin(case):
+    return answered(case) and had_fin(case) and " at +" in case.label and \
+        (" len 0" not in case.label or has_flag(case.label, "F"))
 
 
-def answered_without_flags(label, kernel, ours, _before):
-    return answered(label, kernel, ours) and label.split()[0] in ("-", "U")
+def answered_without_flags(case):
+    return answered(case) and case.label.split()[0] in ("-", "U")
 
 
-def answered_iss(label, kernel, ours, _before):
-    if not ("ack old" in label or "ack una" in label or "ack half" in label):
+def reset_and_answered(case):
+    """The kernel resets where we acknowledge."""
+    return len(case.kernel) == len(case.ours) == 1 and case.kernel[0].startswith("R ") and \
+        case.ours[0].startswith(". ") and not carries(case.ours[0]) and case.said
+
+
+def half_open_order(case):
+    """A SYN of the peer's that came late enough made a new connection of an old one, which waits for its ACK."""
+    syn = [n for n, label in enumerate(case.before) if label.startswith("S at +")]
+    return reset_and_answered(case) and bool(syn) and numbers(case.ours[0])[2] > 1_000_000 and \
+        not has_flag(case.label, "S")
+
+
+def fin_after_close(case):
+    closed = any(label.startswith(("shutdown 2", "close")) for label in case.before)
+    words = case.label.split()
+    return reset_and_answered(case) and closed and has_flag(case.label, "F") and words[2] != "+0" and words[4] == "0"
+
+
+def answered_iss(case):
+    if not any(f"ack {name}" in case.label for name in ("old", "una", "half")):
         return False
+    acked = any(f"ack {name}" in label for label in case.before for name in ("nxt", "half", "near"))
+    if reset_and_answered(case) and case.past[0][0].startswith("S ") and not acked:
+        return True
     # The kernel's TCP takes what the segment brings besides.
-    taken = kernel[0] and len(kernel[0]) == len(ours[0]) and kernel[1] == ours[1] and \
-        all(numbers(a)[:2] == numbers(b)[:2] and numbers(a)[2] > numbers(b)[2] for a, b in zip(kernel[0], ours[0]))
-    return bool(taken) or answered(label, kernel, ours)
+    taken = case.kernel and len(case.kernel) == len(case.ours) and case.said and \
+        all(numbers(a)[:2] == numbers(b)[:2] and numbers(a)[2] > numbers(b)[2]
+            for a, b in zip(case.kernel, case.ours))
+    return bool(taken) or answered(case)
 
 
-def answered_after_fin(label, kernel, ours, _before):
-    return answered(label, kernel, ours) and " at -" in label
+def answered_after_fin(case):
+    closed = any(label.startswith(("shutdown 1", "shutdown 2", "close")) for label in case.before)
+    return answered(case) and closed and " at -" in case.label
 
 
-def answered_old_time(label, kernel, ours, _before):
-    return answered(label, kernel, ours) and " ts -" in label and " len 0 " in label and "F" not in label.split()[0]
+def answered_old_time(case):
+    return answered(case) and " ts -" in case.label and " len 0 " in case.label and not has_flag(case.label, "F")
 
 
-def had_fin(before):
-    return any(" at " in label and "F" in label.split()[0] for label in before)
+def fin_came_twice(case):
+    return had_fin(case) and " at -" in case.label and alike_but_for_sack(case) and len(case.ours) == 1 and \
+        " sack " in case.kernel[0] and " sack " not in case.ours[0]
 
 
-def fin_came_twice(label, kernel, ours, before):
-    return had_fin(before) and " at -" in label and kernel[1] == ours[1] and len(kernel[0]) == len(ours[0]) == 1 and \
-        without_sack(kernel[0][0]) == without_sack(ours[0][0]) and " sack " in kernel[0][0] and " sack " not in ours[0][0]
+def fin_amid_data(case):
+    ahead = [text for text in case.before if " at +" in text and " at +0 " not in text and " len 0 " not in text]
+    return has_flag(case.label, "F") and bool(ahead) and case.said and len(case.kernel) == len(case.ours) == 1 and \
+        numbers(case.kernel[0])[:2] == numbers(case.ours[0])[:2] and \
+        numbers(case.kernel[0])[2] < numbers(case.ours[0])[2]
 
 
-def fin_amid_data(label, kernel, ours, before):
-    ahead = [text for text in before if " at +" in text and " at +0 " not in text and " len 0 " not in text]
-    return "F" in label.split()[0] and ahead and kernel[1] == ours[1] and len(kernel[0]) == len(ours[0]) == 1 and \
-        numbers(kernel[0][0])[:2] == numbers(ours[0][0])[:2] and \
-        numbers(kernel[0][0])[2] < numbers(ours[0][0])[2]
+def probe(case):
+    """What was written, and the kernel holds: less than a segment, next to be sent, in one piece."""
+    extra = case.ours[len(case.kernel):]
+    if not case.said or case.ours[:len(case.kernel)] != case.kernel or len(extra) != 1 or not carries(extra[0]):
+        return False
+    first, end, _ = numbers(extra[0])
+    return first == sent_until(case._replace(past=case.past + [case.kernel])) and end <= 1 + written(case) and \
+        end - first < case.mss
 
 
-def probe(label, kernel, ours, _before):
-    del label
-    extra = ours[0][len(kernel[0]):]
-    return kernel[1] == ours[1] and ours[0][:len(kernel[0])] == kernel[0] and len(extra) == 1 and \
-        extra[0].startswith(". ") and extra[0].split()[1].split(":")[0] != extra[0].split()[1].split(":")[1]
-
-
-def close_forgets(label, kernel, ours, _before):
-    return label.startswith(("close", "shutdown")) and len(kernel[0]) == len(ours[0]) and \
-        all(without_sack(a) == without_sack(b) for a, b in zip(kernel[0], ours[0]))
+def close_forgets(case):
+    return case.label.startswith(("close", "shutdown")) and alike_but_for_sack(case)
 
 
 REASONS = (
@@ -494,6 +565,8 @@ REASONS = (
     ("an unacceptable segment is acknowledged without flags, too (RFC 9293, 3.10.7.4, first)",
      answered_without_flags),
     ("an ACK of our first number alone is too old (RFC 5961, 5.2)", answered_iss),
+    ("a half-open connection looks at the sequence number first (RFC 9293, 3.10.7.4)", half_open_order),
+    ("a FIN that something is missing before is no data that comes after close()", fin_after_close),
     ("an old segment that acknowledges our FIN is answered all the same", answered_after_fin),
     ("an ACK with an old timestamp is answered (RFC 7323, 5.3, R1)", answered_old_time),
     ("the number of a FIN that comes again is no byte that came twice", fin_came_twice),
@@ -503,11 +576,10 @@ REASONS = (
 )
 
 
-def reason_for(labels, at, kernel, ours):
-    for name, matches in REASONS:
-        if matches(labels[at], kernel[at], ours[at], labels[:at]):
-            return name
-    return None
+def reason_for(script, labels, at, kernel, ours):
+    case = Case(labels[at], list(kernel[at][0]), list(ours[at][0]), kernel[at][1] == ours[at][1], labels[:at],
+                [list(came) for came, _ in kernel[:at]], script["open"].get("mss", 1220 if peer.V6 else 536))
+    return next((name for name, matches in REASONS if matches(case)), None)
 
 
 def add(path, result):
@@ -542,6 +614,7 @@ def table(path):
     spans = {f"{r['first']} to {r['first'] + r['count'] - 1}" for r in ours}
     write_page(os.path.dirname(os.path.abspath(__file__)), "differences.rst", {
         "seeds": " and ".join(sorted(spans)),
+        "commit": " and ".join(sorted({r["commit"] for r in ours})),
         "result": columns(["What came of a script"] + [name for name, _ in families], rows)})
 
 
@@ -567,7 +640,7 @@ def main():
             same += 1
             if not args.verbose:
                 continue
-        reason = None if at is None else reason_for(labels, at, kernel, ours)
+        reason = None if at is None else reason_for(script, labels, at, kernel, ours)
         if reason:
             reasons[reason] = reasons.get(reason, 0) + 1
             if not args.verbose:
@@ -585,7 +658,7 @@ def main():
         print(f"# {times} times: {reason}")
     if args.out:
         add(args.out, {"first": args.first, "count": args.count, "same": same, "reasons": reasons,
-                       "faults": faults})
+                       "faults": faults, "commit": os.environ.get("DIFFER_COMMIT", "unknown")})
     print(f"{'not ' if faults else ''}ok 1 - {peer.FAMILY}: {args.count} scripts: {same} alike, "
           f"{sum(reasons.values())} with a reason, {len(faults)} without\n1..1")
     return bool(faults)
