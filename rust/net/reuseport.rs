@@ -22,7 +22,8 @@ impl<P: Protocol> Sock<P> {
     /// Joins the group of `other`, a listener at the same place, or begins one. `any`: bound to any
     /// address. The caller sees to it that `other` does not leave its group meanwhile. Context: process.
     pub(crate) fn join_group(&self, other: Option<&Self>, any: bool) -> Result {
-        // SAFETY: Both are valid sockets of one protocol. The group does not count references: a
+        // SAFETY: Both are valid sockets of one protocol, and `other` stays in its group, if it is in one, until
+        // the function returns, by the caller. The group does not count references: a
         // socket leaves it by `leave_group`, or when it is destroyed, a grace period before its
         // memory goes.
         let result = to_result(unsafe {

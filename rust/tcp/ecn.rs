@@ -761,17 +761,18 @@ impl Ecn {
     /// Whether the window has to shrink for a mark that was reported with an ACK up to `una`. Once
     /// for what was in flight (RFC 3168, 6.1.2).
     pub(crate) fn may_reduce(&self, una: SeqNum) -> bool {
-        // What was sent before the reduction ends at the point.
-        self.enabled() && self.point.is_none_or(|point| una.after(point))
+        self.enabled() && !self.was_reduced(una)
     }
 
     /// Whether the window was reduced for what is out, with SND.UNA at `una`; with ECN or without.
     pub(crate) fn was_reduced(&self, una: SeqNum) -> bool {
+        // What was sent before the reduction ends at the point.
         self.point.is_some_and(|point| !una.after(point))
     }
 
-    /// Whether the window was reduced since the data at `una` was sent; with ECN or without.
-    pub(crate) fn is_reduced(&self, una: SeqNum) -> bool {
+    /// Whether the data at `una` was sent before the window was reduced; with ECN or without. (At the point itself,
+    /// where [`Self::was_reduced`] still holds, new data begins.)
+    pub(crate) fn predates_reduction(&self, una: SeqNum) -> bool {
         self.point.is_some_and(|point| una.before(point))
     }
 

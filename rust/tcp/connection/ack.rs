@@ -489,7 +489,7 @@ impl<P: Platform> Connection<P> {
         let (pipe, mss) = (self.send.pipe(), self.mss());
         let out = self.send.in_flight().saturating_sub(self.send.sacked);
         // RFC 3168, 6.1.2: drops and marks of one window lower the window once.
-        if again || !self.ecn.is_reduced(self.send.una) {
+        if again || !self.ecn.predates_reduction(self.send.una) {
             self.cc.on_loss(flight, mss);
         }
         self.cc.begin_recovery(out, pipe, mss);
