@@ -373,6 +373,21 @@ fn the_send_buffer_follows_the_window() {
     }
 }
 
+/// Probes after ten seconds of silence, each second, so many at most.
+fn keep_alive(raw: &mut Raw, keepcnt: u8, user_timeout: Duration) {
+    raw.with(|conn, cx| {
+        let config = SocketConfig {
+            keepalive: true,
+            keepidle: ms(10_000),
+            keepintvl: ms(1_000),
+            keepcnt,
+            user_timeout,
+            ..*conn.config()
+        };
+        conn.configure(cx, config);
+    });
+}
+
 /// RFC 9293, 3.8.4: silence counts from the last segment; a dead peer is told so.
 /// RFC 9293, MUST-24, MUST-26, MUST-27, MUST-29, SHLD-12.
 #[test]
@@ -380,17 +395,7 @@ fn rfc9293_3_8_4_keepalive_counts_silence() {
     // RFC 5482: with a user timeout of 12.5 s the number of probes does not matter.
     for (keepcnt, user_timeout) in [(3, ms(0)), (100, ms(12_500))] {
         let mut raw = Raw::established();
-        raw.with(|conn, cx| {
-            let config = SocketConfig {
-                keepalive: true,
-                keepidle: ms(10_000),
-                keepintvl: ms(1_000),
-                keepcnt,
-                user_timeout,
-                ..*conn.config()
-            };
-            conn.configure(cx, config);
-        });
+        keep_alive(&mut raw, keepcnt, user_timeout);
         raw.pass(ms(5_000));
         assert_eq!(raw.feed(PSH_ACK, 1, 1, 10), [out(ACK, 1, 11, 0)]);
         assert_eq!(raw.pass(ms(9_999)), []);
@@ -530,17 +535,7 @@ fn rfc6429_3_patience_with_a_shut_window() {
 fn rfc5482_a_probe_that_is_out_takes_no_patience() {
     for (user_timeout, closes) in [(ms(3_000), false), (ms(0), true)] {
         let mut raw = Raw::established();
-        raw.with(|conn, cx| {
-            let config = SocketConfig {
-                keepalive: true,
-                keepidle: ms(10_000),
-                keepintvl: ms(1_000),
-                keepcnt: 20,
-                user_timeout,
-                ..*conn.config()
-            };
-            conn.configure(cx, config);
-        });
+        keep_alive(&mut raw, 20, user_timeout);
         let probe = out(ACK, 0, 1, 0);
         let silent = if closes { 9_000 } else { 0 };
         assert_eq!(raw.pass(ms(10_000 + silent))[0], probe);

@@ -296,7 +296,6 @@ fn simulate(
         }
     }
     let start = pair.now;
-    let limit = LIMIT;
     let (mut steps, mut events) = (0u64, 0u64);
     loop {
         steps += 1;
@@ -334,7 +333,7 @@ fn simulate(
         if over {
             break;
         }
-        let until = start.add(limit);
+        let until = start.add(LIMIT);
         let reader = users
             .iter()
             .filter(|u| u.slow && !u.eof)

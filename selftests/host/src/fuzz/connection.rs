@@ -5,6 +5,7 @@
 //! `script` is long as a table is: an arm for each thing that can happen.
 
 use super::Bytes;
+use crate::pair::invariants::{cuts, most_received};
 use crate::platform::OVERHEAD;
 use crate::raw::*;
 use crate::tcp::{
@@ -171,16 +172,14 @@ fn check(raw: &Raw, outs: &[Out], edge: &mut Edge) {
     let (send, recv) = raw.conn.memory();
     // What is not acknowledged (of the first buffer a part may be), with the notes of a buffer for each of the
     // script's steps and for what SACK may cut.
-    let (rcvbuf, queued) = (raw.conn.buffers().1, raw.conn.unacked());
-    let buffers = STEPS + 64 + 2 * segments as u32;
+    let queued = raw.conn.unacked();
     assert!(
-        send <= queued + 65_536 + OVERHEAD * buffers,
+        send <= queued + 65_536 + OVERHEAD * (STEPS + cuts(&raw.conn)),
         "memory: {send} for {queued} bytes"
     );
-    // Twice the buffer may be in use when the last segment comes (`most_in_order`).
     assert!(
-        recv <= 2 * rcvbuf + 65_536 + raw.overhead,
-        "memory: {recv} received, of {rcvbuf}"
+        recv <= most_received(&raw.conn, 65_536, raw.overhead),
+        "memory: {recv} received"
     );
     let state = raw.state();
     if matches!(state, ConnState::Closed | ConnState::TimeWait) {
