@@ -326,8 +326,8 @@ pub(crate) struct SocketConfig {
     pub(crate) thin_linear: bool,
     /// SO_OOBINLINE: urgent data is read with the rest.
     pub(crate) oob_inline: bool,
-    /// IP_RECVERR: an ICMP error ends a connection that is open.
-    pub(crate) hard_icmp: bool,
+    /// IP_RECVERR: the user of a connection that is open is told of an ICMP error at once.
+    pub(crate) tells_icmp: bool,
     /// TCP_TX_DELAY: how much later than otherwise each segment leaves, microseconds.
     pub(crate) tx_delay: u32,
 }
@@ -352,7 +352,7 @@ crate::tcp::log::fields!(SocketConfig {
     delack_max,
     thin_linear,
     oob_inline,
-    hard_icmp,
+    tells_icmp,
     tx_delay,
 });
 

@@ -546,12 +546,13 @@ impl<P: Platform> Connection<P> {
         }
         let fast = self.is_fast_open();
         let reason = error.reason();
-        // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open.
-        if matches!(self.state, ConnState::SynSent)
-            || fast
-            || (self.config.hard_icmp && self.state.is_synchronized())
-        {
+        // RFC 9293, 3.9.2.2 (MUST-56): not an abort once the connection is open. Its user hears of it, as
+        // of an error of one call, if asked to; else when the connection ends for it.
+        if matches!(self.state, ConnState::SynSent) || fast {
             self.fail(reason);
+        } else if self.config.tells_icmp && self.state.is_synchronized() {
+            self.error = Some(reason);
+            self.events.set(Events::ERROR);
         } else {
             self.soft_error = Some(reason);
         }

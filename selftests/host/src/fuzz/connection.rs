@@ -410,7 +410,7 @@ fn script(bytes: &mut Bytes<'_>, slowly: bool, story: &mut Story) -> Option<()> 
                             notsent_lowat: small,
                             rto_max: Duration::from_millis(u64::from(small)),
                             delack_max: Duration::from_millis(u64::from(small) / 50),
-                            hard_icmp: bits & 8 != 0,
+                            tells_icmp: bits & 8 != 0,
                             oob_inline: bits & 16 != 0,
                             ..*conn.config()
                         };
