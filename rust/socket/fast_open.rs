@@ -99,8 +99,9 @@ fn load(
     way: Way<'_>,
 ) -> Result<usize> {
     let len = u32::try_from(len).unwrap_or(u32::MAX);
-    let most = sk.peek().conn.syn_room(syn).min(len);
-    if most == 0 || !memory::may_send(sk, most) {
+    let room = sk.peek().conn.syn_room(syn).min(len);
+    let most = memory::may_send(sk, room);
+    if most == 0 {
         return Ok(0);
     }
     let (wire, data) = sk.parts();

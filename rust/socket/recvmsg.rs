@@ -293,8 +293,8 @@ fn peek_window(sk: &LockedTcp<'_>, base: u32) -> (u32, u32) {
     }
 }
 
-/// MSG_PEEK: copies without reading, from SO_PEEK_OFF on. With MSG_WAITALL it waits until all of it
-/// is there.
+/// MSG_PEEK: copies without reading, from SO_PEEK_OFF on. It waits as a read does: for SO_RCVLOWAT bytes, or
+/// for all of it with MSG_WAITALL.
 fn peek_at(
     sk: &mut SockGuard<'_, RustTcp>,
     msg: &mut Message<'_>,
@@ -312,23 +312,19 @@ fn peek_at(
         if have as usize >= target.min(most as usize) {
             break (skip, left);
         }
-        if have > 0 && flags & abi::MSG_WAITALL == 0 {
-            break (skip, left);
-        }
         if have == 0 {
             if let Some(end) = end_of_stream(sk) {
                 return end;
             }
         }
-        let closing =
-            sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0 || sk.sk().state() == abi::TCP_CLOSE;
-        if closing {
+        // An error that is pending is for the next call.
+        let closing = sk.sk().pending_error() != 0
+            || sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0
+            || sk.sk().state() == abi::TCP_CLOSE;
+        if closing || (have > 0 && *timeout == 0) {
             break (skip, left);
         }
         if *timeout == 0 {
-            if have > 0 {
-                break (skip, left);
-            }
             return Err(EAGAIN);
         }
         let before = sk.peek().conn.recv_len();
@@ -340,6 +336,7 @@ fn peek_at(
         };
         match sk.wait(timeout, false, ready) {
             WaitEnd::Ready | WaitEnd::TimedOut => {}
+            WaitEnd::Interrupted(_) if have > 0 => break (skip, left),
             WaitEnd::Interrupted(error) => return Err(error),
         }
     };

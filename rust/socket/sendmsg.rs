@@ -240,8 +240,8 @@ fn append(
         return Ok(Some(0));
     }
     let goal = sk.peek().conn.size_goal();
-    let take = goal.min(most);
-    if !memory::may_send(sk, take) {
+    let take = memory::may_send(sk, goal.min(most));
+    if take == 0 {
         // SO_SNDBUF may be smaller now.
         sync_buffers(sk);
         return Ok(None);
@@ -269,6 +269,9 @@ fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Res
     sk.data().conn.mark_push();
     egress::flush(sk);
     if *timeout == 0 {
+        // What is under way is acknowledged some time, and then EPOLLET is told.
+        sk.sk().want_room();
+        sk.data().conn.want_room();
         return Err(EAGAIN);
     }
     let whole = (clock::ticks(MEMORY_NAP_MS) as c_long).min(*timeout);

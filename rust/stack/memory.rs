@@ -132,10 +132,19 @@ pub(crate) fn charge(sk: &mut LockedTcp<'_>) {
 /// some hold all there is stands still for nobody else. As `tcp_wmem` and `tcp_rmem` begin.
 const EACH: u32 = 4096;
 
-/// Whether there is memory for `bytes` more to be sent. If not, SO_SNDBUF may be smaller now.
-pub(crate) fn may_send(sk: &mut LockedTcp<'_>, bytes: u32) -> bool {
+/// How many of `bytes` more to be sent there is memory for. If none, SO_SNDBUF may be smaller now.
+///
+/// Who has nothing under way hears of no ACK that would wake it: some may always go.
+pub(crate) fn may_send(sk: &mut LockedTcp<'_>, bytes: u32) -> u32 {
     let (tx, _) = sk.peek().conn.memory();
-    sk.may_send(bytes) && (tx < EACH || account(sk).is_none_or(|a| a.room(bytes) != Room::None))
+    let least = EACH.saturating_sub(tx);
+    let there = sk.may_send(bytes)
+        && (least > 0 || account(sk).is_none_or(|a| a.room(bytes) != Room::None));
+    if there {
+        bytes
+    } else {
+        bytes.min(least)
+    }
 }
 
 /// Whether there is memory for `bytes` more that were received.

@@ -6,6 +6,7 @@ memory.py CGROUP: prints lines "0 what" (as it should be) or "1 what".
 """
 import hashlib
 import os
+import select
 import socket
 import struct
 import sys
@@ -179,6 +180,45 @@ def namespace_bound():
     say(becomes(lambda: in_namespace() == 0), "and then the namespace holds nothing")
 
 
+def pool_bounds(pages):
+    """Changes the bounds of the stack's pool; returns what they were."""
+    where = "rusttcp" if os.environ.get("LD_PRELOAD") else "ipv4"
+    with open(f"/proc/sys/net/{where}/tcp_mem", "r+", encoding="ascii") as bounds:
+        before = bounds.read()
+        bounds.write(pages)
+    return before
+
+
+def without_memory():
+    """With the pool used up a little goes all the same, since nothing else would wake the writer; and who found
+    no room is told when there is some (EPOLLET)."""
+    hoard, hoarded = pair()
+    fill(hoard)
+    client, server = pair()
+    other, peer = pair()
+    bounds = pool_bounds("1 1 1")
+    other.settimeout(10)
+    peer.settimeout(10)
+    try:
+        other.sendall(b"x" * 100)
+        got = peer.recv(100, socket.MSG_WAITALL)
+    except TimeoutError:
+        got = b""
+    say(got == b"x" * 100, "no memory: a little goes all the same")
+    epoll = select.epoll()
+    epoll.register(client, select.EPOLLOUT | select.EPOLLET)
+    epoll.poll(0)
+    sent = fill(client)
+    server.settimeout(10)
+    while sent > 0:
+        sent -= len(server.recv(1 << 16))
+    say(bool(epoll.poll(10)), "no memory: who found no room is told of it")
+    pool_bounds(bounds)
+    for sock in (hoard, hoarded, client, server, other, peer):
+        sock.close()
+
+
+without_memory()
 # The kernel's TCP has no bound for a namespace.
 if os.environ.get("LD_PRELOAD"):
     namespace_bound()

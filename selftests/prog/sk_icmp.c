@@ -289,6 +289,55 @@ static void test_too_big(void)
 	close(fd);
 }
 
+/*
+ * A way that a router shuts while a connection is open: who asked for it (IP_RECVERR) is told by one call, once, and
+ * the connection goes on when the way is open again.
+ */
+static void test_open_told(void)
+{
+	struct endpoint to = at(v6 ? "2001:db8:d::2" : "203.0.113.2", 7001);
+	const char *shut = v6 ? "ip -6 route add prohibit 2001:db8:d::2 metric 1" :
+				"ip route replace prohibit 203.0.113.2";
+	const char *open_up = v6 ? "ip -6 route del prohibit 2001:db8:d::2 metric 1" :
+				   "ip route replace 203.0.113.2 dev v2 mtu lock 1300";
+	struct pollfd p = { .events = POLLIN };
+	struct timeval tv = { 20, 0 };
+	int refusal = v6 ? EACCES : EHOSTUNREACH;
+	char buf[20] = "";
+	int fd, s, here, there, on = 1;
+	char path[50];
+
+	must((here = open("/proc/self/ns/net", O_RDONLY)) >= 0);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", far);
+	must((there = open(path, O_RDONLY)) >= 0);
+	must(setns(there, CLONE_NEWNET) == 0);
+	s = listener_at(to, 1);
+	must(setns(here, CLONE_NEWNET) == 0);
+	fd = new_socket();
+	must(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof(on)) == 0);
+	must(connect(fd, SA(to), sizeof(to)) == 0);
+	there = accept(s, NULL, NULL);
+	must(there >= 0 && setsockopt(there, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
+	must(write(there, "ab", 2) == 2);
+	must(recv(fd, buf, 2, MSG_PEEK | MSG_WAITALL) == 2);
+	on_router(shut);
+	must(write(fd, "0", 1) == 1);
+	p.fd = fd;
+	ktap(until(poll(&p, 1, 0) == 1 && (p.revents & POLLERR)), "open, shut off: POLLERR");
+	expect(recv(fd, buf, 4, MSG_PEEK | MSG_WAITALL), 2, 0, "open, shut off: a look at all stops short of the error");
+	expect(write(fd, "1", 1), -1, refusal, "open, shut off: a call is told");
+	on_router(open_up);
+	/* What was sent again may have been refused once more. */
+	(void)so_error(fd);
+	expect(write(fd, "2", 1), 1, 0, "open, shut off: the next one is not");
+	expect(recv(there, buf, 2, MSG_WAITALL), 2, 0, "open, shut off: and the connection goes on");
+	ktap(!memcmp(buf, "02", 2), "open, shut off: with every byte");
+	close(there);
+	close(s);
+	close(fd);
+}
+
 int main(void)
 {
 	const char *stack = getenv("RUSTTCP_FAMILY");
@@ -299,6 +348,7 @@ int main(void)
 	test_errors(stack);
 	test_missed();
 	set_up_far();
+	test_open_told();
 	test_too_big();
 	kill(router, SIGKILL);
 	kill(far, SIGKILL);

@@ -347,6 +347,12 @@ static void test_rcvlowat(void)
 	expect(recv(fds[1], buf, sizeof(buf), 0), 10, 0, "SO_RCVLOWAT: read");
 	/* Less than asked for, and less than that is there. */
 	must(write(fds[0], "01234", 5) == 5);
+	struct timeval tv = { .tv_usec = 100000 };
+	long long since = now_ms();
+
+	must(setsockopt(fds[1], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
+	expect(recv(fds[1], buf, sizeof(buf), MSG_PEEK), 5, 0, "SO_RCVLOWAT: a look gives what there is");
+	ktap(now_ms() - since >= 90, "SO_RCVLOWAT: after it waited for the rest");
 	expect(recv(fds[1], buf, 3, 0), 3, 0, "SO_RCVLOWAT: a shorter read does not wait");
 	expect(recv(fds[1], buf, 20, MSG_DONTWAIT), 2, 0, "SO_RCVLOWAT: MSG_DONTWAIT takes what is there");
 	close(fds[0]);
