@@ -375,6 +375,14 @@ bool rusttcp_helper_is_reserved_port(const struct net *net, u16 port)
 	return inet_is_local_reserved_port(net, port);
 }
 
+/* A port below net.ipv4.ip_unprivileged_port_start, and who calls may not have it. */
+bool rusttcp_helper_guards_port(struct net *net, u16 port);
+bool rusttcp_helper_guards_port(struct net *net, u16 port)
+{
+	return port && inet_port_requires_bind_service(net, port) &&
+	       !ns_capable(net->user_ns, CAP_NET_BIND_SERVICE);
+}
+
 /* Whether a security module keeps something of its own with the socket. */
 bool rusttcp_helper_sk_is_labelled(const struct sock *sk);
 bool rusttcp_helper_sk_is_labelled(const struct sock *sk)

@@ -63,6 +63,12 @@ impl Net {
         unsafe { bindings::is_reserved_port(self.as_ptr(), port) }
     }
 
+    /// Whether `port` is a privileged one and the caller has no right to it.
+    pub(crate) fn guards_port(self, port: u16) -> bool {
+        // SAFETY: Alive by the type invariants.
+        unsafe { bindings::guards_port(self.as_ptr(), port) }
+    }
+
     /// The state that [`PerNet::init`] made for this namespace.
     pub(crate) fn state<P: PerNet>(self) -> Option<&'static P> {
         // SAFETY: The namespace is alive and the registration of `P` wrote a valid pointer or

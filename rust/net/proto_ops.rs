@@ -56,8 +56,9 @@ pub(crate) trait StreamOps: Protocol {
     fn release(sk: &Sock<Self>);
     /// bind().
     fn bind(sk: &Sock<Self>, local: Endpoint) -> Result;
-    /// connect(); `None` for AF_UNSPEC.
-    fn connect(sk: &Sock<Self>, remote: Option<Name>, nonblock: bool) -> Result;
+    /// connect(); `None` for AF_UNSPEC. What is wrong with the address is told to whom it matters: a socket
+    /// that has a connection does not look at it.
+    fn connect(sk: &Sock<Self>, remote: Result<Option<Name>>, nonblock: bool) -> Result;
     /// accept(): a connected child.
     fn accept(sk: &Sock<Self>, nonblock: bool) -> Result<ARef<Sock<Self>>>;
     /// listen().
@@ -292,8 +293,12 @@ impl<T: StreamOps> FamilyRegistration<T> {
         // SAFETY: As in `bind`.
         ret(unsafe {
             let sk = Self::sk(socket);
-            read_sockaddr(addr, len, Self::number(), sk.is_v6(), true)
-                .and_then(|remote| T::connect(sk, remote, nonblock))
+            if len < core::mem::size_of::<bindings::sa_family_t>() as c_int {
+                Err(EINVAL)
+            } else {
+                let remote = read_sockaddr(addr, len, Self::number(), sk.is_v6(), true);
+                T::connect(sk, remote, nonblock)
+            }
         })
     }
 

@@ -350,6 +350,12 @@ impl<P: Protocol> Locked<'_, P> {
         unsafe { bindings::sk_peek_offset_move(self.sk().as_ptr(), by) };
     }
 
+    /// Takes SO_PEEK_OFF back.
+    pub(crate) fn reset_peek_offset(&mut self) {
+        // SAFETY: Valid, and the lock is held; readers without it read a single word.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.sk().as_ptr()).sk_peek_off, -1) };
+    }
+
     /// Takes note of the packet that the connection began with, for IP_PKTOPTIONS and
     /// IPV6_2292PKTOPTIONS.
     pub(crate) fn note_first_packet(&mut self, skb: &SkBuff) {

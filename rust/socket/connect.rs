@@ -55,8 +55,8 @@ use core::net::{
 };
 use kernel::prelude::*;
 
-/// connect() to `remote`.
-pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
+/// connect() to `remote`. What is wrong with the address counts only where it is needed.
+pub(super) fn connect(sk: &TcpSock, remote: Result<Name>, nonblock: bool) -> Result {
     let mut sk = sk.lock();
     match sk.peek().phase {
         Phase::Connected | Phase::Listening => return Err(EISCONN),
@@ -69,7 +69,7 @@ pub(super) fn connect(sk: &TcpSock, remote: Name, nonblock: bool) -> Result {
             return finish(&mut sk, nonblock, EALREADY);
         }
         Phase::Idle => {
-            begin(&mut sk, remote, fast_syn)?;
+            begin(&mut sk, remote?, fast_syn)?;
             if sk.peek().conn.is_held() {
                 return Ok(());
             }
@@ -172,18 +172,18 @@ pub(super) fn begin(
     } else {
         name.endpoint
     };
-    // RFC 1122, 3.2.1.3: this host; the routing table turns 0.0.0.0 into loopback.
+    // RFC 1122, 3.2.1.3: 0.0.0.0 is this host, and as in Linux at the address that connects: the bound one,
+    // or else the one that routing finds, which is loopback's if no device is asked for.
     let bound = sk.sk().bound_addr();
-    let source = sk.route_source(remote, bound)?;
+    let source = match sk.route_source(remote, bound)? {
+        source if !source.is_unspecified() => source,
+        _ if remote.addr.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => remote.addr,
+    };
     let remote = if remote.addr.is_unspecified() {
-        Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), remote.port, 0)
+        Endpoint::new(source, remote.port, 0)
     } else {
         remote
-    };
-    let source = if source.is_unspecified() {
-        remote.addr
-    } else {
-        source
     };
     let dev = sk.sk().bound_dev_if();
     let mut local = Endpoint::new(source, sk.sk().local().port, dev);
@@ -274,20 +274,25 @@ pub(super) fn disconnect(sk: &TcpSock) -> Result {
     if sk.peek().phase == Phase::Listening {
         listen::stop(&mut sk);
     } else {
-        let had_connection = sk.sk().state() != abi::TCP_CLOSE;
+        let error = match sk.sk().state() {
+            // What became of a connection is told nevertheless.
+            abi::TCP_CLOSE => sk.sk().pending_error(),
+            // Whoever still waits in a call shall know.
+            _ => -ECONNRESET.to_errno(),
+        };
         sk.note_disconnect();
         reset(&mut sk);
-        if had_connection {
-            // Whoever still waits in a call shall know.
-            sk.report_error(-ECONNRESET.to_errno());
+        if error != 0 {
+            sk.report_error(error);
         }
     }
     Ok(())
 }
 
-/// Forgets the connection. What was asked for by bind() stays: an address, a port by number. As in Linux
-/// getsockname() tells any other port until there is a new one.
+/// Forgets the connection. What was asked for by bind() stays: an address, a port by number, and any port
+/// that no connection has used. As in Linux getsockname() tells any other port until there is a new one.
 pub(super) fn reset(sk: &mut LockedTcp<'_>) {
+    let was_closed = sk.sk().state() == abi::TCP_CLOSE;
     with_cx(sk, |conn, cx| conn.abort(cx));
     egress::flush(sk);
     let config = *sk.peek().conn.config();
@@ -297,11 +302,14 @@ pub(super) fn reset(sk: &mut LockedTcp<'_>) {
     data.was_connected = false;
     data.end_read = false;
     data.armed = None;
-    let (keeps_port, keeps_addr) = (data.user_port, data.user_addr);
+    let keeps_addr = data.user_addr;
+    // The end of a connection took any other (see `egress`).
+    let keeps_port = data.port.is_some() && (data.user_port || was_closed);
     if !keeps_port {
         data.port = None;
     }
     sk.stop_timer();
+    sk.reset_peek_offset();
     let _ = sk.sk().take_error();
     sk.clear_shutdown();
     sk.set_state(abi::TCP_CLOSE);

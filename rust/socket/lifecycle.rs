@@ -27,13 +27,20 @@ use crate::stack::{
 use crate::tcp::mib::Mib;
 use kernel::prelude::*;
 
-/// bind(): EINVAL if the socket has a port or a connection already; the rest is the kernel's.
+/// bind(): EINVAL if the socket has a port or a connection already; the rest is the kernel's. Where a
+/// connection is over, or a listener was shut down, and the port with it, there may be another.
 pub(super) fn bind(sk: &TcpSock, local: Endpoint) -> Result {
     let mut sk = sk.lock();
-    if sk.peek().phase != Phase::Idle || sk.peek().port.is_some() {
-        return Err(EINVAL);
+    if sk.sk().state() != abi::TCP_CLOSE || sk.peek().port.is_some() {
+        return Err(ports::refusal(&sk, local));
     }
-    bind_locked(&mut sk, local, true)
+    let result = bind_locked(&mut sk, local, true);
+    if result == Err(EADDRINUSE) {
+        // As in Linux the address is lost.
+        let nowhere = sk.sk().nowhere();
+        sk.lose_port(nowhere.addr);
+    }
+    result
 }
 
 /// Binds a socket without a port; `by_user`: for bind().

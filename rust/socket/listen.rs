@@ -87,12 +87,14 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         .listeners
         .insert(node, |_| false, |_| {})
         .map_err(|_| EADDRINUSE)?;
-    let joined = if this.reuse_port() {
-        join_group(state, this)
-    } else {
-        Ok(())
-    };
-    if let Err(e) = joined.and_then(|()| hold.listen()) {
+    // Of the group only once the kernel agrees: others of it would lose SYNs to one that does not listen.
+    let joined = hold.listen().and_then(|()| {
+        if !this.reuse_port() {
+            return Ok(());
+        }
+        join_group(state, this).inspect_err(|_| hold.unlisten())
+    });
+    if let Err(e) = joined {
         leave(state, this);
         // The queue would hold the port for as long as somebody may look at the entry.
         this.shared().accept.lock().port = None;
@@ -128,7 +130,8 @@ fn leave(state: &NetState, sk: &TcpSock) {
     sk.leave_group();
 }
 
-/// Stops listening: connections that wait are reset, half-open ones forgotten.
+/// Stops listening: connections that wait are reset, half-open ones forgotten, and a port that nobody asked
+/// for by number is given up, as in Linux.
 pub(super) fn stop(sk: &mut LockedTcp<'_>) {
     let this = sk.sk();
     sk.set_state(abi::TCP_CLOSE);
@@ -138,7 +141,7 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
     }
     if let Some(state) = NetState::of(this.net()) {
         leave(state, this);
-        this.shared().accept.lock().open = false;
+        this.shared().accept.lock().close();
         if this.shared().half_open() > 0 {
             state.conns.retain_not(
                 |c: &Conn| matches!(&c.kind, Kind::HalfOpen(l, _) if core::ptr::eq(&**l, this)),
@@ -162,6 +165,10 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
         child.abandon();
     }
     this.shared().accept.lock().port = None;
+    sk.reset_peek_offset();
+    if !sk.peek().user_port {
+        egress::give_up_port(sk);
+    }
 }
 
 /// accept().

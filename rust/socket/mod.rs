@@ -56,8 +56,8 @@ impl StreamOps for RustTcp {
         lifecycle::bind(sk, local)
     }
 
-    fn connect(sk: &TcpSock, remote: Option<Name>, nonblock: bool) -> Result {
-        match remote {
+    fn connect(sk: &TcpSock, remote: Result<Option<Name>>, nonblock: bool) -> Result {
+        match remote.transpose() {
             Some(remote) => connect::connect(sk, remote, nonblock),
             None => connect::disconnect(sk),
         }

@@ -32,6 +32,8 @@ pub(crate) struct AcceptQueue {
     limit: u32,
     /// Whether connections are taken.
     pub(crate) open: bool,
+    /// How often it was closed: a socket may listen again.
+    pub(crate) round: u32,
     /// The listener's options.
     pub(crate) config: SocketConfig,
     /// The listener's options that the core does not know of.
@@ -88,6 +90,17 @@ impl AcceptQueue {
     /// The backlog in force.
     pub(crate) fn limit(&self) -> u32 {
         self.limit
+    }
+
+    /// Closes it.
+    pub(crate) fn close(&mut self) {
+        self.open = false;
+        self.round = self.round.wrapping_add(1);
+    }
+
+    /// Whether it is open, and was not closed since `round` was read.
+    pub(crate) fn is_open_since(&self, round: u32) -> bool {
+        self.open && self.round == round
     }
 
     /// Whether one more would be too many.

@@ -25,6 +25,7 @@ use crate::net::{
     },
     ingress::Flow,
     netns::Net,
+    proto_ops::abi,
     source_route::SourceRoute, //
 };
 use crate::tcp::{
@@ -139,6 +140,13 @@ impl Conn {
         }
     }
 
+    /// Whether the entry is a half-open connection of this listener between these ends.
+    pub(crate) fn is_ours_at(&self, listener: &TcpSock, local: Endpoint, remote: Endpoint) -> bool {
+        self.local == local
+            && self.remote == remote
+            && matches!(&self.kind, Kind::HalfOpen(l, _) if core::ptr::eq(&**l, listener))
+    }
+
     /// Whether the entry is for this socket.
     pub(crate) fn is_sock(&self, sk: &TcpSock) -> bool {
         matches!(&self.kind, Kind::Sock(other) if core::ptr::eq(&**other, sk))
@@ -227,11 +235,26 @@ pub(crate) type ListenTable = RcuTable<Listener>;
 /// The listener for packets to `local` that came in by `flow`: one bound to the address before
 /// one bound to all, one of IPv4 before one of both families, and of those one that listens on that
 /// interface (or its routing domain) only before one that listens on all.
+///
+/// Who does not listen yet (its listen() may still fail) or any more is found if there is nobody else, so
+/// that the kernel does not see the SYN: its socket that holds the port may listen already.
 pub(crate) fn find_listener<'a>(
     table: &'a ListenTable,
     rcu: &'a impl ReadSide,
     local: Endpoint,
     flow: &Flow,
+) -> Option<&'a TcpSock> {
+    find_at(table, rcu, local, flow, |sk| sk.state() == abi::TCP_LISTEN)
+        .or_else(|| find_at(table, rcu, local, flow, |_| true))
+}
+
+/// [`find_listener`] among those for which `is_it` holds.
+fn find_at<'a>(
+    table: &'a ListenTable,
+    rcu: &'a impl ReadSide,
+    local: Endpoint,
+    flow: &Flow,
+    is_it: impl Fn(&TcpSock) -> bool,
 ) -> Option<&'a TcpSock> {
     let hash = Listener::hash(local.port);
     // Who listens on all devices does so outside of routing domains (VRFs), unless the namespace
@@ -241,7 +264,11 @@ pub(crate) fn find_listener<'a>(
     let at = |addr: IpAddr, dual: bool, dev: i32| {
         table
             .find(hash, rcu, |l| {
-                l.port == local.port && l.addr == addr && (l.dual || !dual) && l.dev == dev
+                l.port == local.port
+                    && l.addr == addr
+                    && (l.dual || !dual)
+                    && l.dev == dev
+                    && is_it(&l.sk)
             })
             .map(|node| &*node.value().sk)
     };

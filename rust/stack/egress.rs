@@ -394,7 +394,16 @@ fn finish(sk: &mut LockedTcp<'_>) {
     sk.stop_timer();
     if sk.peek().conn.is_orphan() {
         sk.data().port = None;
+    } else if !sk.peek().user_port {
+        give_up_port(sk);
     }
+}
+
+/// The port goes back, though there is a user; getsockname() goes on telling it, as in Linux.
+pub(crate) fn give_up_port(sk: &mut LockedTcp<'_>) {
+    sk.data().port = None;
+    let addr = sk.sk().local().addr;
+    sk.lose_port(addr);
 }
 
 /// One timer for the earliest deadline, which is moved only to come sooner, and a finer one for ACKs

@@ -55,6 +55,22 @@ pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     Hold::by_bind(ReservationBox::bind(this, local)?, this.net())
 }
 
+/// What bind() says to a socket that is bound already: that, unless the address is wrong anyway, which
+/// Linux looks at first (of IPv6 at the port only, and at multicast). A port that the kernel finds takes the
+/// place of the wanted one, which somebody else may want right now.
+pub(crate) fn refusal(sk: &LockedTcp<'_>, local: Endpoint) -> Error {
+    let this = sk.sk();
+    if this.is_v6() {
+        let guarded = this.net().guards_port(local.port) && !local.addr.is_multicast();
+        return if guarded { EACCES } else { EINVAL };
+    }
+    match ReservationBox::try_bind(this, local.with_port(0), true) {
+        Err(e) if e != EADDRINUSE => e,
+        _ if this.net().guards_port(local.port) => EACCES,
+        _ => EINVAL,
+    }
+}
+
 /// Whether a connection on this port is in TIME-WAIT. Such an entry holds no reservation, so the
 /// kernel's bind() does not know. A walk over the table; only bind() to a port by number, without
 /// SO_REUSEADDR, takes it.

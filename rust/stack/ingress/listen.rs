@@ -430,7 +430,7 @@ impl Rx<'_> {
     ) -> Option<()> {
         let net = net_config(self.flow.net);
         let cx = self.state.cx(now(), &net);
-        let (config, user, backlog) = {
+        let (config, user, backlog, round) = {
             let queue = listener.shared().accept.lock();
             if !queue.open {
                 return None;
@@ -439,7 +439,8 @@ impl Rx<'_> {
                 self.state.mib.add(Mib::ListenOverflows, 1);
                 return None;
             }
-            (queue.config, queue.user, queue.limit().saturating_add(1))
+            let backlog = queue.limit().saturating_add(1);
+            (queue.config, queue.user, backlog, queue.round)
         };
         let inherited = Inherited::of(listener, self.flow, skb);
         let (params, route) = self.syn_params(listener, &cx, iss, &inherited)?;
@@ -499,6 +500,19 @@ impl Rx<'_> {
             |node| node.arm_timer(&mut node.state().lock(), delay),
         );
         inserted.ok()?;
+        // The listener may have stopped since it was looked at, and stop() may have walked the table before
+        // the entry was in it, which would stay for a minute then. Whoever comes second sees the other:
+        // stop() closes the queue under this lock before it walks.
+        if !listener.shared().accept.lock().is_open_since(round) {
+            self.state.conns.remove(hash, |c| {
+                let is_it = c.is_ours_at(listener, self.local, self.remote);
+                if is_it {
+                    c.leave_listener();
+                }
+                is_it
+            });
+            return None;
+        }
         self.state.mib.add(Mib::OutSegs, 1);
         send_along(route, self.flow.net, self.local, self.remote, &header);
         Some(())
