@@ -6,6 +6,7 @@
  */
 #include "common.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 /* What a cell is about. */
@@ -610,7 +611,7 @@ static void look_at_all(int stack)
 /* --- a listen() that fails -------------------------------------------------------------------- */
 
 static int second_fd;
-static volatile bool over;
+static atomic_bool over;
 
 static void *listen_in_vain(void *unused)
 {
