@@ -48,6 +48,14 @@ pub(crate) enum Which {
     Accepted,
 }
 
+/// A connection that accept() takes.
+pub(crate) struct Accepted<P: Protocol> {
+    /// Its socket.
+    pub(crate) child: ARef<Sock<P>>,
+    /// No other waits.
+    pub(crate) last: bool,
+}
+
 /// The calls of a stream socket. Context of all: process.
 pub(crate) trait StreamOps: Protocol {
     /// A socket was made. Options that the namespace sets are to be taken.
@@ -60,7 +68,7 @@ pub(crate) trait StreamOps: Protocol {
     /// that has a connection does not look at it.
     fn connect(sk: &Sock<Self>, remote: Result<Option<Name>>, nonblock: bool) -> Result;
     /// accept(): a connected child.
-    fn accept(sk: &Sock<Self>, nonblock: bool) -> Result<ARef<Sock<Self>>>;
+    fn accept(sk: &Sock<Self>, nonblock: bool) -> Result<Accepted<Self>>;
     /// listen().
     fn listen(sk: &Sock<Self>, backlog: i32) -> Result;
     /// shutdown(): 0, 1 or 2.
@@ -314,7 +322,8 @@ impl<T: StreamOps> FamilyRegistration<T> {
         unsafe {
             let nonblock = (*arg).flags & bindings::O_NONBLOCK as c_int != 0;
             match T::accept(Self::sk(socket), nonblock) {
-                Ok(child) => {
+                Ok(Accepted { child, last }) => {
+                    (*arg).is_empty = c_int::from(last);
                     let mut guard = child.lock();
                     guard.graft(socket, new);
                     bindings::socket_set_abilities(new);

@@ -6,7 +6,10 @@ use super::lifecycle;
 use crate::net::{
     addr::Endpoint,
     hashtable::Node,
-    proto_ops::abi,
+    proto_ops::{
+        abi,
+        Accepted, //
+    },
     skbuff::Gfp,
     sock::WaitEnd, //
 };
@@ -23,13 +26,11 @@ use crate::stack::{
         with_cx,
         LockedTcp,
         Phase,
+        RustTcp,
         TcpSock, //
     },
 };
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
-};
+use kernel::prelude::*;
 
 /// The longest backlog.
 const MOST: u32 = 65_535;
@@ -172,7 +173,7 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
 }
 
 /// accept().
-pub(super) fn accept(sk: &TcpSock, nonblock: bool) -> Result<ARef<TcpSock>> {
+pub(super) fn accept(sk: &TcpSock, nonblock: bool) -> Result<Accepted<RustTcp>> {
     let mut sk = sk.lock();
     if sk.peek().phase != Phase::Listening {
         return Err(EINVAL);
@@ -184,7 +185,11 @@ pub(super) fn accept(sk: &TcpSock, nonblock: bool) -> Result<ARef<TcpSock>> {
         if sk.peek().phase != Phase::Listening {
             return true;
         }
-        child = this.shared().accept.lock().pop();
+        let mut queue = this.shared().accept.lock();
+        child = queue.pop().map(|child| Accepted {
+            child,
+            last: queue.len() == 0,
+        });
         child.is_some()
     });
     match (child, end) {

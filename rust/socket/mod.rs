@@ -25,6 +25,7 @@ use crate::net::{
         Pipe, //
     },
     proto_ops::{
+        Accepted,
         StreamOps,
         Which, //
     },
@@ -37,10 +38,7 @@ use crate::stack::sock::{
     RustTcp,
     TcpSock, //
 };
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
-};
+use kernel::prelude::*;
 
 impl StreamOps for RustTcp {
     fn created(sk: &TcpSock) -> Result {
@@ -63,7 +61,7 @@ impl StreamOps for RustTcp {
         }
     }
 
-    fn accept(sk: &TcpSock, nonblock: bool) -> Result<ARef<TcpSock>> {
+    fn accept(sk: &TcpSock, nonblock: bool) -> Result<Accepted<Self>> {
         listen::accept(sk, nonblock)
     }
 

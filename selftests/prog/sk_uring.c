@@ -259,6 +259,30 @@ static void messages(void)
 	close(fds[1]);
 }
 
+/* Whether more connections wait is told with each. */
+static void accept_more(void)
+{
+	struct outcome a;
+	struct endpoint sin;
+	int listener = new_listener(16, &sin), c[3], good = 0;
+
+	for (int i = 0; i < 3; i++) {
+		c[i] = new_socket();
+		must(connect(c[i], SA(sin), sizeof(sin)) == 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		call(IORING_OP_ACCEPT, listener, NULL, 0, 1);
+		submit();
+		a = done(1);
+		must(a.res >= 0);
+		good += !!(a.flags & IORING_CQE_F_SOCK_NONEMPTY) == (i < 2);
+		close(a.res);
+		close(c[i]);
+	}
+	is(good, 3, "accept: says whether there is more");
+	close(listener);
+}
+
 static void multishot_accept(void)
 {
 	struct outcome a;
@@ -736,7 +760,7 @@ int main(void)
 		{ "sqpoll: ", IORING_SETUP_SQPOLL },
 	};
 	static void (*const parts[])(void) = {
-		connect_and_accept, send_and_receive, messages, multishot_accept, multishot_recv,
+		connect_and_accept, send_and_receive, messages, accept_more, multishot_accept, multishot_recv,
 		polling, shutting_down, cancelling, sending_zc, commands,
 	};
 	long long start;
