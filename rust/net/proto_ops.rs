@@ -475,7 +475,12 @@ impl<T: StreamOps> FamilyRegistration<T> {
         len: usize,
     ) -> c_int {
         // SAFETY: The message is the call's.
-        ret_len(unsafe { T::sendmsg(Self::sk(socket), &mut Message::from_raw(msg), len) })
+        ret_len(unsafe {
+            let sk = Self::sk(socket);
+            // Who finds no room from here on says so anew.
+            sk.room_not_wanted();
+            T::sendmsg(sk, &mut Message::from_raw(msg), len)
+        })
     }
 
     /// # Safety

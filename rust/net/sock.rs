@@ -15,9 +15,12 @@ mod backlog;
 mod ends;
 mod fine_timer;
 mod memory;
+mod wait;
 mod wake;
 
 pub(crate) use memory::{pool_limits, pool_sockets, set_pool_limits, Charge, PAGE_SIZE};
+pub(crate) use wait::WaitEnd;
+pub(crate) use wake::Change;
 
 use super::{
     bindings,
@@ -414,15 +417,6 @@ impl<P: Protocol> Sock<P> {
         unsafe { !bindings::sk_errqueue_empty(self.as_ptr()) }
     }
 
-    /// Says that somebody waits for room, before the room is looked at once more. Context: a call
-    /// of the socket's user.
-    pub(crate) fn want_room(&self) {
-        if !self.is_dead() {
-            // SAFETY: Valid, with a file attached for as long as the call lasts.
-            unsafe { bindings::sk_set_nospace(self.as_ptr()) };
-        }
-    }
-
     /// Takes the pending error.
     pub(crate) fn take_error(&self) -> Result {
         // SAFETY: Valid.
@@ -522,6 +516,7 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::lock_sock(self.as_ptr()) };
         SockGuard {
             inner: Locked { sk: self },
+            reads: false,
         }
     }
 
@@ -532,6 +527,7 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::lock_sock_nested(self.as_ptr(), SINGLE_DEPTH_NESTING) };
         SockGuard {
             inner: Locked { sk: self },
+            reads: false,
         }
     }
 
@@ -766,6 +762,8 @@ impl<'a, P: Protocol> Wire<'a, P> {
 /// Ownership of a socket by a task; let go on drop, after the backlog was worked off.
 pub(crate) struct SockGuard<'a, P: Protocol> {
     inner: Locked<'a, P>,
+    /// What the call that has it waits for is something to read; see [`Self::wait`].
+    reads: bool,
 }
 
 impl<'a, P: Protocol> Deref for SockGuard<'a, P> {
@@ -785,72 +783,6 @@ impl<P: Protocol> Drop for SockGuard<'_, P> {
     fn drop(&mut self) {
         // SAFETY: We own the socket.
         unsafe { bindings::release_sock(self.inner.sk.as_ptr()) };
-    }
-}
-
-/// How a wait ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WaitEnd {
-    /// The condition holds.
-    Ready,
-    /// The time is up.
-    TimedOut,
-    /// A signal is pending; the error is what the call returns (EINTR or a restart).
-    Interrupted(Error),
-}
-
-impl<'a, P: Protocol> SockGuard<'a, P> {
-    /// Lets go of the socket and sleeps until `ready` holds, `timeout` ticks have passed or a
-    /// signal comes. `timeout` is left at what remains. With `exclusive`, a wake-up for one
-    /// sleeper wakes only one.
-    pub(crate) fn wait(
-        &mut self,
-        timeout: &mut c_long,
-        exclusive: bool,
-        mut ready: impl FnMut(&mut Locked<'a, P>) -> bool,
-    ) -> WaitEnd {
-        if ready(&mut self.inner) {
-            return WaitEnd::Ready;
-        }
-        let sk = self.inner.sk.as_ptr();
-        let wait = Opaque::<bindings::wait_queue_entry>::uninit();
-        // SAFETY: `wait` stays in place until it is removed below; a socket that a task owns has
-        // a file and so a wait queue. Ownership is given up and taken back in pairs.
-        unsafe {
-            bindings::init_woken_wait(wait.get());
-            let queue = bindings::sk_sleep(sk);
-            if exclusive {
-                bindings::add_wait_queue_exclusive(queue, wait.get());
-            } else {
-                bindings::add_wait_queue(queue, wait.get());
-            }
-            let disconnects = (*sk).sk_disconnects;
-            let end = loop {
-                if (*sk).sk_disconnects != disconnects {
-                    // What was waited for belongs to a connection that somebody took away.
-                    break WaitEnd::Interrupted(EPIPE);
-                }
-                if ready(&mut self.inner) {
-                    break WaitEnd::Ready;
-                }
-                if *timeout == 0 {
-                    break WaitEnd::TimedOut;
-                }
-                if bindings::signal_pending_current() {
-                    let errno = bindings::sock_intr_errno(*timeout);
-                    break WaitEnd::Interrupted(Error::from_errno(errno));
-                }
-                bindings::release_sock(sk);
-                *timeout = bindings::wait_woken(
-                    wait.get(),
-                    bindings::TASK_INTERRUPTIBLE as c_uint,
-                    *timeout,
-                );
-                bindings::lock_sock(sk);
-            };
-            bindings::remove_wait_queue(queue, wait.get());
-            end
-        }
     }
 }
 

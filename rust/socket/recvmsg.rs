@@ -47,6 +47,7 @@ pub(super) fn recvmsg(
     if guard.peek().phase == Phase::Listening {
         return Err(ENOTCONN);
     }
+    guard.set_reads();
     if flags & abi::MSG_OOB != 0 {
         return recv_urgent(&mut guard, msg, len, flags);
     }
@@ -380,6 +381,7 @@ pub(super) fn splice_read(
     if guard.peek().phase == Phase::Listening {
         return Err(ENOTCONN);
     }
+    guard.set_reads();
     let mut timeout = sk.rcvtimeo(nonblock);
     let mut moved = 0;
     let result = splice_loop(&mut guard, pipe, len, &mut timeout, &mut moved);

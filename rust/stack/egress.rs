@@ -42,7 +42,8 @@ use crate::net::{
     },
     netns::Net,
     proto_ops::abi,
-    skbuff::Gfp, //
+    skbuff::Gfp,
+    sock::Change, //
 };
 use crate::tcp::{
     connection::{
@@ -311,14 +312,20 @@ fn on_events(sk: &mut LockedTcp<'_>, state: &'static NetState, events: Events) {
 fn wake(sk: &mut LockedTcp<'_>, events: Events) {
     if events.has(Events::CONNECTED) {
         sk.sk().wake_all();
-        sk.sk().wake_async(true);
+        sk.sk().wake_async(Change::Connected);
     }
     if events.has(Events::URGENT) {
         sk.sk().send_sigurg();
     }
     if events.has(Events::PEER_CLOSED) {
         sk.sk().wake_all();
-        sk.sk().wake_async(false);
+        let both = abi::RCV_SHUTDOWN | abi::SEND_SHUTDOWN;
+        let over = sk.sk().shutdown_bits() & both == both || sk.sk().state() == abi::TCP_CLOSE;
+        sk.sk().wake_async(if over {
+            Change::HungUp
+        } else {
+            Change::PeerClosed
+        });
     }
     if events.has(Events::CLOSED) {
         sk.sk().wake_all();

@@ -213,7 +213,7 @@ static void test_zerocopy(void)
 }
 
 static volatile sig_atomic_t signals;
-static volatile int signal_fd, signal_band;
+static volatile int signal_fd, signal_band, signal_bands;
 
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
@@ -221,6 +221,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	(void)context;
 	signal_fd = info->si_fd;
 	signal_band = info->si_band;
+	signal_bands |= info->si_band;
 	signals++;
 }
 
@@ -378,7 +379,7 @@ static void test_signals(void)
 /* --- another thread ------------------------------------------------------------------- */
 
 struct waiter {
-	int fd;
+	int fd, flags;
 	volatile pid_t tid;
 	long r;
 	int e;
@@ -390,7 +391,18 @@ static void *recv_thread(void *arg)
 	struct waiter *w = arg;
 
 	w->tid = gettid();
-	w->r = recv(w->fd, back, 10, 0);
+	w->r = recv(w->fd, back, 10, w->flags);
+	w->e = errno;
+	w->done = 1;
+	return NULL;
+}
+
+static void *send_thread(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->tid = gettid();
+	w->r = send(w->fd, data, 10, 0);
 	w->e = errno;
 	w->done = 1;
 	return NULL;
@@ -472,6 +484,140 @@ static void test_threads(void)
 	close(w.fd);
 }
 
+/* From here on signals tell what happens to @fd; none was counted yet. */
+static void tell_by_signal(int fd)
+{
+	must(fcntl(fd, F_SETOWN, getpid()) == 0 && fcntl(fd, F_SETSIG, SIGRTMIN) == 0);
+	must(fcntl(fd, F_SETFL, O_ASYNC) == 0);
+	signals = 0;
+	signal_bands = 0;
+}
+
+/* Reads all that comes until @from has nothing left to send. */
+static void drain(int from, int to)
+{
+	int left;
+
+	do {
+		while (recv(to, back, sizeof(back), MSG_DONTWAIT) > 0)
+			;
+		must(ioctl(from, SIOCOUTQ, &left) == 0);
+	} while (left);
+}
+
+/*
+ * O_ASYNC and who sleeps in a call: what wakes a reader or a writer is not told by a signal too. The signal for
+ * what woke him would be sent before he has the socket's lock, so it is there when the thread has ended.
+ */
+static void test_sigio_readers(void)
+{
+	static const struct {
+		int flags;
+		const char *data, *end;
+	} calls[] = {
+		{ 0, "O_ASYNC: none for what a recv() waits for", "O_ASYNC: none for the end that a recv() waits for" },
+		{ MSG_PEEK, "O_ASYNC: none for what a look waits for", "O_ASYNC: none for the end that a look waits for" },
+	};
+	struct linger now = { .l_onoff = 1 };
+	struct waiter w;
+	pthread_t t;
+	int fds[2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		for (int end = 0; end < 2; end++) {
+			new_pair(fds);
+			tell_by_signal(fds[1]);
+			w = (struct waiter){ .fd = fds[1], .flags = calls[i].flags };
+			pthread_create(&t, NULL, recv_thread, &w);
+			must(until(asleep(&w)));
+			must(end ? shutdown(fds[0], SHUT_WR) == 0 : write(fds[0], "x", 1) == 1);
+			pthread_join(t, NULL);
+			must(w.r == !end);
+			expect(signals, 0, 0, end ? calls[i].end : calls[i].data);
+			if (!end) {
+				/* The reader is gone: the next is told. */
+				must(write(fds[0], "x", 1) == 1);
+				ktap(until(signals >= 1) && signal_bands & POLLIN, "O_ASYNC: and what comes later is");
+			}
+			close(fds[0]);
+			close(fds[1]);
+		}
+	}
+	/* An error is told in any case. */
+	new_pair(fds);
+	tell_by_signal(fds[1]);
+	w = (struct waiter){ .fd = fds[1] };
+	pthread_create(&t, NULL, recv_thread, &w);
+	must(until(asleep(&w)));
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
+	close(fds[0]);
+	pthread_join(t, NULL);
+	ktap(w.r == -1 && w.e == ECONNRESET && signal_bands & POLLERR, "O_ASYNC: an error, reader or not");
+	close(fds[1]);
+	/* The end of one direction is no hang-up, that of both is. */
+	for (int both = 0; both < 2; both++) {
+		new_pair(fds);
+		must(!both || shutdown(fds[1], SHUT_WR) == 0);
+		tell_by_signal(fds[1]);
+		must(shutdown(fds[0], SHUT_WR) == 0);
+		ktap(until(signal_bands & POLLIN) && !!(signal_bands & POLLHUP) == both,
+		     both ? "O_ASYNC: POLL_HUP for the end of both directions" : "O_ASYNC: POLL_IN for that of one");
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
+static void test_sigio_others(void)
+{
+	struct waiter w;
+	struct endpoint sin;
+	pthread_t t;
+	int fds[2], c;
+
+	new_pair(fds);
+	tell_by_signal(fds[0]);
+	fill_up(fds[0]);
+	w = (struct waiter){ .fd = fds[0] };
+	pthread_create(&t, NULL, send_thread, &w);
+	must(until(asleep(&w)));
+	signals = 0;
+	drain(fds[0], fds[1]);
+	pthread_join(t, NULL);
+	must(w.r == 10);
+	drain(fds[0], fds[1]);
+	expect(signals, 0, 0, "O_ASYNC: none for room that a send() waits for");
+	/* Who was told that there is none is told once that there is. */
+	fill_up(fds[0]);
+	signals = 0;
+	signal_bands = 0;
+	drain(fds[0], fds[1]);
+	ktap(until(signals >= 1) && signal_bands & POLLOUT, "O_ASYNC: room after EAGAIN");
+	signals = 0;
+	must(send(fds[0], data, 10, 0) == 10);
+	drain(fds[0], fds[1]);
+	expect(signals, 0, 0, "O_ASYNC: and no more of that");
+	/* The next send() does not care, and it says so. */
+	fill_up(fds[0]);
+	must(send(fds[0], data, 0, 0) == 0);
+	signals = 0;
+	drain(fds[0], fds[1]);
+	expect(signals, 0, 0, "O_ASYNC: none for room after a send() that wanted none");
+	close(fds[0]);
+	close(fds[1]);
+	/* Who sleeps in accept() counts for nothing. */
+	w = (struct waiter){ .fd = new_listener(4, &sin) };
+	tell_by_signal(w.fd);
+	pthread_create(&t, NULL, accept_thread, &w);
+	must(until(asleep(&w)));
+	c = new_socket();
+	must(connect(c, SA(sin), sizeof(sin)) == 0);
+	pthread_join(t, NULL);
+	ktap(w.r >= 0 && until(signals >= 1), "O_ASYNC: a connection that an accept() waits for");
+	close(w.r);
+	close(c);
+	close(w.fd);
+}
+
 static void test_passing(void)
 {
 	int fds[2], unix_pair[2], got = -1;
@@ -541,6 +687,8 @@ int main(void)
 	test_sigio();
 	test_signals();
 	test_threads();
+	test_sigio_readers();
+	test_sigio_others();
 	test_passing();
 	test_rx_timestamp();
 	return ktap_end();

@@ -13,6 +13,17 @@ use kernel::prelude::*;
 /// Most bytes of SOF_TIMESTAMPING_OPT_STATS's attributes.
 const STATS: usize = 320;
 
+/// A change of a connection's state that SIGIO tells.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    /// It may be written to.
+    Connected,
+    /// The peer sends no more.
+    PeerClosed,
+    /// Nor can anything be sent.
+    HungUp,
+}
+
 impl<P: Protocol> Sock<P> {
     /// Wakes readers: data, an end of file or a connection to accept is there.
     pub(crate) fn wake_reader(&self) {
@@ -35,16 +46,15 @@ impl<P: Protocol> Sock<P> {
         }
     }
 
-    /// SIGIO for a state change: `out` when the socket became writable (connected), otherwise a
-    /// hang-up.
-    pub(crate) fn wake_async(&self, out: bool) {
-        let (how, band) = if out {
-            (bindings::SOCK_WAKE_IO, bindings::POLL_OUT as c_int)
-        } else {
-            (bindings::SOCK_WAKE_WAITD, bindings::POLL_HUP as c_int)
+    /// SIGIO for a state change.
+    pub(crate) fn wake_async(&self, change: Change) {
+        let (how, band) = match change {
+            Change::Connected => (bindings::SOCK_WAKE_IO, bindings::POLL_OUT),
+            Change::PeerClosed => (bindings::SOCK_WAKE_WAITD, bindings::POLL_IN),
+            Change::HungUp => (bindings::SOCK_WAKE_WAITD, bindings::POLL_HUP),
         };
         // SAFETY: Valid.
-        unsafe { bindings::sk_wake_async(self.as_ptr(), how as c_int, band) };
+        unsafe { bindings::sk_wake_async(self.as_ptr(), how as c_int, band as c_int) };
     }
 
     /// Waits for packets at the device that the last one came by, as long as SO_BUSY_POLL says, or
