@@ -49,7 +49,9 @@ pub(super) fn recvmsg(
     }
     guard.set_reads();
     if flags & abi::MSG_OOB != 0 {
-        return recv_urgent(&mut guard, msg, len, flags);
+        let read = recv_urgent(&mut guard, msg, len, flags)?;
+        tell_left(&guard, msg);
+        return Ok(read);
     }
     let mut copied = 0;
     let mut came = 0;
@@ -79,17 +81,17 @@ fn note_end(sk: &mut SockGuard<'_, RustTcp>) {
     }
 }
 
-/// How much is left, for who wants to know: at the end of the stream one, so that it is read.
+/// How much is left, for who wants to know. The end of the stream counts as a byte, so that it is read, and still
+/// does when it was.
 fn tell_left(sk: &LockedTcp<'_>, msg: &mut Message<'_>) {
     let wants = msg.wants_left();
     if !wants && !sk.peek().user.inq {
         return;
     }
     let conn = &sk.peek().conn;
-    let left = match conn.recv_len() {
-        0 => u32::from(conn.peer_closed()),
-        left => left,
-    };
+    let left = conn
+        .recv_len()
+        .saturating_add(u32::from(conn.peer_closed()));
     let left = i32::try_from(left).unwrap_or(i32::MAX);
     if wants {
         msg.set_left(left);

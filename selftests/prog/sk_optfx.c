@@ -146,29 +146,48 @@ static void test_limits_in_info(void)
 	close(fds[1]);
 }
 
-static void test_inq(void)
+/* What recvmsg() of @len bytes, of which it gets all, says is left; -1: nothing. */
+static int left_after(int fd, size_t len, int flags)
 {
 	char buf[64], control[64];
-	struct iovec iov = { buf, 10 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
-	int fds[2], inq = -1;
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int inq = -1;
+
+	must(len <= sizeof(buf));
+	must(recvmsg(fd, &msg, flags) == (ssize_t)len);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	if (c && c->cmsg_level == SOL_TCP && c->cmsg_type == TCP_CM_INQ)
+		memcpy(&inq, CMSG_DATA(c), sizeof(inq));
+	return inq;
+}
+
+static void test_inq(void)
+{
+	int fds[2];
 
 	new_pair(fds);
 	must(set_int(fds[1], IPPROTO_TCP, TCP_INQ, 1) == 0);
 	must(write(fds[0], "0123456789abcdefghij", 20) == 20);
 	must(poll_for(fds[1], POLLIN, 1000) > 0);
-	for (int turn = 0; turn < 2; turn++) {
-		if (turn)
-			must(shutdown(fds[0], SHUT_WR) == 0 && poll_for(fds[1], POLLRDHUP, 1000) > 0);
-		msg.msg_controllen = sizeof(control);
-		must(recvmsg(fds[1], &msg, 0) == 10);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-		inq = -1;
-		if (c && c->cmsg_level == SOL_TCP && c->cmsg_type == TCP_CM_INQ)
-			memcpy(&inq, CMSG_DATA(c), sizeof(inq));
-		expect(inq, turn ? 1 : 10, 0, turn ? "TCP_INQ: the end is left" : "TCP_INQ: what is left");
-	}
+	expect(left_after(fds[1], 5, 0), 15, 0, "TCP_INQ: what is left");
+	expect(left_after(fds[1], 5, MSG_PEEK), 15, 0, "TCP_INQ: a look takes nothing");
+	must(shutdown(fds[0], SHUT_WR) == 0 && poll_for(fds[1], POLLRDHUP, 1000) > 0);
+	expect(left_after(fds[1], 5, 0), 11, 0, "TCP_INQ: the end counts as a byte");
+	expect(left_after(fds[1], 10, 0), 1, 0, "TCP_INQ: the end is left");
+	expect(left_after(fds[1], 0, 0), 1, 0, "TCP_INQ: the end is left for ever");
+	close(fds[0]);
+	close(fds[1]);
+	new_pair(fds);
+	must(set_int(fds[1], IPPROTO_TCP, TCP_INQ, 1) == 0);
+	must(send(fds[0], "0123456789", 10, MSG_OOB) == 10);
+	must(poll_for(fds[1], POLLPRI, 1000) > 0);
+	expect(left_after(fds[1], 1, MSG_OOB), 10, 0, "TCP_INQ: the urgent byte counts, and MSG_OOB tells");
+	expect(left_after(fds[1], 9, 0), 1, 0, "TCP_INQ: the urgent byte counts, read or not");
+	must(shutdown(fds[1], SHUT_RD) == 0);
 	close(fds[0]);
 	close(fds[1]);
 }
