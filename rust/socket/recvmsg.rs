@@ -206,7 +206,12 @@ fn receive_loop(
         if peek {
             *copied = 0;
             // Each look starts anew: what was copied before is overwritten by the same bytes.
-            return peek_at(sk, msg, len, flags, target, &mut timeout, copied);
+            let base = sk.sk().peek_offset().unwrap_or(0);
+            let result = peek_at(sk, msg, len, flags, target, &mut timeout, copied);
+            if sk.sk().wants_rx_time() {
+                *came = peeked_time(sk, base, *copied);
+            }
+            return result;
         }
         take(sk, msg, len, flags, copied, came)?;
         if *copied > 0 && sk.peek().conn.urgent_distance() == Some(0) {
@@ -294,6 +299,22 @@ fn peek_window(sk: &LockedTcp<'_>, base: u32) -> (u32, u32) {
         }
         _ => (base, u32::MAX),
     }
+}
+
+/// When the last of the bytes came that a look from `base` on has just copied; 0 if there are none.
+fn peeked_time(sk: &mut SockGuard<'_, RustTcp>, base: u32, copied: usize) -> i64 {
+    let Some(last) = copied.checked_sub(1) else {
+        return 0;
+    };
+    let (skip, _) = peek_window(sk, base);
+    let mut last = skip.saturating_add(u32::try_from(last).unwrap_or(u32::MAX));
+    for buf in sk.data().conn.recv_list().iter() {
+        match last.checked_sub(Buffer::len(buf)) {
+            Some(rest) => last = rest,
+            None => return buf.time(),
+        }
+    }
+    0
 }
 
 /// MSG_PEEK: copies without reading, from SO_PEEK_OFF on. It waits as a read does: for SO_RCVLOWAT bytes, or

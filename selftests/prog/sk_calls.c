@@ -654,23 +654,32 @@ static void test_rx_timestamp(void)
 	char control[256];
 	struct iovec iov = { back, 10 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
-	struct timeval now, tv = { 0 };
+	struct timeval now, tv[4] = { 0 };
 	int fds[2], one = 1;
 
 	new_pair(fds);
 	must(setsockopt(fds[1], SOL_SOCKET, SO_TIMESTAMP, &one, sizeof(one)) == 0);
 	usleep(10000);
-	must(write(fds[0], "x", 1) == 1 && poll_for(fds[1], POLLIN, 1000) > 0);
-	msg.msg_controllen = sizeof(control);
-	must(recvmsg(fds[1], &msg, 0) == 1);
-	gettimeofday(&now, NULL);
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	for (int i = 0; i < 2; i++) {
+		must(write(fds[0], "x", 1) == 1 && poll_for(fds[1], POLLIN, 1000) > 0);
+		usleep(10000);
+	}
+	/* A look at the first byte, and at both; and the same times when they are read. */
+	for (int i = 0; i < 4; i++) {
+		iov.iov_len = i == 1 ? 2 : 1;
+		msg.msg_controllen = sizeof(control);
+		must(recvmsg(fds[1], &msg, i < 2 ? MSG_PEEK : 0) == (ssize_t)iov.iov_len);
+		gettimeofday(&now, NULL);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMP)
-		memcpy(&tv, CMSG_DATA(c), sizeof(tv));
-	long long late = (now.tv_sec - tv.tv_sec) * 1000000ll + now.tv_usec - tv.tv_usec;
+		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMP)
+			memcpy(&tv[i], CMSG_DATA(c), sizeof(tv[i]));
+	}
+	long long late = (now.tv_sec - tv[3].tv_sec) * 1000000ll + now.tv_usec - tv[3].tv_usec;
 
 	ktap(late >= 0 && late < 5000000, "SO_TIMESTAMP: when the data came");
+	ktap(!memcmp(&tv[0], &tv[2], sizeof(tv[0])) && !memcmp(&tv[1], &tv[3], sizeof(tv[0])),
+	     "SO_TIMESTAMP: a look is told the time of its last byte");
 	close(fds[0]);
 	close(fds[1]);
 }
