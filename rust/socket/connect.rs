@@ -275,9 +275,11 @@ pub(super) fn disconnect(sk: &TcpSock) -> Result {
         listen::stop(&mut sk);
     } else {
         let error = match sk.sk().state() {
-            // What became of a connection is told nevertheless.
+            // What became of a connection is told nevertheless; and nothing is lost where both ends are closed.
             abi::TCP_CLOSE => sk.sk().pending_error(),
-            // Whoever still waits in a call shall know.
+            abi::TCP_CLOSING | abi::TCP_LAST_ACK if sk.peek().conn.unsent() == 0 => {
+                sk.sk().pending_error()
+            }
             _ => -ECONNRESET.to_errno(),
         };
         sk.note_disconnect();
@@ -286,6 +288,8 @@ pub(super) fn disconnect(sk: &TcpSock) -> Result {
             sk.report_error(error);
         }
     }
+    // Whoever sleeps in a call, in accept() say, looks again.
+    sk.sk().wake_all();
     Ok(())
 }
 

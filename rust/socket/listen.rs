@@ -88,8 +88,10 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         .listeners
         .insert(node, |_| false, |_| {})
         .map_err(|_| EADDRINUSE)?;
-    // Of the group only once the kernel agrees: others of it would lose SYNs to one that does not listen.
+    // Of the group only once the kernel agrees and SYNs are taken: others of it would lose theirs to one that
+    // does not listen.
     let joined = hold.listen().and_then(|()| {
+        this.shared().accept.lock().open = true;
         if !this.reuse_port() {
             return Ok(());
         }
@@ -97,11 +99,9 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
     });
     if let Err(e) = joined {
         leave(state, this);
-        // The queue would hold the port for as long as somebody may look at the entry.
-        this.shared().accept.lock().port = None;
+        forget(Some(state), this);
         return Err(e);
     }
-    this.shared().accept.lock().open = true;
     sk.data().phase = Phase::Listening;
     sk.set_max_ack_backlog(limit);
     sk.set_state(abi::TCP_LISTEN);
@@ -137,17 +137,32 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
     let this = sk.sk();
     sk.set_state(abi::TCP_CLOSE);
     sk.data().phase = Phase::Idle;
+    let state = NetState::of(this.net());
+    if let Some(state) = state {
+        // Others of the group get what is to come.
+        let _guard = state.groups.lock();
+        this.leave_group();
+    }
     if let Some(hold) = &sk.peek().port {
         hold.unlisten();
     }
-    if let Some(state) = NetState::of(this.net()) {
+    if let Some(state) = state {
         leave(state, this);
-        this.shared().accept.lock().close();
-        if this.shared().half_open() > 0 {
-            state.conns.retain_not(
-                |c: &Conn| matches!(&c.kind, Kind::HalfOpen(l, _) if core::ptr::eq(&**l, this)),
-            );
-        }
+    }
+    forget(state, this);
+    sk.reset_peek_offset();
+    if !sk.peek().user_port {
+        egress::give_up_port(sk);
+    }
+}
+
+/// Takes no more SYNs; resets the connections that wait, and forgets half-open ones.
+fn forget(state: Option<&NetState>, this: &TcpSock) {
+    this.shared().accept.lock().close();
+    if let Some(state) = state.filter(|_| this.shared().half_open() > 0) {
+        state.conns.retain_not(
+            |c: &Conn| matches!(&c.kind, Kind::HalfOpen(l, _) if core::ptr::eq(&**l, this)),
+        );
     }
     loop {
         let child = this.shared().accept.lock().pop();
@@ -165,11 +180,8 @@ pub(super) fn stop(sk: &mut LockedTcp<'_>) {
         }
         child.abandon();
     }
+    // The queue would hold the port for as long as somebody may look at the listener's entry.
     this.shared().accept.lock().port = None;
-    sk.reset_peek_offset();
-    if !sk.peek().user_port {
-        egress::give_up_port(sk);
-    }
 }
 
 /// accept().

@@ -329,10 +329,14 @@ fn peek_at(
     copied: &mut usize,
 ) -> Result {
     let base = sk.sk().peek_offset().unwrap_or(0);
-    let (mut skip, mut left) = loop {
+    let in_view = |sk: &LockedTcp<'_>| {
         let (skip, most) = peek_window(sk, base);
         let have = sk.peek().conn.recv_len().saturating_sub(skip).min(most);
         let left = have.min(u32::try_from(len).unwrap_or(u32::MAX));
+        (skip, most, have, left)
+    };
+    let (mut skip, mut left) = loop {
+        let (skip, most, have, left) = in_view(sk);
         if have as usize >= target.min(most as usize) {
             break (skip, left);
         }
@@ -360,8 +364,14 @@ fn peek_at(
         };
         match sk.wait(timeout, false, ready) {
             WaitEnd::Ready | WaitEnd::TimedOut => {}
-            WaitEnd::Interrupted(_) if have > 0 => break (skip, left),
-            WaitEnd::Interrupted(error) => return Err(error),
+            WaitEnd::Interrupted(error) => {
+                // What was there may have been read meanwhile, or its connection taken away (EPIPE).
+                let (skip, _, _, left) = in_view(sk);
+                if left == 0 || error == EPIPE {
+                    return Err(error);
+                }
+                break (skip, left);
+            }
         }
     };
     for buf in sk.data().conn.recv_list().iter() {

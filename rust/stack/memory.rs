@@ -134,7 +134,8 @@ const EACH: u32 = 4096;
 
 /// How many of `bytes` more to be sent there is memory for. If none, SO_SNDBUF may be smaller now.
 ///
-/// Who has nothing under way hears of no ACK that would wake it: some may always go.
+/// Who has nothing under way hears of no ACK that would wake it: some may always go, which is as much as a
+/// buffer takes once it has begun.
 pub(crate) fn may_send(sk: &mut LockedTcp<'_>, bytes: u32) -> u32 {
     let (tx, _) = sk.peek().conn.memory();
     let least = EACH.saturating_sub(tx);

@@ -183,9 +183,13 @@ def namespace_bound():
 def pool_bounds(pages):
     """Changes the bounds of the stack's pool; returns what they were."""
     where = "rusttcp" if os.environ.get("LD_PRELOAD") else "ipv4"
-    with open(f"/proc/sys/net/{where}/tcp_mem", "r+", encoding="ascii") as bounds:
+    name = f"/proc/sys/net/{where}/tcp_mem"
+    with open(name, encoding="ascii") as bounds:
         before = bounds.read()
+    with open(name, "w", encoding="ascii") as bounds:
         bounds.write(pages)
+    with open(name, encoding="ascii") as bounds:
+        assert bounds.read().split() == pages.split()
     return before
 
 
@@ -196,24 +200,26 @@ def without_memory():
     fill(hoard)
     client, server = pair()
     other, peer = pair()
+    for sock in (other, peer, server):
+        sock.settimeout(10)
     bounds = pool_bounds("1 1 1")
-    other.settimeout(10)
-    peer.settimeout(10)
     try:
         other.sendall(b"x" * 100)
-        got = peer.recv(100, socket.MSG_WAITALL)
+        say(peer.recv(100, socket.MSG_WAITALL) == b"x" * 100, "no memory: a little goes all the same")
     except TimeoutError:
-        got = b""
-    say(got == b"x" * 100, "no memory: a little goes all the same")
-    epoll = select.epoll()
-    epoll.register(client, select.EPOLLOUT | select.EPOLLET)
-    epoll.poll(0)
-    sent = fill(client)
-    server.settimeout(10)
-    while sent > 0:
-        sent -= len(server.recv(1 << 16))
-    say(bool(epoll.poll(10)), "no memory: who found no room is told of it")
-    pool_bounds(bounds)
+        say(False, "no memory: a little goes all the same")
+    try:
+        epoll = select.epoll()
+        epoll.register(client, select.EPOLLOUT | select.EPOLLET)
+        epoll.poll(0)
+        sent = fill(client)
+        while sent > 0 and (got := len(server.recv(1 << 16))) > 0:
+            sent -= got
+        say(sent == 0 and bool(epoll.poll(10)), "no memory: who found no room is told of it")
+    except TimeoutError:
+        say(False, "no memory: what went comes")
+    finally:
+        pool_bounds(bounds)
     for sock in (hoard, hoarded, client, server, other, peer):
         sock.close()
 

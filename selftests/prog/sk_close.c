@@ -374,6 +374,27 @@ static void test_rebind(void)
 	close(again);
 }
 
+/* A connection of which both ends are closed loses nothing if it is taken away: no ECONNRESET is left. */
+static void test_unspec_in_last_ack(void)
+{
+	struct endpoint none = { .sin_family = AF_UNSPEC };
+	int fds[2];
+	char c;
+
+	own_namespace();
+	new_pair(fds);
+	int a = port_of(fds[0]), b = port_of(fds[1]);
+
+	must(shutdown(fds[1], SHUT_WR) == 0 && recv(fds[0], &c, 1, 0) == 0);
+	must(until(proc_lines(a, b, ST_CLOSE_WAIT) == 1));
+	must(system("tc qdisc add dev lo root netem loss 100%") == 0);
+	must(shutdown(fds[0], SHUT_WR) == 0 && proc_lines(a, b, ST_LAST_ACK) == 1);
+	expect(connect(fds[0], SA(none), sizeof(none)), 0, 0, "LAST-ACK: connect(AF_UNSPEC)");
+	expect(so_error(fds[0]), 0, 0, "LAST-ACK: nothing is lost");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -388,5 +409,6 @@ int main(void)
 	test_exit_does_not_linger();
 	test_port_of_a_listener();
 	test_rebind();
+	test_unspec_in_last_ack();
 	return ktap_end();
 }

@@ -304,6 +304,7 @@ static void test_open_told(void)
 	struct timeval tv = { 20, 0 };
 	int refusal = v6 ? EACCES : EHOSTUNREACH;
 	char buf[20] = "";
+	long long since;
 	int fd, s, here, there, on = 1;
 	char path[50];
 
@@ -325,7 +326,9 @@ static void test_open_told(void)
 	must(write(fd, "0", 1) == 1);
 	p.fd = fd;
 	ktap(until(poll(&p, 1, 0) == 1 && (p.revents & POLLERR)), "open, shut off: POLLERR");
+	since = now_ms();
 	expect(recv(fd, buf, 4, MSG_PEEK | MSG_WAITALL), 2, 0, "open, shut off: a look at all stops short of the error");
+	ktap(now_ms() - since < 15000, "open, shut off: at once");
 	expect(write(fd, "1", 1), -1, refusal, "open, shut off: a call is told");
 	on_router(open_up);
 	/* What was sent again may have been refused once more. */

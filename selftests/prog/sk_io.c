@@ -111,6 +111,13 @@ static void test_signals(void)
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &soon, NULL);
 	expect(recv(fds[0], &c, 1, 0), -1, EINTR, "recv: a signal interrupts");
+	char look[9] = "";
+
+	must(write(fds[1], "ab", 2) == 2 && poll_for(fds[0], POLLIN, 1000) > 0);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	expect(recv(fds[0], look, 9, MSG_PEEK | MSG_WAITALL), 2, 0, "MSG_PEEK: a signal ends it with what there is");
+	ktap(!memcmp(look, "ab", 2), "MSG_PEEK: the bytes");
+	must(recv(fds[0], look, 2, 0) == 2);
 	sa.sa_flags = SA_RESTART;
 	sigaction(SIGALRM, &sa, NULL);
 	pthread_t t;

@@ -202,7 +202,7 @@ static void all_closed(void)
 {
 	peer_closed();
 	must(shutdown(one_fd, SHUT_RDWR) == 0);
-	until(poll_for(one_fd, POLLIN | POLLOUT, 0) & POLLHUP);
+	must(until(poll_for(one_fd, POLLIN | POLLOUT, 0) & POLLHUP));
 }
 
 static void waited_out(void)
@@ -543,12 +543,21 @@ static const char *port_is(struct endpoint sin)
 	return r ? "held" : "free";
 }
 
+/* What getsockname() tells of a port that the socket has no more. A new one may be any. */
+static const char *told_port(unsigned short now, unsigned short before, bool held)
+{
+	if (!now)
+		return " port 0";
+	return held || !before ? "" : now == before ? " port as before" : " another port";
+}
+
 static void look(struct seen *cell, void (*make)(void), long (*call)(void))
 {
 	struct endpoint before, after, peer = { 0 };
 	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN] = "";
 	socklen_t len = sizeof(peer);
 	int events, error, peer_error, off;
+	const char *port;
 	long r;
 
 	one_fd = new_socket();
@@ -569,13 +578,14 @@ static void look(struct seen *cell, void (*make)(void), long (*call)(void))
 	if (!after.sin_port)
 		after.sin_port = before.sin_port;
 	off = get_int(one_fd, SOL_SOCKET, SO_PEEK_OFF);
+	port = port_is(after);
 	peer_error = getpeername(one_fd, SA(peer), &len) ? errno : 0;
 	if (!peer_error)
 		shown(&peer, b);
 	snprintf(cell->line, sizeof(cell->line),
 		 "%d %s, events %x, then %s, local %s%s, its port is %s, peer %s %s, peeks at %d", r < 0 ? -1 : 0,
 		 name_of(error), events, name_of(so_error(one_fd)), shown(&after, a),
-		 local_of(one_fd).sin_port ? "" : " port 0", port_is(after), name_of(peer_error), b, off);
+		 told_port(local_of(one_fd).sin_port, before.sin_port, *port == 'h'), port, name_of(peer_error), b, off);
 	close(one_fd);
 	if (other_fd >= 0)
 		close(other_fd);

@@ -116,11 +116,16 @@ impl<P: Protocol> Sock<P> {
 impl<P: Protocol> Locked<'_, P> {
     /// Sets the local endpoint. `bound` is whether the address was asked for by bind().
     pub(crate) fn set_local(&mut self, local: Endpoint, bound: IpAddr) {
+        self.set_local_but_shown_port(local, bound);
+        // SAFETY: As there.
+        unsafe { (*self.sk.inet()).inet_sport = local.port.to_be() };
+    }
+
+    /// [`Self::set_local`], but getsockname(), which takes no lock, goes on telling the port of before.
+    fn set_local_but_shown_port(&mut self, local: Endpoint, bound: IpAddr) {
         // SAFETY: Valid, and the lock is held; readers without the lock read single words.
         unsafe {
-            let inet = self.sk.inet();
-            (*inet).inet_saddr = addr_to_be(local.addr);
-            (*inet).inet_sport = local.port.to_be();
+            (*self.sk.inet()).inet_saddr = addr_to_be(local.addr);
             let common = &mut (*self.sk.as_ptr()).__sk_common;
             common.__bindgen_anon_1.__bindgen_anon_1.skc_rcv_saddr = addr_to_be(bound);
             if let Some(np) = self.sk.inet6() {
@@ -133,10 +138,7 @@ impl<P: Protocol> Locked<'_, P> {
 
     /// The socket has no port any more; getsockname() tells the last one.
     pub(crate) fn lose_port(&mut self, addr: IpAddr) {
-        let last = self.sk.shown_port();
-        self.set_local(Endpoint::new(addr, 0, 0), addr);
-        // SAFETY: As in `set_local`.
-        unsafe { (*self.sk.inet()).inet_sport = last.to_be() };
+        self.set_local_but_shown_port(Endpoint::new(addr, 0, 0), addr);
     }
 
     /// Sets the peer.
