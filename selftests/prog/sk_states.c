@@ -543,12 +543,12 @@ static const char *port_is(struct endpoint sin)
 	return r ? "held" : "free";
 }
 
-/* What getsockname() tells of a port that the socket has no more. A new one may be any. */
-static const char *told_port(unsigned short now, unsigned short before, bool held)
+/* What getsockname() tells of the port. If the call chose a new one, that may be any. */
+static const char *told_port(unsigned short now, unsigned short before, bool chosen)
 {
 	if (!now)
 		return " port 0";
-	return held || !before ? "" : now == before ? " port as before" : " another port";
+	return chosen || !before ? "" : now == before ? " port as before" : " another port";
 }
 
 static void look(struct seen *cell, void (*make)(void), long (*call)(void))
@@ -558,6 +558,7 @@ static void look(struct seen *cell, void (*make)(void), long (*call)(void))
 	socklen_t len = sizeof(peer);
 	int events, error, peer_error, off;
 	const char *port;
+	bool chosen;
 	long r;
 
 	one_fd = new_socket();
@@ -579,13 +580,15 @@ static void look(struct seen *cell, void (*make)(void), long (*call)(void))
 		after.sin_port = before.sin_port;
 	off = get_int(one_fd, SOL_SOCKET, SO_PEEK_OFF);
 	port = port_is(after);
+	/* It is held now, or was until connect() failed. */
+	chosen = *port == 'h' || error == EINPROGRESS;
 	peer_error = getpeername(one_fd, SA(peer), &len) ? errno : 0;
 	if (!peer_error)
 		shown(&peer, b);
 	snprintf(cell->line, sizeof(cell->line),
 		 "%d %s, events %x, then %s, local %s%s, its port is %s, peer %s %s, peeks at %d", r < 0 ? -1 : 0,
 		 name_of(error), events, name_of(so_error(one_fd)), shown(&after, a),
-		 told_port(local_of(one_fd).sin_port, before.sin_port, *port == 'h'), port, name_of(peer_error), b, off);
+		 told_port(local_of(one_fd).sin_port, before.sin_port, chosen), port, name_of(peer_error), b, off);
 	close(one_fd);
 	if (other_fd >= 0)
 		close(other_fd);
