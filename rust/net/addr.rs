@@ -118,6 +118,9 @@ pub(crate) struct Name {
     pub(crate) flow: u32,
 }
 
+/// Bytes of the family at the start of an address: a shorter one is none.
+pub(super) const FAMILY_LEN: c_int = core::mem::size_of::<bindings::sa_family_t>() as c_int;
+
 /// Reads the `sockaddr` of a call on a socket of IPv4 or (`v6`) IPv6. `own` is the family's number,
 /// which may stand for AF_INET or AF_INET6. EINVAL for a short one, EAFNOSUPPORT for another
 /// family; AF_UNSPEC is `None`.
@@ -132,7 +135,6 @@ pub(super) unsafe fn read_sockaddr(
     v6: bool,
     unspec_ok: bool,
 ) -> Result<Option<Name>> {
-    const FAMILY_LEN: c_int = 2;
     if len < FAMILY_LEN {
         return Err(EINVAL);
     }

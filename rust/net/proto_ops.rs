@@ -9,7 +9,8 @@ use super::{
         read_sockaddr,
         write_sockaddr,
         Endpoint,
-        Name, //
+        Name,
+        FAMILY_LEN, //
     },
     bindings,
     iter::{
@@ -301,7 +302,7 @@ impl<T: StreamOps> FamilyRegistration<T> {
         // SAFETY: As in `bind`.
         ret(unsafe {
             let sk = Self::sk(socket);
-            if len < core::mem::size_of::<bindings::sa_family_t>() as c_int {
+            if len < FAMILY_LEN {
                 Err(EINVAL)
             } else {
                 let remote = read_sockaddr(addr, len, Self::number(), sk.is_v6(), true);

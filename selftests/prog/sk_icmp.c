@@ -256,24 +256,35 @@ static void test_redirect(void)
 	close(fd);
 }
 
-/* That a packet was too big comes while write() has the socket, and is heeded once it lets go of it. */
-static void test_too_big(void)
+/* A listener on the host behind the router. */
+static int far_listener(struct endpoint to)
 {
-	static char data[1400];
-	struct timeval tv = { 5, 0 };
-	struct endpoint to = at(v6 ? "2001:db8:d::2" : "203.0.113.2", 7000);
-	int fd, s, here, there, on = 1;
-	long timeouts;
+	int here, there, s;
 	char path[50];
 
-	/* Nothing else sends again. */
-	run("sysctl -q net.ipv4.tcp_rto_min_us=30000000 net.ipv4.tcp_early_retrans=0");
 	must((here = open("/proc/self/ns/net", O_RDONLY)) >= 0);
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", far);
 	must((there = open(path, O_RDONLY)) >= 0);
 	must(setns(there, CLONE_NEWNET) == 0);
 	s = listener_at(to, 1);
 	must(setns(here, CLONE_NEWNET) == 0);
+	close(there);
+	close(here);
+	return s;
+}
+
+/* That a packet was too big comes while write() has the socket, and is heeded once it lets go of it. */
+static void test_too_big(void)
+{
+	static char data[1400];
+	struct timeval tv = { 5, 0 };
+	struct endpoint to = at(v6 ? "2001:db8:d::2" : "203.0.113.2", 7000);
+	int fd, s, there, on = 1;
+	long timeouts;
+
+	/* Nothing else sends again. */
+	run("sysctl -q net.ipv4.tcp_rto_min_us=30000000 net.ipv4.tcp_early_retrans=0");
+	s = far_listener(to);
 	fd = new_socket();
 	must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
 	must(connect(fd, SA(to), sizeof(to)) == 0);
@@ -305,15 +316,9 @@ static void test_open_told(void)
 	int refusal = v6 ? EACCES : EHOSTUNREACH;
 	char buf[20] = "";
 	long long since;
-	int fd, s, here, there, on = 1;
-	char path[50];
+	int fd, s, there, on = 1;
 
-	must((here = open("/proc/self/ns/net", O_RDONLY)) >= 0);
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", far);
-	must((there = open(path, O_RDONLY)) >= 0);
-	must(setns(there, CLONE_NEWNET) == 0);
-	s = listener_at(to, 1);
-	must(setns(here, CLONE_NEWNET) == 0);
+	s = far_listener(to);
 	fd = new_socket();
 	must(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof(on)) == 0);
 	must(connect(fd, SA(to), sizeof(to)) == 0);

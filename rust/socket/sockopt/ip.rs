@@ -20,8 +20,8 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
     }
     value.generic()?;
     if name == abi::IP_RECVERR {
-        let hard = sk.ip_recverr();
-        configure(&mut sk.lock(), |c| c.tells_icmp = hard);
+        let tells = sk.ip_recverr();
+        configure(&mut sk.lock(), |c| c.tells_icmp = tells);
     }
     Ok(())
 }

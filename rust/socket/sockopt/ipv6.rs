@@ -80,8 +80,8 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
         }
         abi::IPV6_RECVERR => {
             value.generic()?;
-            let hard = sk.ip_recverr();
-            configure(&mut sk.lock(), |c| c.tells_icmp = hard);
+            let tells = sk.ip_recverr();
+            configure(&mut sk.lock(), |c| c.tells_icmp = tells);
             Ok(())
         }
         abi::MCAST_JOIN_GROUP..=abi::MCAST_MSFILTER => Err(EPROTO),
