@@ -73,12 +73,6 @@ bool rusttcp_helper_queue_work(struct workqueue_struct *wq, struct work_struct *
 	return queue_work(wq, work);
 }
 
-void rusttcp_helper_flush_workqueue(struct workqueue_struct *wq);
-void rusttcp_helper_flush_workqueue(struct workqueue_struct *wq)
-{
-	flush_workqueue(wq);
-}
-
 void rusttcp_helper_spin_lock_bh(spinlock_t *lock);
 void rusttcp_helper_spin_lock_bh(spinlock_t *lock)
 {

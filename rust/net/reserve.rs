@@ -26,11 +26,14 @@ use core::ptr::NonNull;
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Full,
-        Release, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Release, //
+        },
+        global_lock, //
     },
     types::Opaque, //
 };
@@ -39,7 +42,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Valid, and released by [`ReservationBox::release`] alone.
+/// Valid, and released by [`flush`] alone.
 struct Holder(NonNull<bindings::socket>);
 
 // SAFETY: A kernel socket may be used and released by any task.
@@ -54,6 +57,11 @@ pub(crate) struct ReservationBox(Option<KBox<Link<Holder>>>);
 /// Those to be given back. One work item for all of them, so that many that end at a time cost one
 /// wake-up.
 static GIVEN_UP: Lifo<Holder> = Lifo::new();
+
+global_lock! {
+    // SAFETY: `ReserveQueue::new` initialises it, before there is a socket.
+    unsafe(uninit) static GIVING_BACK: Mutex<()> = ();
+}
 
 /// The workqueue that gives reservations back, and its only work.
 struct Queue {
@@ -87,6 +95,8 @@ impl ReserveQueue {
         if queue.is_null() {
             return Err(ENOMEM);
         }
+        // SAFETY: Called once, and nothing gives anything back before.
+        unsafe { GIVING_BACK.init() };
         // SAFETY: A static, which nothing uses before `queue` is set.
         unsafe { bindings::init_work(QUEUE.work.get(), Some(ReservationBox::release)) };
         QUEUE.queue.store(queue, Release);
@@ -102,12 +112,15 @@ impl Drop for ReserveQueue {
     }
 }
 
-/// Waits until reservations that were dropped are given back. Context: process.
+/// Gives back the reservations that were dropped; when it returns, all that were dropped before are given
+/// back. Whoever takes some from the list releases them before he lets go of the lock. To wait for the queue
+/// instead would not do: the work may be marked as pending by a CPU that has yet to put it there
+/// (`selftests/loom` has a model of both). Context: process.
 pub(crate) fn flush() {
-    let queue = QUEUE.queue.load(Acquire);
-    if !queue.is_null() {
-        // SAFETY: Alive while the module is.
-        unsafe { bindings::flush_workqueue(queue) };
+    let _turn = GIVING_BACK.lock();
+    for given_up in GIVEN_UP.take() {
+        // SAFETY: By the type invariants it is valid; it was dropped, so nobody else knows it.
+        unsafe { bindings::sock_release(given_up.value().0.as_ptr()) };
     }
 }
 
@@ -236,10 +249,7 @@ impl ReservationBox {
     ///
     /// Called by C alone, with what the place it is registered in promises.
     unsafe extern "C" fn release(_work: *mut bindings::work_struct) {
-        for given_up in GIVEN_UP.take() {
-            // SAFETY: By the type invariants it is valid; it was dropped, so nobody else knows it.
-            unsafe { bindings::sock_release(given_up.value().0.as_ptr()) };
-        }
+        flush();
     }
 }
 

@@ -2,10 +2,11 @@
 
 //! Every order in which CPUs may see what the module shares without a lock (loom runs each model in all
 //! of them). `lifo` and `quota` are the module's own files; `wake` is a transcription, since what it
-//! models is the kernel's wait queues and two helpers in C.
+//! models is the kernel's wait queues and two helpers in C, and so is the queue in `give_back`.
 
 #![cfg(test)]
 
+mod give_back;
 #[path = "../../../rust/net/lifo.rs"]
 mod lifo;
 #[path = "../../../rust/stack/quota.rs"]
