@@ -28,7 +28,7 @@ static int port_of(int fd)
 	return ntohs(local_of(fd).sin_port);
 }
 
-enum { ST_ESTABLISHED = 1, ST_FIN_WAIT2 = 5, ST_TIME_WAIT = 6, ST_CLOSE_WAIT = 8, ST_LAST_ACK = 9 };
+enum { ST_ESTABLISHED = 1, ST_FIN_WAIT1 = 4, ST_FIN_WAIT2 = 5, ST_TIME_WAIT = 6, ST_CLOSE_WAIT = 8, ST_LAST_ACK = 9 };
 
 static void test_half_close(void)
 {
@@ -395,6 +395,80 @@ static void test_unspec_in_last_ack(void)
 	close(fds[1]);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * close() while what was sent can't get through, whether for the peer's window or for the path. It takes what
+ * SO_LINGER allows, also where no other call would block, or ends with a signal; either way it has done what it
+ * is for, and the connection goes on to its end without it.
+ */
+static void lingers(const char *name, int seconds, bool path, int flags, bool signal)
+{
+	struct linger wait = { .l_onoff = 1, .l_linger = seconds };
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct itimerval soon = { .it_value = { 0, 300000 } };
+	int fds[2], queued, left = 0;
+	static char some[65536];
+	char text[120];
+	long long took;
+	ssize_t r;
+
+	new_pair(fds);
+	int a = port_of(fds[0]), b = port_of(fds[1]);
+
+	if (path) {
+		must(system("tc qdisc add dev lo root netem loss 100%") == 0);
+		must(send(fds[0], some, 1000, 0) == 1000);
+		queued = 1000;
+	} else {
+		fill_up(fds[0]);
+		must(ioctl(fds[1], FIONREAD, &queued) == 0 && ioctl(fds[0], SIOCOUTQ, &left) == 0);
+		queued += left;
+	}
+	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) == 0);
+	must(fcntl(fds[0], F_SETFL, flags) == 0 && sigaction(SIGALRM, &sa, NULL) == 0);
+	if (signal)
+		must(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	took = now_ms();
+	snprintf(text, sizeof(text), "%s: close", name);
+	expect(close(fds[0]), 0, 0, text);
+	took = now_ms() - took;
+	snprintf(text, sizeof(text), signal ? "%s: the signal ends it" : "%s: it takes that second", name);
+	/* Far from the whole time, on a machine that is busy. */
+	ktap(took >= (signal ? 250 : 900) && took < 15000, text);
+	if (!(took >= (signal ? 250 : 900) && took < 15000))
+		printf("# %lld ms\n", took);
+	snprintf(text, sizeof(text), "%s: FIN-WAIT-1 afterwards", name);
+	ktap(proc_lines(a, b, ST_FIN_WAIT1) == 1 && proc_lines(b, a, ST_ESTABLISHED) == 1, text);
+	if (path)
+		must(system("tc qdisc del dev lo root") == 0);
+	while ((r = recv(fds[1], some, sizeof(some), 0)) > 0)
+		queued -= r;
+	snprintf(text, sizeof(text), "%s: and the peer gets everything, and the end", name);
+	ktap(r == 0 && queued == 0, text);
+	close(fds[1]);
+}
+
+static void test_lingers(int i)
+{
+	switch (i) {
+	case 0:
+		lingers("SO_LINGER 1, the peer does not read", 1, false, 0, false);
+		break;
+	case 1:
+		lingers("SO_LINGER 1, O_NONBLOCK", 1, false, O_NONBLOCK, false);
+		break;
+	case 2:
+		lingers("SO_LINGER 1, a path that loses all", 1, true, 0, false);
+		break;
+	default:
+		lingers("SO_LINGER 20 and a signal", 20, false, 0, true);
+	}
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -410,5 +484,7 @@ int main(void)
 	test_port_of_a_listener();
 	test_rebind();
 	test_unspec_in_last_ack();
+	/* A path that loses all is a namespace's; and most of it is waiting. */
+	at_once(4, test_lingers);
 	return ktap_end();
 }
