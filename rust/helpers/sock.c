@@ -77,6 +77,9 @@ bool rusttcp_helper_sk_backlog_join(struct sock *sk, struct sk_buff *skb, unsign
 		return false;
 	}
 	skb_shinfo(last)->gso_segs = min_t(unsigned int, segs, U16_MAX);
+	/* Who reads both is told when the last of it came, as by the kernel's TCP. */
+	if (skb->tstamp)
+		last->tstamp = skb->tstamp;
 	/* What its limit is counted by. */
 	sk->sk_backlog.len += delta;
 	kfree_skb_partial(skb, stolen);

@@ -316,6 +316,14 @@ impl<C: ControlBlock> SkBuff<C> {
         unsafe { bindings::skb_time(self.as_ptr()) }
     }
 
+    /// Data that came at `time` (0: not known) was joined to this buffer's: the last of them counts, as in Linux.
+    pub(crate) fn joined_at(&mut self, time: i64) {
+        if time != 0 {
+            // SAFETY: Valid by the type invariants, and ours alone.
+            unsafe { bindings::skb_set_time(self.as_ptr(), time) };
+        }
+    }
+
     /// How many segments the packet, which has `payload` bytes, was joined from, at least one. What
     /// comes from another machine's memory (virtio, tap) may say anything: a bound is the caller's.
     pub(crate) fn segments(&self, payload: u32) -> u16 {

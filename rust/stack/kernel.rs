@@ -105,8 +105,9 @@ impl RxBuffer for SegBuf {
         {
             return Err(next);
         }
-        let len = next.cb().len;
+        let (len, time) = (next.cb().len, next.time());
         self.try_coalesce(next)?;
+        self.joined_at(time);
         let cb = self.cb_mut();
         cb.len = cb.len.saturating_add(len);
         Ok(())
@@ -125,6 +126,7 @@ impl RxBuffer for SegBuf {
         if !self.append_copy(from, from.cb().offset, len) {
             return false;
         }
+        self.joined_at(from.time());
         let cb = self.cb_mut();
         cb.len = cb.len.saturating_add(len);
         true

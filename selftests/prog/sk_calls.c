@@ -7,6 +7,10 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 
+#define RX_TIMES	(SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE)
+/* Newer than the C library's headers. */
+#define RX_FILTER	(1 << 17)
+
 static char data[300000], back[300000];
 
 static void fill(void)
@@ -658,40 +662,127 @@ static void test_passing(void)
 	close(fds[1]);
 }
 
-static void test_rx_timestamp(void)
+/* The ways to ask when data came, and what then says so. */
+static const struct way {
+	const char *name;
+	int option, value;
+	/* So many times of 16 bytes each, whose second half counts this many in a second. */
+	int times, unit;
+} ways[] = {
+	{ "SO_TIMESTAMP", SO_TIMESTAMP, 1, 1, 1000000 },
+	{ "SO_TIMESTAMPNS", SO_TIMESTAMPNS, 1, 1, 1000000000 },
+	{ "SO_TIMESTAMP_NEW", SO_TIMESTAMP_NEW, 1, 1, 1000000 },
+	{ "SO_TIMESTAMPNS_NEW", SO_TIMESTAMPNS_NEW, 1, 1, 1000000000 },
+	{ "SO_TIMESTAMPING", SO_TIMESTAMPING, RX_TIMES, 3, 1000000000 },
+	{ "SO_TIMESTAMPING_NEW", SO_TIMESTAMPING_NEW, RX_TIMES, 3, 1000000000 },
+	/* Times that others had taken are told too, but if the filter is wanted. */
+	{ "SO_TIMESTAMPING without RX_SOFTWARE", SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE, 3, 1000000000 },
+	{ "SO_TIMESTAMPING, OPT_RX_FILTER", SO_TIMESTAMPING, RX_TIMES | RX_FILTER, 3, 1000000000 },
+	{ "SO_TIMESTAMPING, OPT_RX_FILTER without RX_SOFTWARE", SO_TIMESTAMPING,
+	  SOF_TIMESTAMPING_SOFTWARE | RX_FILTER, 0, 1000000000 },
+	{ "SO_TIMESTAMPING without SOFTWARE", SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE, 0, 1000000000 },
+};
+
+static int64_t realtime(int unit)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * unit + now.tv_nsec / (1000000000 / unit);
+}
+
+/*
+ * Reads @n bytes, or looks at them. Gives the time that came with them, -1 if none did, -2 if it was not what
+ * was asked for.
+ */
+static int64_t time_with(int fd, const struct way *way, int n, int flags)
 {
 	char control[256];
-	struct iovec iov = { back, 10 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
-	struct timeval now, tv[4] = { 0 };
-	int fds[2], one = 1;
+	struct iovec iov = { back, n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	int64_t told[6] = { 0 };
+	struct cmsghdr *c;
+
+	must(recvmsg(fd, &msg, flags) == n);
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c)
+		return -1;
+	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != way->option || CMSG_NXTHDR(&msg, c) ||
+	    msg.msg_flags & MSG_CTRUNC || c->cmsg_len != CMSG_LEN(16 * way->times))
+		return -2;
+	memcpy(told, CMSG_DATA(c), 16 * way->times);
+	/* struct scm_timestamping: the others are for hardware. */
+	if (told[2] || told[3] || told[4] || told[5] || told[1] >= way->unit)
+		return -2;
+	return told[0] * way->unit + told[1];
+}
+
+static void test_rx_time(const struct way *way)
+{
+	int64_t sent[2], first = -1, at[4] = { 0 }, end;
+	int fds[2], off = 0;
+	char name[100];
+	bool ok = true;
 
 	new_pair(fds);
-	must(setsockopt(fds[1], SOL_SOCKET, SO_TIMESTAMP, &one, sizeof(one)) == 0);
-	usleep(10000);
+	must(setsockopt(fds[1], SOL_SOCKET, way->option, &way->value, sizeof(way->value)) == 0);
 	for (int i = 0; i < 2; i++) {
-		must(write(fds[0], "x", 1) == 1 && poll_for(fds[1], POLLIN, 1000) > 0);
+		if (i)
+			first = time_with(fds[1], way, 1, MSG_PEEK);
+		sent[i] = realtime(way->unit);
+		must(write(fds[0], "x", 1) == 1 && until(recv(fds[1], back, 2, MSG_PEEK) == i + 1));
 		usleep(10000);
 	}
+	end = realtime(way->unit);
 	/* A look at the first byte, and at both; and the same times when they are read. */
 	for (int i = 0; i < 4; i++) {
-		iov.iov_len = i == 1 ? 2 : 1;
-		msg.msg_controllen = sizeof(control);
-		must(recvmsg(fds[1], &msg, i < 2 ? MSG_PEEK : 0) == (ssize_t)iov.iov_len);
-		gettimeofday(&now, NULL);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMP)
-			memcpy(&tv[i], CMSG_DATA(c), sizeof(tv[i]));
+		at[i] = time_with(fds[1], way, i == 1 ? 2 : 1, i < 2 ? MSG_PEEK : 0);
+		ok = ok && at[i] == (way->times ? at[i & 1] : -1);
 	}
-	long long late = (now.tv_sec - tv[3].tv_sec) * 1000000ll + now.tv_usec - tv[3].tv_usec;
-
-	ktap(late >= 0 && late < 5000000, "SO_TIMESTAMP: when the data came");
-	ktap(tv[1].tv_sec && !memcmp(&tv[0], &tv[2], sizeof(tv[0])) &&
-	     !memcmp(&tv[1], &tv[3], sizeof(tv[0])),
-	     "SO_TIMESTAMP: a look is told the time of its last byte");
+	if (way->times) {
+		snprintf(name, sizeof(name), "%s: when the data came", way->name);
+		ktap(first >= sent[0] && first < sent[1] && at[3] >= sent[1] && at[3] < end, name);
+		/* Bytes that wait may be joined, and are told the time of the last of them then. */
+		ok = ok && (at[2] == first || at[2] == at[3]);
+		snprintf(name, sizeof(name), "%s: a look is told the time of its last byte", way->name);
+	} else {
+		snprintf(name, sizeof(name), "%s: nothing is told", way->name);
+	}
+	ktap(ok, name);
+	if (!ok || (way->times && (first < sent[0] || at[3] < sent[1])))
+		printf("# %lld, then %lld %lld %lld %lld, sent %lld %lld\n", (long long)first, (long long)at[0],
+		       (long long)at[1], (long long)at[2], (long long)at[3], (long long)sent[0],
+		       (long long)sent[1]);
+	must(setsockopt(fds[1], SOL_SOCKET, way->option, &off, sizeof(off)) == 0);
+	must(write(fds[0], "x", 1) == 1);
+	snprintf(name, sizeof(name), "%s: no longer", way->name);
+	expect(time_with(fds[1], way, 1, 0), -1, 0, name);
 	close(fds[0]);
 	close(fds[1]);
+}
+
+static void test_rx_timestamp(void)
+{
+	int fd = new_socket(), one = 1, value = RX_TIMES, fds[2];
+	/* The time of what came last, and room for less. */
+	char control[CMSG_SPACE(16)];
+	struct iovec iov = { back, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+
+	/* Packets get times as long as anybody wants some; from a little later on. */
+	must(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &one, sizeof(one)) == 0);
+	usleep(50000);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		test_rx_time(&ways[i]);
+	new_pair(fds);
+	must(setsockopt(fds[1], SOL_SOCKET, SO_TIMESTAMPING, &value, sizeof(value)) == 0);
+	must(write(fds[0], "x", 1) == 1 && recvmsg(fds[1], &msg, 0) == 1);
+	ktap(msg.msg_flags & MSG_CTRUNC, "SO_TIMESTAMPING: MSG_CTRUNC if there is no room for all three");
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
 }
 
 int main(void)
