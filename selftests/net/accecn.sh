@@ -14,11 +14,13 @@ out=$(mktemp -d)
 # ends SERVER CLIENT: one transfer of $size bytes; what both say is in s and c.
 declare -A s c
 ends() {
+	local to server pair
+	to=$(host_of "$1" 2)
 	port=$((port + 1))
-	ip netns exec "$B" timeout $((60 * slow)) ecn server "$1" 10.0.0.2 $port $size >"$out/server" &
-	local server=$! pair
+	ip netns exec "$B" timeout $((60 * slow)) ecn server "$1" "$to" $port $size >"$out/server" &
+	server=$!
 	wait_listen "$B" "$1" $port || return 1
-	ip netns exec "$A" timeout $((60 * slow)) ecn client "$2" 10.0.0.2 $port $size >"$out/client" ||
+	ip netns exec "$A" timeout $((60 * slow)) ecn client "$2" "$to" $port $size >"$out/client" ||
 		{ kill $server; return 1; }
 	wait $server || return 1
 	for pair in $(<"$out/server"); do
@@ -66,7 +68,10 @@ wrapped() {
 ip -n "$A" link set va gso_max_segs 1
 ip netns exec "$B" ethtool -K vb gro off >/dev/null 2>&1
 tc -n "$A" qdisc replace dev va root netem loss 3% ecn delay 1ms rate $((20 / slow))mbit limit 10000
-ways=("2 inet rusttcp" "2 rusttcp inet" "1 inet rusttcp" "1 rusttcp inet" "0 rusttcp inet")
+ways=()
+for ip in '' 6; do
+	ways+=("2 inet$ip rusttcp$ip" "2 rusttcp$ip inet$ip" "1 inet$ip rusttcp$ip" "1 rusttcp$ip inet$ip" "0 rusttcp$ip inet$ip")
+done
 for way in "${ways[@]}"; do
 	read -r option client server <<<"$way"
 	for ns in "$A" "$B"; do

@@ -14,9 +14,10 @@ ktap $? "veth with GRO"
 
 # shellcheck disable=SC2016
 server='
-import socket
+import socket, sys
 SO_BUSY_POLL, SO_INCOMING_NAPI_ID = 46, 56
-listener = socket.create_server(("10.0.0.2", 7000))
+host = sys.argv[1]
+listener = socket.create_server((host, 7000), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 print("ready", flush=True)
 conn, _ = listener.accept()
 first = conn.recv(1)
@@ -38,21 +39,22 @@ conn.settimeout(None)
 print("result", "queue" if queue > 0 else "no-queue", turns, late, len(conn.recv(100)), flush=True)
 '
 client='
-import socket
-conn = socket.create_connection(("10.0.0.2", 7000))
+import socket, sys
+conn = socket.create_connection((sys.argv[1], 7000))
 for turn in range(101):
     conn.sendall(b"x")
     assert conn.recv(1) == b"x"
 assert conn.recv(1) == b"!"
 conn.close()
 '
-for stack in inet rusttcp; do
+for stack in inet inet6 rusttcp rusttcp6; do
 	run=
-	[ $stack = inet ] || run=rusttcp-run
+	[[ $stack == inet* ]] || run=rusttcp-run
+	to=$(host_of $stack 2)
 	work=$(mktemp)
-	in_ns "$B" $run python3 -c "$server" >"$work" 2>&1 &
+	in_ns "$B" $run python3 -c "$server" "$to" >"$work" 2>&1 &
 	wait_for 30 grep -q ready "$work"
-	in_ns "$A" $run timeout 60 python3 -c "$client"
+	in_ns "$A" $run timeout 60 python3 -c "$client" "$to"
 	wait_for 10 grep -q result "$work"
 	read -r _ queue turns late end < <(grep result "$work")
 	[ "$queue" = queue ]

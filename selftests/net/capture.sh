@@ -12,6 +12,11 @@ ip netns exec "$B" ethtool -K vb tso off gso off gro off tx off >/dev/null 2>&1
 size=200000
 [ "$RUSTTCP_DEBUG" = 1 ] && size=60000
 work=$(mktemp -d)
+# SERVER CLIENT
+pairs=()
+for ip in '' 6; do
+	pairs+=("inet$ip inet$ip" "inet$ip rusttcp$ip" "rusttcp$ip inet$ip" "rusttcp$ip rusttcp$ip")
+done
 
 # shellcheck disable=SC2317,SC2329
 # closed PORT: neither stack has a connection of PORT that could still send a FIN.
@@ -20,28 +25,29 @@ closed() {
 	hex=$(printf ':%04X ' "$1")
 	for ns in "$A" "$B"; do
 		# Only TIME-WAIT (06) is left, if anything.
-		cat "$(ns_file "$ns" tcp)" "$(ns_file "$ns" rusttcp)" | grep -F "$hex" |
+		cat "/proc/${ns_pid[$ns]}/net/"{tcp,rusttcp}{,6} | grep -F "$hex" |
 			awk '$4 != "06" { found = 1 } END { exit !found }' && return 1
 	done
 	return 0
 }
 
-# record LINK FIRST-PORT: the four pairings in one capture.
+# record LINK FIRST-PORT: the four pairings, over IPv4 and over IPv6, in one capture.
 record() {
-	local file=$work/$1.pcap dump server status port=$2 pair
+	local file=$work/$1.pcap dump server status port=$2 pair to
 	ip netns exec "$A" dumpcap -q -B 16 -i va -w "$file" \
-		-f "tcp portrange $port-$((port + 3)) or udp port 9" >/dev/null 2>&1 &
+		-f "tcp portrange $port-$((port + 7)) or udp port 9" >/dev/null 2>&1 &
 	dump=$!
 	# dumpcap writes the file's header when it has the device open.
 	wait_for 20 test -s "$file"
-	for pair in "inet inet" "inet rusttcp" "rusttcp inet" "rusttcp rusttcp"; do
+	for pair in "${pairs[@]}"; do
 		# shellcheck disable=SC2086
 		set -- "$1" $pair
+		to=$(host_of "$2" 2)
 		# One CPU: veth has a queue for each, and a sender that moves between two reorders.
-		ip netns exec "$B" taskset -c 0 xfer server "$2" 10.0.0.2 "$port" $size both &
+		ip netns exec "$B" taskset -c 0 xfer server "$2" "$to" "$port" $size both &
 		server=$!
 		wait_listen "$B" "$2" "$port"
-		ip netns exec "$A" taskset -c 0 xfer client "$3" 10.0.0.2 "$port" $size both
+		ip netns exec "$A" taskset -c 0 xfer client "$3" "$to" "$port" $size both
 		status=$?
 		wait $server || status=1
 		ktap $status "$3 to $2, $1 link: $size bytes each way"
@@ -73,18 +79,19 @@ look() {
 
 # judge LINK FIRST-PORT: tshark's opinion of those.
 judge() {
-	awk -F'|' -v link="$1" -v first="$2" -v size=$size '
-		BEGIN { split("inet inet|inet rusttcp|rusttcp inet|rusttcp rusttcp", names, "|") }
-		($2 < first || $2 >= first + 4) && ($3 < first || $3 >= first + 4) { next }
+	awk -F'|' -v link="$1" -v first="$2" -v size=$size -v pairs="$(IFS='|' && echo "${pairs[*]}")" '
+		BEGIN { n = split(pairs, names, "|") }
+		($2 < first || $2 >= first + n) && ($3 < first || $3 >= first + n) { next }
 		{
-			down = $2 >= first && $2 < first + 4
+			down = $2 >= first && $2 < first + n
 			port = down ? $2 : $3
 			bytes[port, down] += $15
 			if ($16 > last[port, down] + 0) last[port, down] = $16
 			if ($4 == 1 || $4 == "True") fin[port, down]++
 			why = ""
 			if ($5 != 1) why = why " tcp checksum"
-			if ($6 != 1) why = why " ip checksum"
+			# (IPv6 has none.)
+			if ($6 != 1 && names[port - first + 1] !~ /6/) why = why " ip checksum"
 			if ($7 != "") why = why " malformed"
 			if ($8 >= 8388608) why = why " error"
 			if ($9 != "") why = why " acknowledges what was not sent"
@@ -101,7 +108,7 @@ judge() {
 				print "# frame " $1 ", port " port ", up to byte " $16 " of " last[port, down] ":" why
 		}
 		END {
-			for (i = 0; i < 4; i++) {
+			for (i = 0; i < n; i++) {
 				p = first + i
 				split(names[i + 1], who, " ")
 				what = who[2] " to " who[1] ", " link " link: "

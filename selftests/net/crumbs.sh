@@ -13,7 +13,8 @@ export PATH=$PWD/tools:$PATH
 # (Over ours by rusttcp-run.)
 serve='
 import socket, struct, sys, time
-s = socket.create_server(("10.0.0.2", int(sys.argv[1])))
+host, port = sys.argv[1], int(sys.argv[2])
+s = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
 c, _ = s.accept()
 done, _ = s.accept()
@@ -33,7 +34,7 @@ print(len(data), int(right), taken, flush=True)
 # connection.
 send='
 import socket, sys, time
-to = ("10.0.0.2", int(sys.argv[1]))
+to = (sys.argv[1], int(sys.argv[2]))
 c = socket.create_connection(to)
 c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 c.setblocking(False)
@@ -51,16 +52,17 @@ print(n)
 '
 port=6800
 work=$(mktemp)
-for stack in inet rusttcp; do
+for stack in inet inet6 rusttcp rusttcp6; do
+	to=$(host_of $stack 2)
 	port=$((port + 1))
 	run=()
 	file=netstat
-	[ $stack = inet ] || { run=(rusttcp-run) && file=rusttcp_stat; }
+	[[ $stack == inet* ]] || { run=(rusttcp-run) && file=rusttcp_stat; }
 	before=$(counter "$B" $file TCPRcvCollapsed TcpExt)
-	ip netns exec "$B" timeout 100 "${run[@]}" python3 -c "$serve" $port >"$work" &
+	ip netns exec "$B" timeout 100 "${run[@]}" python3 -c "$serve" "$to" $port >"$work" &
 	server=$!
 	wait_listen "$B" $stack $port
-	sent=$(ip netns exec "$A" timeout 60 python3 -c "$send" $port)
+	sent=$(ip netns exec "$A" timeout 60 python3 -c "$send" "$to" $port)
 	wait $server
 	ktap $? "$stack: sent and read"
 	read -r got right taken <"$work"
@@ -70,7 +72,7 @@ for stack in inet rusttcp; do
 	[ "$taken" -le 300000 ] && [ "$got" -gt 2000 ]
 	ktap $? "$stack: they took $taken bytes"
 	copied=$(($(counter "$B" $file TCPRcvCollapsed TcpExt) - before))
-	[ $stack = inet ] || [ "$copied" -gt 0 ] || [ "$RUSTTCP_DEBUG" = 1 ]
+	[[ $stack == inet* ]] || [ "$copied" -gt 0 ] || [ "$RUSTTCP_DEBUG" = 1 ]
 	ktap $? "$stack: $copied were copied together"
 done
 rm -f "$work"

@@ -13,17 +13,17 @@ fresh_namespaces() {
 		ip netns exec "$ns" sysctl -qw net.ipv4.tcp_fastopen=3
 	done
 }
-fresh_namespaces
 
 # pair SERVER CLIENT QLEN: 4 connections; what both saw is in $out.server and $out.client.
 out=$(mktemp -u)
 pair() {
-	local port=$((7000 + ktap_count))
+	local port=$((7000 + ktap_count)) to server
+	to=$(host_of "$1" 2)
 	ip netns exec "$A" ip tcp_metrics flush all >/dev/null 2>&1
-	ip netns exec "$B" fastopen server "$1" 10.0.0.2 $port "$3" 4 >"$out.server" &
-	local server=$!
+	ip netns exec "$B" fastopen server "$1" "$to" $port "$3" 4 >"$out.server" &
+	server=$!
 	wait_listen "$B" "$1" $port
-	ip netns exec "$A" timeout 90 fastopen client "$2" 10.0.0.2 $port 4 >"$out.client"
+	ip netns exec "$A" timeout 90 fastopen client "$2" "$to" $port 4 >"$out.client"
 	local status=$?
 	[ $status = 0 ] || kill $server
 	wait $server && [ $status = 0 ]
@@ -37,61 +37,64 @@ count() {
 	grep -c "^$1" "$2"
 }
 
-pair inet inet 5 && [ "$(count data "$out.client")" = 3 ]
-ktap $? "the kernel's TCP with itself: a cookie, then three with data on the SYN"
-pair rusttcp inet 5
-ktap $? "listener here, the kernel's client: every byte is there"
-[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
-ktap $? "a cookie, then three with data on the SYN"
-# Now the other way round, and both ends here.
-pair inet rusttcp 5
-ktap $? "client here, the kernel's listener: every byte is there"
-[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
-ktap $? "a cookie, then three with data on the SYN"
-fresh_namespaces
-pair rusttcp rusttcp 5
-ktap $? "both ends here: every byte is there"
-[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
-ktap $? "a cookie, then three with data on the SYN"
-fresh_namespaces
-pair inet rusttcp 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
-ktap $? "none where the kernel's listener does not offer it"
-pair rusttcp inet 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
-ktap $? "none without TCP_FASTOPEN"
-ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1026
-pair rusttcp inet 0 && [ "$(count data "$out.server")" = 3 ]
-ktap $? "nor needed with net.rusttcp.tcp_fastopen=0x402"
-ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1
-pair rusttcp inet 5 && [ "$(count plain "$out.server")" = 4 ]
-ktap $? "not where the namespace does not want it"
-ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=inherit
-[ "$(counter "$B" rusttcp_stat TCPFastOpenPassive)" = 3 ]
-ktap $? "TCPFastOpenPassive counts them"
+for ip in '' 6; do
+	fresh_namespaces
+	pair inet$ip inet$ip 5 && [ "$(count data "$out.client")" = 3 ]
+	ktap $? "IPv${ip:-4}: the kernel's TCP with itself: a cookie, then three with data on the SYN"
+	pair rusttcp$ip inet$ip 5
+	ktap $? "IPv${ip:-4}: listener here, the kernel's client: every byte is there"
+	[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
+	ktap $? "IPv${ip:-4}: a cookie, then three with data on the SYN"
+	# Now the other way round, and both ends here.
+	pair inet$ip rusttcp$ip 5
+	ktap $? "IPv${ip:-4}: client here, the kernel's listener: every byte is there"
+	[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
+	ktap $? "IPv${ip:-4}: a cookie, then three with data on the SYN"
+	fresh_namespaces
+	pair rusttcp$ip rusttcp$ip 5
+	ktap $? "IPv${ip:-4}: both ends here: every byte is there"
+	[ "$(count data "$out.client")" = 3 ] && [ "$(count data "$out.server")" = 3 ]
+	ktap $? "IPv${ip:-4}: a cookie, then three with data on the SYN"
+	fresh_namespaces
+	pair inet$ip rusttcp$ip 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
+	ktap $? "IPv${ip:-4}: none where the kernel's listener does not offer it"
+	pair rusttcp$ip inet$ip 0 && [ "$(count plain "$out.client")" = 4 ] && [ "$(count plain "$out.server")" = 4 ]
+	ktap $? "IPv${ip:-4}: none without TCP_FASTOPEN"
+	ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1026
+	pair rusttcp$ip inet$ip 0 && [ "$(count data "$out.server")" = 3 ]
+	ktap $? "IPv${ip:-4}: nor needed with net.rusttcp.tcp_fastopen=0x402"
+	ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=1
+	pair rusttcp$ip inet$ip 5 && [ "$(count plain "$out.server")" = 4 ]
+	ktap $? "IPv${ip:-4}: not where the namespace does not want it"
+	ip netns exec "$B" sysctl -qw net.rusttcp.tcp_fastopen=inherit
+	[ "$(counter "$B" rusttcp_stat TCPFastOpenPassive)" = 3 ]
+	ktap $? "IPv${ip:-4}: TCPFastOpenPassive counts them"
 
-# Something on the way drops all that follows: after three time-outs in a row nothing is tried for
-# a while, and then once.
-fresh_namespaces
-pair inet rusttcp 5 && [ "$(count data "$out.client")" = 3 ]
-ktap $? "client here, with a cookie"
-[ "$(counter "$A" rusttcp_stat TCPFastOpenActive)" = 3 ]
-ktap $? "TCPFastOpenActive counts them"
-ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1000
-tc -n "$B" qdisc replace dev vb root netem loss 100%
-ip netns exec "$A" fastopen client rusttcp 10.0.0.2 7999 1 >/dev/null 2>&1 &
-waits=$!
-wait_for 60 counts "$A" TCPFastOpenBlackhole 1 && counts "$A" TCPFastOpenActiveFail 1
-ktap $? "three time-outs: TCPFastOpenBlackhole, TCPFastOpenActiveFail"
-kill $waits
-tc -n "$B" qdisc del dev vb root
-pair inet rusttcp 5 && [ "$(count plain "$out.client")" = 4 ]
-ktap $? "nothing is tried for a while"
-# A second counts from the time-out, which was a moment ago.
-ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1
-sleep 1.1
-pair inet rusttcp 5 && [ "$(count data "$out.client")" = 4 ]
-ktap $? "then it is, with the cookie that was kept"
-ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen=4
-! pair inet rusttcp 5
-ktap $? "not where the namespace does not want clients to"
+	# Something on the way drops all that follows: after three time-outs in a row nothing is tried for
+	# a while, and then once.
+	fresh_namespaces
+	pair inet$ip rusttcp$ip 5 && [ "$(count data "$out.client")" = 3 ]
+	ktap $? "IPv${ip:-4}: client here, with a cookie"
+	[ "$(counter "$A" rusttcp_stat TCPFastOpenActive)" = 3 ]
+	ktap $? "IPv${ip:-4}: TCPFastOpenActive counts them"
+	ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1000
+	tc -n "$B" qdisc replace dev vb root netem loss 100%
+	ip netns exec "$A" fastopen client rusttcp$ip "$(host_of inet$ip 2)" 7999 1 >/dev/null 2>&1 &
+	waits=$!
+	wait_for 60 counts "$A" TCPFastOpenBlackhole 1 && counts "$A" TCPFastOpenActiveFail 1
+	ktap $? "IPv${ip:-4}: three time-outs: TCPFastOpenBlackhole, TCPFastOpenActiveFail"
+	kill $waits
+	tc -n "$B" qdisc del dev vb root
+	pair inet$ip rusttcp$ip 5 && [ "$(count plain "$out.client")" = 4 ]
+	ktap $? "IPv${ip:-4}: nothing is tried for a while"
+	# A second counts from the time-out, which was a moment ago.
+	ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen_blackhole_timeout_sec=1
+	sleep 1.1
+	pair inet$ip rusttcp$ip 5 && [ "$(count data "$out.client")" = 4 ]
+	ktap $? "IPv${ip:-4}: then it is, with the cookie that was kept"
+	ip netns exec "$A" sysctl -qw net.rusttcp.tcp_fastopen=4
+	! pair inet$ip rusttcp$ip 5
+	ktap $? "IPv${ip:-4}: not where the namespace does not want clients to"
+done
 rm -f "$out.server" "$out.client"
 ktap_end

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a memory cgroup is charged for sockets. Run by memory.sh, on either stack.
 
-memory.py CGROUP: prints lines "0 what" (as it should be) or "1 what".
+memory.py CGROUP HOST: prints lines "0 what" (as it should be) or "1 what".
 """
 import hashlib
 import os
@@ -12,7 +12,8 @@ import struct
 import sys
 import time
 
-GROUP = sys.argv[1]
+GROUP, HOST = sys.argv[1:]
+FAMILY = socket.AF_INET6 if ":" in HOST else socket.AF_INET
 MIB = 1 << 20
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 
@@ -42,9 +43,13 @@ def move_to(group):
         procs.write(str(os.getpid()))
 
 
+def new_listener():
+    return socket.create_server((HOST, 0), family=FAMILY)
+
+
 def pair():
-    listener = socket.create_server(("127.0.0.1", 0))
-    client = socket.socket()
+    listener = new_listener()
+    client = socket.socket(FAMILY)
     client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 4 * MIB)
     client.connect(listener.getsockname())
     server, _ = listener.accept()
@@ -101,13 +106,13 @@ def over_the_limit():
     sleeps: what it allocated itself then could end it.) How far the kernel lets softirqs go beyond
     the limit is its own affair; nothing may be lost."""
     data = os.urandom(12 * MIB)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = new_listener()
     listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 * MIB)
     (is_ready, ready), (wait, go) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         read_all(listener, len(data), hashlib.sha256(data).digest(), ready, wait)
-    client = socket.create_connection(listener.getsockname())
+    client = socket.create_connection(listener.getsockname()[:2])
     client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 32 * MIB)
     os.read(is_ready, 1)
     with open(f"{GROUP}/memory.max", "w", encoding="ascii") as most:

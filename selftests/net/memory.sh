@@ -18,10 +18,11 @@ pool() {
 
 [ "$(pool)" -ge 0 ]
 ktap $? "the protocol accounts for memory"
-for stack in inet rusttcp; do
-	run=
-	[ $stack = inet ] || run=rusttcp-run
-	ktap_of "$stack: " $run python3 selftests/net/memory.py "$root/rusttcp-test"
+for stack in inet inet6 rusttcp rusttcp6; do
+	run='' host=127.0.0.1
+	[[ $stack == inet* ]] || run=rusttcp-run
+	[[ $stack != *6 ]] || host=::1
+	ktap_of "$stack: " $run python3 selftests/net/memory.py "$root/rusttcp-test" $host
 done
 rmdir "$root/rusttcp-test"
 umount "$root"

@@ -70,12 +70,13 @@ ktap $? "nonsense is refused ($refused of 10)"
 # What counts is what sockets do: the options of the SYN of one that is made now.
 syn() {
 	ip netns exec "$B" timeout 300 python3 -c '
-import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+import socket, sys
+protocol, header = (0x86dd, 40) if sys.argv[1].endswith("6") else (0x0800, 20)
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
 s.bind(("vb", 0))
 print("ready", flush=True)
 while True:
-    tcp = s.recv(2000)[20:]
+    tcp = s.recv(2000)[header:]
     if tcp[2:4] == b"\0\x09" and tcp[13] == 2:
         options, kinds = tcp[20:(tcp[12] >> 4) * 4], []
         while options and options[0]:
@@ -83,25 +84,27 @@ while True:
             options = options[1 if options[0] == 1 else options[1]:]
         print(*kinds, flush=True)
         break
-' >"$work" &
+' "$1" >"$work" &
 	local dump=$!
 	wait_for 200 grep -q ready "$work"
-	in_a perf rr "$1" 10.0.0.2 9 0 >/dev/null 2>&1
+	in_a perf rr "$1" "$(host_of "$1" 2)" 9 0 >/dev/null 2>&1
 	wait $dump
 	grep kind "$work"
 }
 sack='kind-4\.'
 work=$(mktemp)
-syn rusttcp | grep -q "$sack"
-ktap $? "SACK is offered"
-set_a net.rusttcp.tcp_sack 0
-syn rusttcp | grep -q 'kind-2\.' && ! grep -q "$sack" "$work"
-ktap $? "not with net.rusttcp.tcp_sack=0"
-syn inet | grep -q "$sack"
-ktap $? "the kernel's TCP offers it"
-set_a net.rusttcp.tcp_sack inherit
-syn rusttcp | grep -q "$sack"
-ktap $? "again with inherit"
+for ip in '' 6; do
+	syn rusttcp$ip | grep -q "$sack"
+	ktap $? "rusttcp$ip: SACK is offered"
+	set_a net.rusttcp.tcp_sack 0
+	syn rusttcp$ip | grep -q 'kind-2\.' && ! grep -q "$sack" "$work"
+	ktap $? "rusttcp$ip: not with net.rusttcp.tcp_sack=0"
+	syn inet$ip | grep -q "$sack"
+	ktap $? "the kernel's TCP (inet$ip) offers it"
+	set_a net.rusttcp.tcp_sack inherit
+	syn rusttcp$ip | grep -q "$sack"
+	ktap $? "rusttcp$ip: again with inherit"
+done
 rm -f "$work"
 
 # A namespace goes with its settings; the module's next life knows nothing of them.
