@@ -13,7 +13,7 @@ ktap $? "the module is in slabinfo, /proc/net and /proc/net/protocols"
 # dummy0's network is where the half-open connections' peers would be.
 log=$(mktemp)
 unshare -n sh -c "ip link set lo up && ip link add dummy0 type dummy &&
-	ip addr add 192.0.2.1/24 dev dummy0 && ip link set dummy0 up && exec unload '$RUSTTCP_KO' $cycles" 2>&1 | tee "$log" |
+	ip addr add 192.0.2.1/24 dev dummy0 && ip addr add 2001:db8::1/64 dev dummy0 nodad && ip link set dummy0 up && exec unload '$RUSTTCP_KO' $cycles" 2>&1 | tee "$log" |
 	grep '^#'
 while read -r line; do
 	case $line in

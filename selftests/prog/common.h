@@ -166,6 +166,7 @@ static inline const char *v6_of(const char *addr)
 		{ "0.0.0.0", "::" },
 		{ "192.0.2.1", "2001:db8::1" },
 		{ "192.0.2.9", "2001:db8::9" },
+		{ "192.0.2.99", "2001:db8::99" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)

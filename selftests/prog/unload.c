@@ -6,14 +6,17 @@
  *
  * Loads and removes by the system calls themselves (a process for each would take longer than
  * the rest), in a namespace of its own. A third of the connections is between two sockets of
- * ours, a third from ours to the kernel's TCP, a third the other way. 192.0.2.1 has to be an
- * address of ours and 192.0.2.0/24 a network where nobody answers.
+ * ours, a third from ours to the kernel's TCP, a third the other way; half of each over IPv4, half over
+ * IPv6. 192.0.2.1 and 2001:db8::1 have to be addresses of ours, and 192.0.2.0/24 and 2001:db8::/64
+ * networks where nobody answers.
  */
 #include "common.h"
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <sys/syscall.h>
 
-#define CONNECTIONS 100
+/* Over each of IPv4 and IPv6. */
+#define CONNECTIONS 50
 /* What is compared with the end: the first cycles fill caches. */
 #define WARM 20
 
@@ -34,23 +37,23 @@ static int remove_module(void)
 	return syscall(SYS_delete_module, "rusttcp", O_NONBLOCK);
 }
 
-static int socket_of(int fam)
+static int socket_of(bool ours)
 {
-	int fd = socket(fam, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(ours ? family : v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+			ours ? protocol : 0);
 
 	must(fd >= 0);
 	return fd;
 }
 
-static int listener_of(int fam, const char *addr, struct endpoint *sin)
+static int listener_of(bool ours, const char *addr, struct endpoint *sin)
 {
-	socklen_t len = sizeof(*sin);
-	int fd = socket_of(fam);
+	int fd = socket_of(ours);
 
 	*sin = at(addr, 0);
 	must(bind(fd, SA(*sin), sizeof(*sin)) == 0);
 	must(listen(fd, CONNECTIONS) == 0);
-	must(getsockname(fd, SA(*sin), &len) == 0);
+	*sin = local_of(fd);
 	return fd;
 }
 
@@ -79,10 +82,10 @@ enum end {
 };
 
 /* A connection to `l`, ended as `how` says. Gives what is to be closed after the listener. */
-static int one(int fam, int l, const struct endpoint *sin, enum end how)
+static int one(bool ours, int l, const struct endpoint *sin, enum end how)
 {
 	char buf[64];
-	int c = socket_of(fam), s;
+	int c = socket_of(ours), s;
 
 	if (how == ABORTED_CONNECT) {
 		must(fcntl(c, F_SETFL, O_NONBLOCK) == 0);
@@ -163,38 +166,54 @@ static uint16_t sum(const void *p, size_t len, uint32_t acc)
 /* A SYN from somebody who will not answer: a half-open connection stays behind. */
 static void half_open(int raw, const struct endpoint *to, int n)
 {
-	struct {
-		struct iphdr ip;
-		struct tcphdr tcp;
-	} p = {
-		.ip = {
-			.version = 4,
-			.ihl = 5,
-			.ttl = 64,
-			.protocol = IPPROTO_TCP,
-			.saddr = inet_addr("192.0.2.99"),
-			.daddr = to->sin_addr.s_addr,
-		},
-		.tcp = {
-			.source = htons(10000 + n),
-			.dest = to->sin_port,
-			.seq = htonl(n),
-			.syn = 1,
-			.doff = 5,
-			.window = htons(1000),
-		},
+	struct endpoint from = at("192.0.2.99", 0), dest = *to;
+	struct tcphdr tcp = {
+		.source = htons(10000 + n),
+		.dest = to->sin_port,
+		.seq = htonl(n),
+		.syn = 1,
+		.doff = 5,
+		.window = htons(1000),
 	};
-	uint32_t pseudo = htons(IPPROTO_TCP) + htons(sizeof(p.tcp));
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.ttl = 64,
+		.protocol = IPPROTO_TCP,
+		.saddr = from.sin_addr.s_addr,
+		.daddr = to->sin_addr.s_addr,
+	};
+	struct ip6_hdr ip6 = {
+		.ip6_flow = htonl(6 << 28),
+		.ip6_plen = htons(sizeof(tcp)),
+		.ip6_nxt = IPPROTO_TCP,
+		.ip6_hlim = 64,
+		.ip6_src = from.in6.sin6_addr,
+		.ip6_dst = to->in6.sin6_addr,
+	};
+	uint32_t pseudo = htons(IPPROTO_TCP) + htons(sizeof(tcp));
+	struct iovec parts[] = {
+		{ v6 ? (void *)&ip6 : (void *)&ip, v6 ? sizeof(ip6) : sizeof(ip) },
+		{ &tcp, sizeof(tcp) },
+	};
+	struct msghdr msg = {
+		.msg_name = &dest,
+		.msg_namelen = addr_len(),
+		.msg_iov = parts,
+		.msg_iovlen = 2,
+	};
 
-	pseudo += sum(&p.ip.saddr, 8, 0);
-	p.tcp.check = ~sum(&p.tcp, sizeof(p.tcp), pseudo);
-	must(sendto(raw, &p, sizeof(p), 0, SA(*to), sizeof(*to)) == sizeof(p));
+	/* To a raw socket of IPv6 it would be the protocol. */
+	dest.sin_port = 0;
+	pseudo += v6 ? sum(&ip6.ip6_src, 32, 0) : sum(&ip.saddr, 8, 0);
+	tcp.check = ~sum(&tcp, sizeof(tcp), pseudo);
+	must(sendmsg(raw, &msg, 0) == (ssize_t)(parts[0].iov_len + sizeof(tcp)));
 }
 
 /* How many lines of our /proc file have this state. */
 static int count_state(int state)
 {
-	FILE *f = fopen("/proc/net/rusttcp", "re");
+	FILE *f = fopen(proc_file(), "re");
 	char line[512];
 	unsigned int st;
 	int n = 0;
@@ -227,9 +246,12 @@ static bool removed_at_last(void)
 		if (i == 2000) {
 			printf("# after two seconds there still are:\n");
 			show("/proc/net/rusttcp", " 06 ");
+			show("/proc/net/rusttcp6", " 06 ");
 			printf("# and of all that waits, and of the kernel's:\n");
 			show("/proc/net/rusttcp", NULL);
+			show("/proc/net/rusttcp6", NULL);
 			show("/proc/net/tcp", NULL);
+			show("/proc/net/tcp6", NULL);
 			show("/proc/net/rusttcp_stat", NULL);
 		}
 		usleep(1000);
@@ -242,18 +264,18 @@ static int seen_half_open, seen_time_wait, seen_waiting;
 static void connections(void)
 {
 	struct endpoint ours, theirs, dark;
-	int l_ours = listener_of(family, "127.0.0.1", &ours);
-	int l_theirs = listener_of(AF_INET, "127.0.0.1", &theirs);
-	int l_dark = listener_of(family, "192.0.2.1", &dark);
-	int raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	int l_ours = listener_of(true, "127.0.0.1", &ours);
+	int l_theirs = listener_of(false, "127.0.0.1", &theirs);
+	int l_dark = listener_of(true, "192.0.2.1", &dark);
+	int raw = socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	int late[CONNECTIONS], n_late = 0;
 
 	must(raw >= 0);
 	for (int i = 0; i < CONNECTIONS; i++) {
 		enum end how = (enum end)(i / 3 % ENDS);
-		int fd = i % 3 == 0 ? one(family, l_ours, &ours, how) :
-			 i % 3 == 1 ? one(family, l_theirs, &theirs, how) :
-				      one(AF_INET, l_ours, &ours, how);
+		int fd = i % 3 == 0 ? one(true, l_ours, &ours, how) :
+			 i % 3 == 1 ? one(true, l_theirs, &theirs, how) :
+				      one(false, l_ours, &ours, how);
 
 		if (fd >= 0)
 			late[n_late++] = fd;
@@ -368,12 +390,13 @@ static bool refused(const char *why)
 	return good;
 }
 
-static void test_refused(void)
+static void test_refused(const char *name)
 {
 	struct endpoint sin;
 	int fd, l, s;
 
-	choose_family("rusttcp");
+	choose_family(name);
+	printf("# %s\n", name);
 	fd = new_socket();
 	ktap(refused("a socket"), "rmmod is refused while a socket is open");
 	l = new_listener(4, &sin);
@@ -404,7 +427,8 @@ int main(int argc, char **argv)
 	}
 	module = argv[1];
 	ktap_begin_here();
-	test_refused();
+	test_refused("rusttcp");
+	test_refused("rusttcp6");
 	expect(removed_at_last(), 1, 0, "rmmod after the last socket");
 
 	start = now_ms();
@@ -412,6 +436,8 @@ int main(int argc, char **argv)
 		if (insert() != 0)
 			break;
 		choose_family("rusttcp");
+		connections();
+		choose_family("rusttcp6");
 		connections();
 		if (remove_module() != 0) {
 			waited++;
@@ -424,9 +450,9 @@ int main(int argc, char **argv)
 	printf("# %d cycles, %lld s; rmmod had to be tried again in %d\n", done,
 	       (now_ms() - start) / 1000, waited);
 	expect(done, cycles, 0, "insmod, 100 connections, rmmod: all cycles");
-	expect(seen_half_open, cycles, 0, "each left half-open connections");
-	expect(seen_time_wait, cycles, 0, "and TIME-WAIT");
-	expect(seen_waiting, cycles, 0, "and children that nobody accepted");
+	expect(seen_half_open, 2 * cycles, 0, "each left half-open connections, of IPv4 and of IPv6");
+	expect(seen_time_wait, 2 * cycles, 0, "and TIME-WAIT");
+	expect(seen_waiting, 2 * cycles, 0, "and children that nobody accepted");
 	if (done > WARM) {
 		take_stock(true);
 		ktap(no_growth(done - WARM), "kernel memory does not grow");
