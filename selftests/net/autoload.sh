@@ -6,9 +6,11 @@
 . selftests/lib/net.sh
 tree=$(dirname "$RUSTTCP_KO")/install/lib/modules
 
-# Whether socket() knows the family: the connection is refused, not the socket.
+# family_known [6]: whether socket() knows the family: the connection is refused, not the socket.
 family_known() {
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$PWD/build/prog/xfer" client rusttcp 127.0.0.1 1 0 2>&1 |
+	local to=127.0.0.1
+	[ -z "${1:-}" ] || to=::1
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$PWD/build/prog/xfer" client "rusttcp${1:-}" $to 1 0 2>&1 |
 		grep -q 'Connection refused'
 }
 
@@ -20,18 +22,31 @@ if ! wait_for 20 rmmod rusttcp; then
 	awk '$4 != "06" { print "# " $0 }' /proc/net/rusttcp
 	lsmod | sed 's/^/# /'
 fi
-! family_known
+! family_known && ! family_known 6
 ktap $? "neither inserted nor installed: no such family"
+said=$(mktemp -d)
+"$PWD/tools/rusttcp-run" "$PWD/build/prog/asker" >"$said/out" 2>"$said/err"
+ktap $? "nor for rusttcp-run, whose program runs"
+[ "$(grep -cx 'ours 0' "$said/out")" = 2 ] && grep -qx 'ours6 0' "$said/out" && grep -qx 'connect 0' "$said/out" &&
+	grep -qx 'connect6 0' "$said/out"
+ktap $? "by the kernel's TCP, over IPv4 and IPv6, and its child too"
+[ "$(wc -l <"$said/err")" = 1 ] && grep -q '^rusttcp-run: AF_RUSTTCP is not there' "$said/err"
+status=$?
+sed 's/^/# /' "$said/err"
+ktap $status "and one line says so"
+rm -r "$said"
 mount --bind "$tree" /lib/modules
 ktap $? "installed"
 ! grep -q '^rusttcp ' /proc/modules
 ktap $? "and not inserted yet"
-family_known
-ktap $? "socket(AF_RUSTTCP) of an ordinary user works"
-grep -q '^rusttcp ' /proc/modules
-ktap $? "the kernel has inserted the module for it"
-wait_for 20 rmmod rusttcp
-ktap $? "and it can be removed again"
+for ip in '' 6; do
+	family_known $ip
+	ktap $? "socket(AF_RUSTTCP) of an ordinary user works, over IPv${ip:-4}"
+	grep -q '^rusttcp ' /proc/modules
+	ktap $? "the kernel has inserted the module for it"
+	wait_for 20 rmmod rusttcp
+	ktap $? "and it can be removed again"
+done
 
 # With another number: the alias and the parameter are modprobe's to know.
 mkdir -p /run/modprobe.d
