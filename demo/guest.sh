@@ -40,7 +40,7 @@ echo "--- 1. a C program on either side: socket(AF_RUSTTCP, SOCK_STREAM, 0)"
 capture handshake 7007
 ip netns exec "$B" echo_server 7007 &
 server=$!
-wait_listen "$B" rusttcp 7007
+wait_listen "$B" rusttcp6 7007
 said=$(ip netns exec "$A" echo_client 10.0.0.2 7007 hello from Rust)
 echo "the echo: $said"
 [ "$said" = "hello from Rust" ]

@@ -5,12 +5,15 @@
  * none waits for another's lock, and none is woken for another's connection. On SIGTERM each says how
  * many connections it had, and how often it was woken for them.
  *
- *   bucket_server [PORT [WORKERS [lone]]]
+ *   bucket_server [PORT [WORKERS [lone|pinned]]]
  *
  * lone: one listener for all, to compare. Every connection wakes all workers then, and one gets it.
+ * pinned: each worker stays on a CPU of its own, and its listener gets the connections whose SYN comes in
+ * there (SO_INCOMING_CPU): what a connection needs is in that CPU's cache, from the device's queue on.
  */
-#define _GNU_SOURCE /* ppoll */
+#define _GNU_SOURCE /* ppoll, CPU_SET */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -32,6 +35,16 @@ static long sleeps(void)
 
 	getrusage(RUSAGE_SELF, &usage);
 	return usage.ru_nvcsw;
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity");
 }
 
 static void work(int number, int listener)
@@ -66,9 +79,11 @@ int main(int argc, char **argv)
 	int port = argc > 1 ? atoi(argv[1]) : 7017;
 	int workers = argc > 2 ? atoi(argv[2]) : 4;
 	int lone = argc > 3 && !strcmp(argv[3], "lone");
+	int pinned = argc > 3 && !strcmp(argv[3], "pinned");
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct sigaction action = { .sa_handler = stop };
 	sigset_t term, before;
-	int listener = -1;
+	int listener = -1, cpu;
 	pid_t pids[64];
 
 	if (workers < 1 || workers > 64)
@@ -81,11 +96,17 @@ int main(int argc, char **argv)
 		/* Its own, made before the fork so that it is there when this loop is over. */
 		if (!lone || !i)
 			listener = listen_on(port, SOCK_NONBLOCK, SO_REUSEPORT);
+		cpu = i % cpus;
+		if (pinned && setsockopt(listener, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu)))
+			die("SO_INCOMING_CPU");
 		pids[i] = fork();
 		if (pids[i] < 0)
 			die("fork");
-		if (pids[i] == 0)
+		if (pids[i] == 0) {
+			if (pinned)
+				stay_on(cpu);
 			work(i, listener);
+		}
 		if (!lone)
 			close(listener);
 	}

@@ -4,8 +4,7 @@
  *
  *   echo_client ADDRESS PORT TEXT...
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,21 +20,21 @@ static void die(const char *what)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *addr;
 	char buf[4096];
 	ssize_t n;
 	int fd;
 
-	if (argc < 4 || inet_pton(AF_INET, argv[1], &addr.sin_addr) != 1) {
+	if (argc < 4 || getaddrinfo(argv[1], argv[2], &hints, &addr)) {
 		fprintf(stderr, "usage: echo_client ADDRESS PORT TEXT...\n");
 		return 2;
 	}
-	addr.sin_port = htons(atoi(argv[2]));
-	fd = socket(AF_RUSTTCP, SOCK_STREAM, RUSTTCP_IPV4);
+	/* The family is one for both; what tells IPv6 from IPv4 is the protocol. */
+	fd = socket(AF_RUSTTCP, SOCK_STREAM, addr->ai_family == AF_INET6 ? RUSTTCP_IPV6 : RUSTTCP_IPV4);
 	if (fd < 0)
 		die("socket(AF_RUSTTCP)");
 	/* The SYN goes out from an ephemeral port; this returns when it is answered. */
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+	if (connect(fd, addr->ai_addr, addr->ai_addrlen))
 		die("connect");
 	for (int i = 3; i < argc; i++)
 		dprintf(fd, "%s%c", argv[i], i + 1 < argc ? ' ' : '\n');

@@ -43,13 +43,14 @@ static void echo(int fd)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons(argc > 1 ? atoi(argv[1]) : 7007),
+	/* Every address, of IPv6 and of IPv4: a socket of RUSTTCP_IPV6 takes both, unless IPV6_V6ONLY is set. */
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_ANY_INIT,
+		.sin6_port = htons(argc > 1 ? atoi(argv[1]) : 7007),
 	};
 	int one = 1;
-	int listener = socket(AF_RUSTTCP, SOCK_STREAM, RUSTTCP_IPV4);
+	int listener = socket(AF_RUSTTCP, SOCK_STREAM, RUSTTCP_IPV6);
 
 	if (listener < 0)
 		die("socket(AF_RUSTTCP)");
@@ -62,10 +63,11 @@ int main(int argc, char **argv)
 	if (listen(listener, 16))
 		die("listen");
 	signal(SIGCHLD, SIG_IGN);
-	printf("listening on port %d\n", ntohs(addr.sin_port));
+	printf("listening on port %d\n", ntohs(addr.sin6_port));
 	fflush(stdout);
 	for (;;) {
-		struct sockaddr_in peer;
+		struct sockaddr_in6 peer;
+		char name[INET6_ADDRSTRLEN];
 		socklen_t len = sizeof(peer);
 		int fd = accept(listener, (struct sockaddr *)&peer, &len);
 
@@ -73,7 +75,9 @@ int main(int argc, char **argv)
 			die("accept");
 		if (fork() == 0) {
 			close(listener);
-			printf("%s:%d connected\n", inet_ntoa(peer.sin_addr), ntohs(peer.sin_port));
+			/* A client over IPv4 has an address like ::ffff:192.0.2.1. */
+			inet_ntop(AF_INET6, &peer.sin6_addr, name, sizeof(name));
+			printf("%s port %d connected\n", name, ntohs(peer.sin6_port));
 			fflush(stdout);
 			echo(fd);
 			_exit(0);

@@ -8,13 +8,16 @@
  *
  * And what close() is besides: the end of one descriptor, of which another process may have a copy.
  *
- *   half_close
+ *   half_close [ADDRESS]
+ *
+ * ADDRESS is one of this host's: ::1, or over IPv4 ::ffff:127.0.0.1.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include "sample.h"
 
+static const char *address = "::1";
 static int failed;
 
 static void expect(const char *what, ssize_t got, ssize_t wanted)
@@ -26,14 +29,14 @@ static void expect(const char *what, ssize_t got, ssize_t wanted)
 /* A connection of two ends. */
 static void connect_pair(int end[2])
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct sockaddr_in6 addr;
 	socklen_t len = sizeof(addr);
 	int listener = listen_on(0, 0, 0);
 
 	getsockname(listener, (struct sockaddr *)&addr, &len);
-	addr.sin_family = AF_INET;
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	end[0] = socket(AF_RUSTTCP, SOCK_STREAM, RUSTTCP_IPV4);
+	if (inet_pton(AF_INET6, address, &addr.sin6_addr) != 1)
+		die(address);
+	end[0] = socket(AF_RUSTTCP, SOCK_STREAM, RUSTTCP_IPV6);
 	if (end[0] < 0 || connect(end[0], (struct sockaddr *)&addr, sizeof(addr)))
 		die("connect");
 	end[1] = accept(listener, NULL, NULL);
@@ -77,12 +80,14 @@ static ssize_t look(int fd)
 	return n < 0 ? -errno : n;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char buf[64];
 	int end[2], hold;
 	pid_t other;
 
+	if (argc > 1)
+		address = argv[1];
 	puts("SHUT_WR: a request with an end, and its answer");
 	connect_pair(end);
 	expect("A writes its request", say(end[0], "question"), 8);

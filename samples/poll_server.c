@@ -6,15 +6,9 @@
  *   poll_server [PORT]
  */
 #define _GNU_SOURCE /* accept4 */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <linux/rusttcp.h>
+#include "sample.h"
 
 #define MAX 64
 
@@ -27,12 +21,6 @@ struct connection {
 static struct pollfd polled[MAX + 1];
 static struct connection connections[MAX + 1];
 static int n = 1;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 /* One step of a connection; 0 when it is over. */
 static int go_on(struct pollfd *p, struct connection *c)
@@ -61,22 +49,8 @@ static int go_on(struct pollfd *p, struct connection *c)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons(argc > 1 ? atoi(argv[1]) : 7008),
-	};
-	int one = 1;
-	int listener = socket(AF_RUSTTCP, SOCK_STREAM | SOCK_NONBLOCK, RUSTTCP_IPV4);
+	int listener = listen_on(argc > 1 ? atoi(argv[1]) : 7008, SOCK_NONBLOCK, 0);
 
-	if (listener < 0)
-		die("socket(AF_RUSTTCP)");
-	if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)))
-		die("SO_REUSEADDR");
-	if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)))
-		die("bind");
-	if (listen(listener, 16))
-		die("listen");
 	polled[0].fd = listener;
 	for (;;) {
 		/* With the table full, connections wait in the accept queue. */

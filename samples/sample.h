@@ -16,16 +16,11 @@ static inline void die(const char *what)
 	exit(1);
 }
 
-/* A listener on PORT of every address. TYPE: SOCK_NONBLOCK or nothing; OPTION: SO_REUSEPORT. */
-static inline int listen_on(int port, int type, int option)
+/* A listener at an address of either family. TYPE: SOCK_NONBLOCK or nothing; OPTION: SO_REUSEPORT. */
+static inline int listen_at(const struct sockaddr *addr, socklen_t len, int type, int option)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons(port),
-	};
 	int one = 1;
-	int fd = socket(AF_RUSTTCP, SOCK_STREAM | type, RUSTTCP_IPV4);
+	int fd = socket(AF_RUSTTCP, SOCK_STREAM | type, addr->sa_family == AF_INET6 ? RUSTTCP_IPV6 : RUSTTCP_IPV4);
 
 	if (fd < 0)
 		die("socket(AF_RUSTTCP)");
@@ -33,11 +28,23 @@ static inline int listen_on(int port, int type, int option)
 		die("SO_REUSEADDR");
 	if (option && setsockopt(fd, SOL_SOCKET, option, &one, sizeof(one)))
 		die("setsockopt");
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+	if (bind(fd, addr, len))
 		die("bind");
 	if (listen(fd, 128))
 		die("listen");
 	return fd;
+}
+
+/* A listener on PORT of every address, of IPv6 and of IPv4, whose clients have addresses like ::ffff:192.0.2.1. */
+static inline int listen_on(int port, int type, int option)
+{
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_ANY_INIT,
+		.sin6_port = htons(port),
+	};
+
+	return listen_at((struct sockaddr *)&addr, sizeof(addr), type, option);
 }
 
 /* Echoes until the peer is done sending: a blocking socket. */
