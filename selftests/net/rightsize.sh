@@ -17,29 +17,34 @@ done
 
 # receive SERVER: what the receiver of 12 MB says.
 receive() {
+	local to server client=inet
+	[[ $1 != *6 ]] || client=inet6
+	to=$(host_of "$1" 2)
 	port=$((port + 1))
-	ip netns exec "$B" timeout 100 rightsize "$1" 10.0.0.2 $port >"$work" &
-	local server=$!
+	ip netns exec "$B" timeout 100 rightsize "$1" "$to" $port >"$work" &
+	server=$!
 	wait_listen "$B" "$1" $port || return 1
-	ip netns exec "$A" timeout 100 xfer client inet 10.0.0.2 $port 12000000 2>/dev/null
+	ip netns exec "$A" timeout 100 xfer client $client "$to" $port 12000000 2>/dev/null
 	wait $server && read -r rtt space rcvbuf <"$work"
 }
 
 work=$(mktemp)
-for ts in 1 0; do
-	ip netns exec "$A" sysctl -qw net.ipv4.tcp_timestamps=$ts
-	receive inet
+for how in "1 inet" "1 inet6" "0 inet"; do
+	read -r ts family <<<"$how"
+	ip netns exec "$A" sysctl -qw net.ipv4.tcp_timestamps="$ts"
+	receive "$family"
 	kernel="$rtt us, $space bytes, SO_RCVBUF $rcvbuf"
 	# How fast it goes is the host's load; that the buffer never got going would be ten times less.
 	least=$((space / 10))
-	receive rusttcp
-	ktap $? "timestamps $ts: $rtt us, $space bytes, SO_RCVBUF $rcvbuf (the kernel: $kernel)"
+	receive "${family/inet/rusttcp}"
+	says="${family/inet/rusttcp}, timestamps $ts"
+	ktap $? "$says: $rtt us, $space bytes, SO_RCVBUF $rcvbuf (the kernel: $kernel)"
 	[ "$rtt" -ge 30000 ] && [ "$rtt" -le 400000 ]
-	ktap $? "timestamps $ts: tcpi_rcv_rtt is the path's"
+	ktap $? "$says: tcpi_rcv_rtt is the path's"
 	[ "$space" -ge $least ] && [ "$space" -ge 100000 ]
-	ktap $? "timestamps $ts: tcpi_rcv_space is like the kernel's"
+	ktap $? "$says: tcpi_rcv_space is like the kernel's"
 	[ "$rcvbuf" -ge $((space * 2)) ] && [ "$rcvbuf" -gt 400000 ]
-	ktap $? "timestamps $ts: the buffer holds what is on its way"
+	ktap $? "$says: the buffer holds what is on its way"
 done
 rm -f "$work"
 
@@ -57,18 +62,19 @@ client.connect((sys.argv[2], int(sys.argv[3])))
 print(client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
 END
 }
-for addr in 127.0.0.1 10.0.0.2; do
-	from=$A
-	[ $addr = 127.0.0.1 ] && from=$B
-	for stack in inet rusttcp; do
+for addr in 127.0.0.1 10.0.0.2 ::1 fd00::2; do
+	from=$A ip=
+	[[ $addr != *1 ]] || from=$B
+	[[ $addr != *:* ]] || ip=6
+	for stack in inet$ip rusttcp$ip; do
 		port=$((port + 1))
-		ip netns exec "$B" perf server $stack $addr $port &
-		wait_listen "$B" $stack $port
+		ip netns exec "$B" perf server "$stack" $addr $port &
+		wait_listen "$B" "$stack" $port
 	done
 	for cc in cubic bbr; do
 		ip netns exec "$from" sysctl -qw net.ipv4.tcp_congestion_control=$cc
-		kernels=$(sndbuf "$from" inet $addr $((port - 1)))
-		ours=$(sndbuf "$from" rusttcp $addr $port)
+		kernels=$(sndbuf "$from" inet$ip $addr $((port - 1)))
+		ours=$(sndbuf "$from" rusttcp$ip $addr $port)
 		[ "$ours" -gt 16384 ] && [ "$ours" = "$kernels" ]
 		ktap $? "$cc, $addr: SO_SNDBUF of a new connection is ${ours:-unknown} bytes, the kernel's ${kernels:-unknown}"
 	done
