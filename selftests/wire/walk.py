@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """A connection from socket() to the end, step by step, as ss and a capture show it: writes
-Documentation/walkthrough.rst. The other end is a peer of single segments (peer.py), so that each
+Documentation/walkthrough.rst, with --steps without what a capture shows. The other end is a peer of single segments (peer.py), so that each
 state lasts until it was looked at; whatever is not as the text says ends the program."""
 import os
 import re
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from peer import (ACK, FIN, KERNELS, MSS, PATIENCE, PEER, PROC, RST, SYN, End, Wire, Wrong, active,
+from peer import (ACK, AF, FIN, KERNELS, MSS, PATIENCE, PEER, PROC, RST, SYN, V6, End, Wire, Wrong, active,
                   listener, passive)
 
 INTRO = """\
@@ -52,7 +52,7 @@ class Page:
             # The kernel's /proc file has no bound of the accept queue.
             want = [(s, r, 0 if s == "LISTEN" else q) for s, r, q in want]
         while True:
-            env = dict(os.environ, PROC_NET_TCP=PROC)
+            env = dict(os.environ, PROC_NET_TCP="/dev/null" if V6 else PROC, PROC_NET_TCP6=PROC if V6 else "/dev/null")
             text = subprocess.run(["ss", "-tan"], env=env, check=True, capture_output=True,
                                   text=True).stdout
             lines = [" ".join(line.split()) for line in text.splitlines()[1:]]
@@ -81,7 +81,7 @@ class Page:
     def write(self, pcap):
         for part in self.parts:
             if isinstance(part, End):
-                self.parts[self.parts.index(part)] = self.captured(part, pcap)
+                self.parts[self.parts.index(part)] = self.captured(part, pcap) if pcap else ""
         sys.stdout.write(re.sub("\n{3,}", "\n\n", "".join(self.parts)))
 
     def captured(self, end, pcap):
@@ -291,8 +291,30 @@ A SYN to a port where nobody listens is answered by RST,ACK: ``connect()`` fails
     page.capture(end)
 
 
+def walk(page, wire):
+    server, sock, end = listener_and_queues(page, wire)
+    close_here(page, server, sock, end)
+    close_there(page, wire)
+    close_both(page, wire)
+    connecting(page, wire)
+    page.title("All eleven")
+    states = {"LISTEN", "SYN-SENT", "SYN-RECV", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
+              "CLOSING", "LAST-ACK", "TIME-WAIT"}
+    if page.shown != states:
+        raise Wrong(f"not seen: {states - page.shown}")
+    page.say("""
+LISTEN, SYN-SENT, SYN-RECEIVED, ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK and TIME-WAIT were seen
+above; CLOSED is where a connection is that ``ss`` does not list any more. ``selftests/wire/states.py`` tests what each of
+them answers to segments that do not fit.
+""")
+
+
 def main():
     wire, page = Wire(), Page()
+    if sys.argv[1:] == ["--steps"]:
+        walk(page, wire)
+        page.write(None)
+        return
     with tempfile.TemporaryDirectory() as work:
         pcap = f"{work}/walk.pcap"
         dump = subprocess.Popen(["dumpcap", "-q", "-i", "wire0", "-w", pcap], stderr=subprocess.DEVNULL)
@@ -302,14 +324,10 @@ def main():
             if time.monotonic() > deadline:
                 raise Wrong("no capture")
             time.sleep(0.01)
-        server, sock, end = listener_and_queues(page, wire)
-        close_here(page, server, sock, end)
-        close_there(page, wire)
-        close_both(page, wire)
-        connecting(page, wire)
+        walk(page, wire)
         # What dumpcap has not read when it is told to stop is lost: a mark shows that it has.
         mark = b"end-of-capture"
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        with socket.socket(AF, socket.SOCK_DGRAM) as udp:
             udp.sendto(mark, (PEER, 9))
         while mark not in open(pcap, "rb").read():
             if time.monotonic() > deadline + 60:
@@ -317,16 +335,6 @@ def main():
             time.sleep(0.05)
         dump.terminate()
         dump.wait()
-        page.title("All eleven")
-        states = {"LISTEN", "SYN-SENT", "SYN-RECV", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
-                  "CLOSING", "LAST-ACK", "TIME-WAIT"}
-        if page.shown != states:
-            raise Wrong(f"not seen: {states - page.shown}")
-        page.say("""
-LISTEN, SYN-SENT, SYN-RECEIVED, ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK and TIME-WAIT were seen
-above; CLOSED is where a connection is that ``ss`` does not list any more. ``selftests/wire/states.py`` tests what each of
-them answers to segments that do not fit.
-""")
         page.write(pcap)
 
 
