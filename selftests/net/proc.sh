@@ -63,6 +63,56 @@ for stack in inet rusttcp; do
 	wait $client $server 2>/dev/null
 done
 
+# ss -tanoep while nothing gets through: both stacks' fields by name, and what ss finds by them. Each client
+# has a byte under way when the link goes, and sends it again and again.
+# sent_again FAMILY PORT: sets $line to the client's, once it was sent again twice or more.
+sent_again() {
+	local file=tcp
+	[[ $1 == inet* ]] || file=rusttcp
+	line=$(ip netns exec "$A" env PROC_NET_TCP="/proc/net/$file" PROC_NET_TCP6="/proc/net/${file}6" \
+		ss -tanoepHO "dport = $2" | tr -s ' ')
+	[[ $line =~ timer:\(on,[^,]*,[2-9]\) ]]
+}
+port=7160 clients=() ports=()
+families=(inet rusttcp inet6 rusttcp6)
+for family in "${families[@]}"; do
+	to=$(host_of "$family" 2) port=$((port + 1))
+	ip netns exec "$B" perf server "$family" "$to" $port &
+	clients+=($!)
+	wait_listen "$B" "$family" $port
+	# Not root's: the user is in the line too.
+	ip netns exec "$A" setpriv --reuid 65534 --clear-groups perf rr "$family" "$to" $port 1000 >/dev/null &
+	clients+=($!)
+	ports+=("$port")
+done
+for i in "${!families[@]}"; do
+	wait_for 20 grep -Eq "$(printf ':%04X 01 ' "${ports[i]}")" "$(ns_file "$A" "${families[i]/inet/tcp}")"
+done
+tc -n "$B" qdisc replace dev vb root netem loss 100%
+tc -n "$A" qdisc replace dev va root netem loss 100%
+declare -A fields
+for i in "${!families[@]}"; do
+	family=${families[i]}
+	wait_for 20 sent_again "$family" "${ports[i]}"
+	ktap $? "$family: ss -o: the timer is on, and something was sent again"
+	echo "# $line"
+	[[ $line =~ ^ESTAB\ 0\ 1\ .*\ users:\(\(\"perf\",pid=[0-9]+,fd=[0-9]+\)\)\ .*\ uid:65534\ ino:[1-9][0-9]*\ sk: ]]
+	ktap $? "$family: a byte is not acknowledged, and ss -p and -e find whose it is"
+	# ss writes 1630 ms as 1.630ms. Each time-out is twice the one before; the first is not far from 200 ms.
+	[[ $line =~ timer:\(on,(([0-9]+)(sec|\.))?(0*([0-9]+)ms)?,([0-9]+)\) ]]
+	left=$((${BASH_REMATCH[2]:-0} * 1000 + ${BASH_REMATCH[5]:-0})) times=${BASH_REMATCH[6]:-0}
+	[ $left -le $((500 << times)) ]
+	ktap $? "$family: the timer is no further off than the time-out is ($left ms after $times)"
+	fields[$family]=$(grep -oE ' [a-z]+:[^ ]{0,3}' <<<"$line" | grep -oE '[a-z]+:' | tr '\n' ' ')
+done
+for ip in '' 6; do
+	[ "${fields[inet$ip]}" = "${fields[rusttcp$ip]}" ] && [ -n "${fields[inet$ip]}" ]
+	ktap $? "IPv${ip:-4}: ss -tanoep: the fields of both stacks are the same: ${fields[rusttcp$ip]}"
+done
+kill "${clients[@]}"
+tc -n "$A" qdisc del dev va root
+tc -n "$B" qdisc del dev vb root
+
 # IPv6, and an IPv4 client of a listener of both.
 ip netns exec "$B" perf server rusttcp6 :: 7200 &
 wait_listen "$B" rusttcp6 7200
