@@ -99,6 +99,10 @@ case $what in all | tools)
 	one "layers" $?
 	run_script "layers can fail" selftests/lib/layers-selftest.sh
 	run_script "make differ can fail" selftests/wire/differ_reasons.py
+	scripts/options.py "$LINUX_SRC/include/uapi"
+	one "sk_opt asks for every option of the kernel's headers" $?
+	scripts/errnos.py --check
+	one "Documentation/errnos.rst has every errno of the man pages" $?
 	echo "# layers: $((SECONDS - start)) s"
 	start=$SECONDS
 	run_script "tools/vm" selftests/lib/vm-selftest.sh

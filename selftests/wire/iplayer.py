@@ -218,6 +218,34 @@ def half_open(wire):
     server.close()
 
 
+def accept_tells_nothing(wire):
+    """accept() gives a connection of which ICMP has said something, where accept(2) would have it fail"""
+    # Type, code, and what they stand for (RFC 1122, 4.2.3.9; RFC 4443, 3).
+    says = [(3, 0, errno.ENETUNREACH), (3, 1, errno.EHOSTUNREACH), (3, 2, errno.ENOPROTOOPT), (3, 5, errno.EOPNOTSUPP),
+            (3, 7, errno.EHOSTDOWN), (3, 8, errno.ENONET), (12, 0, errno.EPROTO)]
+    if V6:
+        says = [(1, 0, errno.ENETUNREACH), (1, 3, errno.EHOSTUNREACH), (3, 0, errno.EHOSTUNREACH), (4, 0, errno.EPROTO)]
+    level, recverr = (socket.IPPROTO_IPV6, 25) if V6 else (socket.IPPROTO_IP, 11)
+    server = listener(prepare=lambda sock: sock.setsockopt(level, recverr, 1))
+    for kind, code, error in says:
+        end = End(wire, server.getsockname()[1])
+        end.send(SYN, options=MSS)
+        answer = end.expect(SYN | ACK, ack=end.seq)
+        end.send(ACK)
+        end.is_in("ESTABLISHED")
+        wire.icmp(kind, code, answer, seq=answer.seq + 1)
+        end.silence()
+        sock, _ = server.accept()
+        # The socket has it from the kernel's TCP. With us nothing was out that it could be about (RFC 5927, 4.1).
+        found = error_of(sock)
+        assert found == (error if KERNELS else 0), (kind, code, errno.errorcode.get(found, found))
+        sock.settimeout(PATIENCE)
+        works(sock, end)
+        sock.close()
+        end.send(RST)
+    server.close()
+
+
 def refused(end, server):
     """Nothing answers a SYN of this end's, and nothing is remembered of it."""
     end.send(SYN, options=MSS)
@@ -503,6 +531,6 @@ def route_device(wire):
     os.close(detour.fd)
 
 
-CASES = [header_fields, local_address, ip_options, half_open, to_many, from_nobody, second_listener, listen_beside,
+CASES = [header_fields, local_address, ip_options, half_open, accept_tells_nothing, to_many, from_nobody, second_listener, listen_beside,
          overflow, route_mtu, options_and_mss, tx_delay, route_device]
 run(CASES + ([] if V6 else [source_route, source_quench]) + ([] if KERNELS else [from_nobody_either]))
