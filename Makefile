@@ -164,6 +164,8 @@ install-progs: $(PRELOAD)
 	@install -Dm755 -t "$(DESTDIR)$(PREFIX)/bin" tools/rusttcp-run tools/rusttcp-log tools/rusttcp-qlog
 	@install -Dm755 -t "$(DESTDIR)$(PREFIX)/lib/rusttcp" $(PRELOAD)
 	@install -Dm644 -t "$(DESTDIR)$(PREFIX)/include/linux" include/uapi/linux/rusttcp.h
+	@install -Dm644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" Documentation/man/rusttcp-run.1
+	@install -Dm644 -t "$(DESTDIR)$(PREFIX)/share/man/man7" Documentation/man/rusttcp.7
 
 clean: ## what was built here (the cache stays)
 	rm -rf build

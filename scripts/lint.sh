@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# make lint: rustfmt with the kernel's settings, clippy, checkpatch on C, shellcheck, pyflakes.
+# make lint: rustfmt with the kernel's settings, clippy, checkpatch on C, shellcheck, man, pyflakes.
 set -u
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -46,6 +46,14 @@ check "checkpatch" perl "$LINUX_SRC/scripts/checkpatch.pl" --no-tree --terse --n
 	"${c_files[@]}"
 mapfile -t shell_files < <(git ls-files '*.sh' tools/vm tools/rusttcp-run tools/rusttcp-log .ci/run)
 check "shellcheck" shellcheck -x -e SC1091,SC2317 "${shell_files[@]}"
+man_pages() {
+	local page said
+	for page in Documentation/man/*; do
+		said=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
+		[ -z "$said" ] || { echo "$page: $said"; return 1; }
+	done
+}
+check "man pages" man_pages
 # Not needed by anything else, so it comes when it is first wanted.
 [ -x "$RUSTTCP_CACHE/venv/bin/pyflakes" ] ||
 	"$RUSTTCP_CACHE/venv/bin/pip" install --quiet --disable-pip-version-check "pyflakes==$PYFLAKES"
