@@ -254,13 +254,17 @@ bool rusttcp_helper_skb_can_append_page(struct sk_buff *skb,
 /*
  * The packet is charged to the socket while it is on its way. Not by sock_wfree: what cuts a packet into
  * segments hands the charge of the whole on to the last of them, with the truesize, and whoever
- * receives that one (behind a veth) would be charged for all of it.
+ * receives that one (behind a veth) would be charged for all of it. But a packet that somebody wants to
+ * know the times of has to keep its socket until the device takes it, and netem, which holds packets back,
+ * leaves it to those of sock_wfree only (skb_orphan_partial()). With SOCK_USE_WRITE_QUEUE, which all of ours
+ * have, the two give the charge back alike.
  */
 void rusttcp_helper_skb_charge_to(struct sk_buff *skb, struct sock *sk);
 void rusttcp_helper_skb_charge_to(struct sk_buff *skb, struct sock *sk)
 {
 	skb_set_owner_w(skb, sk);
-	skb->destructor = __sock_wfree;
+	if (!(skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP))
+		skb->destructor = __sock_wfree;
 }
 
 struct sk_buff *rusttcp_helper___pskb_copy(struct sk_buff *skb, int headroom,

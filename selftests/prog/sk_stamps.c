@@ -215,6 +215,20 @@ static void test_long_tail(void)
 	close(fds[1]);
 }
 
+/* A packet that netem holds back is still its socket's when the device takes it. In a namespace of its own. */
+static void test_held_back(void)
+{
+	int fds[2];
+
+	must(system("tc qdisc add dev lo root netem delay 20ms") == 0);
+	new_pair(fds);
+	must(ask(fds[0], ALL | BASE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+	must(write(fds[0], "0123456789", 10) == 10);
+	ktap(all_three(fds[0], 9, true), "of a packet that netem holds back");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* How the connection stood, with each time. */
 static void test_stats(void)
 {
@@ -336,5 +350,6 @@ int main(void)
 	test_stats();
 	test_packets();
 	test_long_tail();
+	test_held_back();
 	return ktap_end();
 }
