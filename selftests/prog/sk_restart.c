@@ -14,6 +14,8 @@ static char block[65536];
 /* The end that a call blocks on, and what lets it go on. */
 struct ends {
 	int fd, other;
+	/* Where a listener is. */
+	struct endpoint to;
 };
 
 static volatile sig_atomic_t signals;
@@ -41,7 +43,7 @@ static void idle(struct ends *e)
 	int fds[2];
 
 	new_pair(fds);
-	*e = (struct ends){ fds[0], fds[1] };
+	*e = (struct ends){ .fd = fds[0], .other = fds[1] };
 }
 
 static void full(struct ends *e)
@@ -52,17 +54,14 @@ static void full(struct ends *e)
 
 static void listening(struct ends *e)
 {
-	struct endpoint sin;
-
-	*e = (struct ends){ new_listener(4, &sin), -1 };
+	e->other = -1;
+	e->fd = new_listener(4, &e->to);
 }
 
 /* On a path that takes its time. */
 static void fresh(struct ends *e)
 {
-	struct endpoint sin;
-
-	e->other = new_listener(4, &sin);
+	e->other = new_listener(4, &e->to);
 	e->fd = new_socket();
 }
 
@@ -82,10 +81,9 @@ static void room(struct ends *e)
 
 static void caller(struct ends *e)
 {
-	struct endpoint to = local_of(e->fd);
 	int fd = new_socket();
 
-	must(connect(fd, SA(to), sizeof(to)) == 0);
+	must(connect(fd, SA(e->to), sizeof(e->to)) == 0);
 }
 
 /* --- the calls -------------------------------------------------------------------------------- */
@@ -220,9 +218,7 @@ static long do_accept(struct ends *e)
 
 static long do_connect(struct ends *e)
 {
-	struct endpoint to = local_of(e->other);
-
-	return connect(e->fd, SA(to), sizeof(to)) ? -1 : 1;
+	return connect(e->fd, SA(e->to), sizeof(e->to)) ? -1 : 1;
 }
 
 static const struct blocking {
@@ -344,6 +340,9 @@ static void test_blocking(const struct blocking *b)
 
 /* --- what is never restarted ------------------------------------------------------------------ */
 
+/* Of epoll_wait(), milliseconds. */
+static int patience = 20000;
+
 static long do_poll(struct ends *e)
 {
 	struct pollfd p = { .fd = e->fd, .events = POLLIN };
@@ -368,7 +367,7 @@ static long do_epoll(struct ends *e)
 	long r;
 
 	must(ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, e->fd, &event) == 0);
-	r = epoll_wait(ep, &event, 1, 20000);
+	r = epoll_wait(ep, &event, 1, patience);
 	error = errno;
 	close(ep);
 	errno = error;
@@ -393,15 +392,16 @@ static long do_pselect(struct ends *e)
 	return pselect(e->fd + 1, &set, NULL, NULL, &limit, NULL);
 }
 
+static const struct blocking never[] = {
+	{ "poll", idle, do_poll, data, 0 },
+	{ "select", idle, do_select, data, 0 },
+	{ "ppoll", idle, do_ppoll, data, 0 },
+	{ "pselect", idle, do_pselect, data, 0 },
+	{ "epoll_wait", idle, do_epoll, data, 0 },
+};
+
 static void test_never(void)
 {
-	static const struct blocking never[] = {
-		{ "poll", idle, do_poll, data, 0 },
-		{ "select", idle, do_select, data, 0 },
-		{ "ppoll", idle, do_ppoll, data, 0 },
-		{ "pselect", idle, do_pselect, data, 0 },
-		{ "epoll_wait", idle, do_epoll, data, 0 },
-	};
 	char name[100];
 
 	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
@@ -467,27 +467,75 @@ static bool sleeps(const struct thread *t)
 	return t->tid && is_asleep(t->tid);
 }
 
-/* The descriptor is gone; the call has the socket still, and ends as it would have. */
+static pthread_t begin(struct thread *t)
+{
+	pthread_t thread;
+
+	t->b->begin(&t->e);
+	must(pthread_create(&thread, NULL, blocks, t) == 0);
+	must(until(sleeps(t)));
+	close(t->e.fd);
+	return thread;
+}
+
+/* The descriptor is gone; the call has the socket still, and ends as it would have. Then it is closed. */
 static void test_close(const struct blocking *b)
 {
 	struct thread t = { .b = b };
-	pthread_t thread;
-	char name[100];
+	pthread_t thread = begin(&t);
+	char name[100], c;
+	int fd;
 
-	/* Who connects can't be let go on from here, and a listener that is closed is no more. */
-	if (!b->go_on || b->go_on == caller)
-		return;
-	b->begin(&t.e);
-	must(pthread_create(&thread, NULL, blocks, &t) == 0);
-	must(until(sleeps(&t)));
-	close(t.e.fd);
 	usleep(50000);
 	snprintf(name, sizeof(name), "%s: close() in another thread does not end it", b->name);
 	ktap(!t.over, name);
-	b->go_on(&t.e);
+	if (b->go_on)
+		b->go_on(&t.e);
 	pthread_join(thread, NULL);
 	snprintf(name, sizeof(name), "%s: which goes on to its end", b->name);
 	ktap(t.r == 1, name);
+	if (b->call == do_accept) {
+		fd = new_socket();
+		expect(connect(fd, SA(t.e.to), sizeof(t.e.to)), -1, ECONNREFUSED, "accept: and listens no more");
+		close(fd);
+	} else if (b->call == do_connect) {
+		fd = accept(t.e.other, NULL, NULL);
+		expect(recv(fd, &c, 1, 0), 0, 0, "connect: and the connection ends");
+		close(fd);
+	}
+	if (t.e.other >= 0)
+		close(t.e.other);
+}
+
+/* Who waits for news of a socket has it too; but epoll, which forgets what is closed. */
+static void test_close_and_wait(const struct blocking *b)
+{
+	struct thread t = { .b = b };
+	bool epoll = b->call == do_epoll;
+	pthread_t thread;
+	char name[100], c;
+
+	patience = 500;
+	thread = begin(&t);
+	usleep(50000);
+	snprintf(name, sizeof(name), "%s: close() in another thread does not end it", b->name);
+	ktap(!t.over, name);
+	snprintf(name, sizeof(name), epoll ? "%s: it closes the connection" : "%s: nor the connection", b->name);
+	if (epoll) {
+		expect(recv(t.e.other, &c, 1, 0), 0, 0, name);
+		must(send(t.e.other, &c, 1, MSG_NOSIGNAL) == 1);
+	} else {
+		expect(recv(t.e.other, &c, 1, MSG_DONTWAIT), -1, EAGAIN, name);
+		data(&t.e);
+	}
+	pthread_join(thread, NULL);
+	snprintf(name, sizeof(name), epoll ? "%s: and there is no news of it" : "%s: which hears of data", b->name);
+	ktap(t.r == !epoll, name);
+	if (!epoll) {
+		/* Nobody has read the data. */
+		snprintf(name, sizeof(name), "%s: then it is closed", b->name);
+		expect(recv(t.e.other, &c, 1, 0), -1, ECONNRESET, name);
+	}
 	close(t.e.other);
 }
 
@@ -496,6 +544,8 @@ static void job(int i)
 	if (i == ARRAY_SIZE(blocking)) {
 		test_never();
 		test_parts();
+		for (size_t j = 0; j < ARRAY_SIZE(never); j++)
+			test_close_and_wait(&never[j]);
 	} else {
 		test_blocking(&blocking[i]);
 		test_close(&blocking[i]);
