@@ -266,6 +266,21 @@ static inline int poll_for(int fd, int events, int ms)
 	return r <= 0 ? r : p.revents;
 }
 
+/* Whether a process or a thread sleeps. */
+static inline bool is_asleep(pid_t who)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", who);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
 static inline long long now_ms(void)
 {
 	struct timespec now;

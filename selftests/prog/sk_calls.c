@@ -423,20 +423,10 @@ static void *accept_thread(void *arg)
 	return NULL;
 }
 
-/* Whether the thread sleeps, which it does in the call that it makes. */
+/* Which it does in the call that it makes. */
 static bool asleep(const struct waiter *w)
 {
-	char path[64], state = 0;
-	FILE *stat;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", w->tid);
-	stat = w->tid ? fopen(path, "r") : NULL;
-	if (!stat)
-		return false;
-	if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	fclose(stat);
-	return state == 'S';
+	return w->tid && is_asleep(w->tid);
 }
 
 static void test_threads(void)

@@ -181,22 +181,6 @@ static void *write_much(void *arg)
 	return NULL;
 }
 
-static bool sleeps(int tid)
-{
-	char path[64], state = 0;
-	FILE *f;
-
-	if (!tid)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	f = fopen(path, "r");
-	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (f)
-		fclose(f);
-	return state == 'S';
-}
-
 /* Who sleeps for room when the peer resets hears of it: with the error, and without SIGPIPE. */
 static void test_reset_of_a_writer(bool full)
 {
@@ -216,7 +200,7 @@ static void test_reset_of_a_writer(bool full)
 		;
 	w.fd = fds[1];
 	must(pthread_create(&thread, NULL, write_much, &w) == 0);
-	must(until(sleeps(w.tid) && poll_for(fds[1], POLLOUT, 0) == 0));
+	must(until(w.tid && is_asleep(w.tid) && poll_for(fds[1], POLLOUT, 0) == 0));
 	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
 	close(fds[0]);
 	pthread_join(thread, NULL);

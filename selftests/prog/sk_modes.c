@@ -118,6 +118,11 @@ static void data(struct ends *e)
 	must(send(e->other, "56789", 5, 0) == 5);
 }
 
+static void lower_water(struct ends *e)
+{
+	must(set_int(e->fd, SOL_SOCKET, SO_RCVLOWAT, 5) == 0);
+}
+
 static void urgent(struct ends *e)
 {
 	must(send(e->other, "U", 1, MSG_OOB) == 1);
@@ -194,6 +199,7 @@ static const struct transition {
 	{ "data", pair, data, EPOLLOUT, EPOLLIN | EPOLLOUT, false },
 	{ "data, half-closed here", shut_here, data, EPOLLOUT, EPOLLIN | EPOLLOUT, false },
 	{ "data up to SO_RCVLOWAT", low_water, data, EPOLLOUT, EPOLLIN | EPOLLOUT, false },
+	{ "SO_RCVLOWAT down to what there is", low_water, lower_water, EPOLLOUT, EPOLLIN | EPOLLOUT, false },
 	{ "an urgent byte", pair, urgent, EPOLLOUT, EPOLLOUT | EPOLLPRI, false },
 	{ "room to write", full, room, 0, EPOLLOUT, true },
 	{ "the peer's end", pair, end, EPOLLOUT, EPOLLIN | EPOLLOUT | EPOLLRDHUP, false },

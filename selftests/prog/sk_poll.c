@@ -281,6 +281,41 @@ static void test_wakeups(void)
 	close(fds[1]);
 }
 
+static int queued(int fd)
+{
+	int n;
+
+	must(ioctl(fd, SIOCOUTQ, &n) == 0);
+	return n;
+}
+
+/*
+ * A full buffer is worth writing to once a third of it is free, not before: who writes is not woken for each
+ * byte. In memory, of which each piece of data takes a little more than its size.
+ */
+static void test_room(void)
+{
+	int fds[2], size = 1 << 20, full, left, thousandths;
+	static char some[8192];
+
+	new_pair(fds);
+	must(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == 0);
+	fill_up(fds[0]);
+	full = queued(fds[0]);
+	expect(poll_for(fds[0], POLLOUT, 0), 0, 0, "full: no POLLOUT");
+	do {
+		must(recv(fds[1], some, sizeof(some), 0) > 0);
+		/* Until it has been told of the room, and has used it. */
+		usleep(3000);
+		left = queued(fds[0]);
+	} while (!poll_for(fds[0], POLLOUT, 0));
+	thousandths = left * 1000ll / full;
+	ktap(thousandths >= 580 && thousandths <= 690, "a third is free: POLLOUT");
+	printf("# %d of %d, %d thousandths\n", left, full, thousandths);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -289,5 +324,6 @@ int main(void)
 	test_select();
 	test_edges();
 	test_wakeups();
+	test_room();
 	return ktap_end();
 }

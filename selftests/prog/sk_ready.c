@@ -141,23 +141,139 @@ static void test_level(void)
 
 #define WAITERS 4
 
-static atomic_int woken;
+static atomic_int woken, seen;
+static atomic_int waiter[WAITERS];
+
+/* What is watched, the other end, and what is waited for. */
+struct exclusive {
+	int fd, other;
+	unsigned int events;
+	atomic_int next;
+};
 
 static void *exclusive_waiter(void *arg)
 {
-	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	struct exclusive *x = arg;
+	struct epoll_event e = { .events = x->events | EPOLLEXCLUSIVE };
 	int ep = epoll_create1(0);
 
-	must(epoll_ctl(ep, EPOLL_CTL_ADD, *(int *)arg, &e) == 0);
-	if (epoll_wait(ep, &e, 1, 500) > 0)
+	must(epoll_ctl(ep, EPOLL_CTL_ADD, x->fd, &e) == 0);
+	waiter[atomic_fetch_add(&x->next, 1)] = gettid();
+	if (epoll_wait(ep, &e, 1, 1000) > 0) {
 		atomic_fetch_add(&woken, 1);
+		atomic_fetch_or(&seen, e.events);
+	}
 	close(ep);
 	return NULL;
 }
 
-static void test_listener(void)
+/* How many of those who wait for the same are woken by what happens. */
+static void how_many(struct exclusive *x, void (*happens)(struct exclusive *x), int want, int events,
+		     const char *name)
 {
 	pthread_t t[WAITERS];
+
+	woken = 0;
+	seen = 0;
+	x->next = 0;
+	memset(waiter, 0, sizeof(waiter));
+	for (int i = 0; i < WAITERS; i++)
+		must(pthread_create(&t[i], NULL, exclusive_waiter, x) == 0);
+	for (int i = 0; i < WAITERS; i++)
+		must(until(waiter[i] && is_asleep(waiter[i])));
+	happens(x);
+	for (int i = 0; i < WAITERS; i++)
+		pthread_join(t[i], NULL);
+	if (seen != events)
+		printf("# told %#x\n", seen);
+	expect(seen == events ? woken : -1, want, 0, name);
+	if (x->other >= 0)
+		close(x->other);
+	close(x->fd);
+}
+
+static void knock(struct exclusive *x)
+{
+	struct endpoint to = local_of(x->fd);
+
+	x->other = new_socket();
+	must(connect(x->other, SA(to), sizeof(to)) == 0);
+}
+
+static void say(struct exclusive *x)
+{
+	must(send(x->other, "x", 1, 0) == 1);
+}
+
+static void finish(struct exclusive *x)
+{
+	must(shutdown(x->other, SHUT_WR) == 0);
+}
+
+static void finish_here(struct exclusive *x)
+{
+	must(shutdown(x->fd, SHUT_RDWR) == 0);
+}
+
+static void reset_it(struct exclusive *x)
+{
+	struct linger gone = { 1, 0 };
+
+	must(setsockopt(x->other, SOL_SOCKET, SO_LINGER, &gone, sizeof(gone)) == 0);
+	close(x->other);
+	x->other = -1;
+}
+
+static void make_room(struct exclusive *x)
+{
+	static char sink[65536];
+
+	while (poll_for(x->other, POLLIN, 100) > 0)
+		must(recv(x->other, sink, sizeof(sink), 0) > 0);
+}
+
+static struct exclusive *two(unsigned int events)
+{
+	static struct exclusive x;
+	int fds[2];
+
+	new_pair(fds);
+	x = (struct exclusive){ .fd = fds[0], .other = fds[1], .events = events };
+	return &x;
+}
+
+static struct exclusive *one(unsigned int events)
+{
+	static struct exclusive x;
+	struct endpoint sin;
+
+	x = (struct exclusive){ .fd = new_listener(16, &sin), .other = -1, .events = events };
+	return &x;
+}
+
+/* News that one alone can use wakes one; that it is over is for all. */
+static void test_exclusive(void)
+{
+	struct exclusive *x;
+
+	how_many(one(EPOLLIN), knock, 1, EPOLLIN, "exclusive: a connection: one");
+	how_many(one(EPOLLIN | EPOLLOUT), knock, 1, EPOLLIN, "exclusive: a connection, waiting for both: one");
+	how_many(one(EPOLLIN), finish_here, WAITERS, EPOLLHUP, "exclusive: a listener that is shut: all");
+	how_many(two(EPOLLIN), say, 1, EPOLLIN, "exclusive: data: one");
+	how_many(two(EPOLLIN), finish, WAITERS, EPOLLIN, "exclusive: the peer's end: all");
+	how_many(two(EPOLLIN), finish_here, WAITERS, EPOLLIN | EPOLLHUP, "exclusive: SHUT_RDWR: all");
+	how_many(two(0), finish_here, WAITERS, EPOLLHUP, "exclusive: only EPOLLHUP and EPOLLERR: all");
+	how_many(two(EPOLLIN), reset_it, WAITERS, EPOLLIN | EPOLLHUP | EPOLLERR, "exclusive: a reset: all");
+	x = two(EPOLLOUT);
+	fill_up(x->fd);
+	how_many(x, reset_it, WAITERS, EPOLLOUT | EPOLLHUP | EPOLLERR, "exclusive: a reset of a writer: all");
+	x = two(EPOLLOUT);
+	fill_up(x->fd);
+	how_many(x, make_room, 1, EPOLLOUT, "exclusive: room: one");
+}
+
+static void test_listener(void)
+{
 	struct endpoint sin;
 	int listener = new_listener(16, &sin), ep = watch(listener, EPOLLIN | EPOLLET), c, d;
 
@@ -174,15 +290,6 @@ static void test_listener(void)
 	close(c);
 	close(d);
 	close(ep);
-	for (int i = 0; i < WAITERS; i++)
-		pthread_create(&t[i], NULL, exclusive_waiter, &listener);
-	usleep(100000);
-	c = new_socket();
-	must(connect(c, SA(sin), sizeof(sin)) == 0);
-	for (int i = 0; i < WAITERS; i++)
-		pthread_join(t[i], NULL);
-	expect(woken, 1, 0, "exclusive: one waiter is woken");
-	close(c);
 	close(listener);
 }
 
@@ -349,6 +456,7 @@ int main(void)
 	test_reset();
 	test_oneshot();
 	test_listener();
+	test_exclusive();
 	test_lost_wakeups();
 	test_writers();
 	return ktap_end();

@@ -255,21 +255,6 @@ static void finish(struct ends *e)
 		close(e->other);
 }
 
-/* Of a process or a thread. */
-static bool is_asleep(pid_t who)
-{
-	char path[64], state = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", who);
-	f = fopen(path, "r");
-	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (f)
-		fclose(f);
-	return state == 'S';
-}
-
 static bool is_interrupted(const struct blocking *b, int flags, bool limited)
 {
 	struct timeval tv = { 20, 0 };
