@@ -28,6 +28,8 @@ static const struct {
 	{ "accept(2)", "EPERM", "of security modules only; a firewall drops the SYN" },
 	{ "accept(2)", "ENOBUFS ENOMEM", MEMORY },
 	{ "accept(2)", "ERESTARTSYS", "no user gets to see it: ``sk_restart``" },
+	{ "connect(2)", "EACCES", "of a firewall over IPv6, over IPv4 EHOSTUNREACH; both same: ``netfilter``" },
+	{ "connect(2)", "EPERM", "of no firewall's rule; both same: ``netfilter``" },
 	{ "connect(2)", "EADDRINUSE", "of TCP it is EADDRNOTAVAIL, above" },
 	{ "connect(2)", "EAGAIN EPROTOTYPE", UNIX },
 	{ "send(2)", "EACCES", "of AF_UNIX sockets and datagrams only" },
