@@ -168,6 +168,11 @@ pub(crate) fn segments(bytes: u32, mss: u32) -> u32 {
         .unwrap_or(bytes)
 }
 
+/// The full segments of `mss` that go into a window of `bytes`: at least one, as a crumb goes out too.
+fn full_segments(bytes: u32, mss: u32) -> u32 {
+    bytes.checked_div(mss).unwrap_or(bytes).max(1)
+}
+
 /// Where loss recovery stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
@@ -388,8 +393,8 @@ impl<P: Platform> Connection<P> {
             rtt: srtt,
             rttvar: self.rttvar(),
             min_rtt: self.min_rtt(),
-            ssthresh: (self.ssthresh() < u32::MAX).then(|| segments(self.ssthresh(), mss)),
-            cwnd: segments(self.cwnd(), mss),
+            ssthresh: (self.ssthresh() < u32::MAX).then(|| full_segments(self.ssthresh(), mss)),
+            cwnd: full_segments(self.cwnd(), mss),
             rcv_rtt: self.recv.rtt().unwrap_or_default(),
             rcv_space: self.recv.space(),
             rcv_ssthresh: self.recv.window_available(mss),

@@ -80,12 +80,7 @@ fn grant(raw: &Raw, bytes: Option<&[u8]>) -> Options {
 }
 
 fn fail(raw: &Raw) -> FastFail {
-    let cx = Cx {
-        now: raw.now,
-        net: &raw.net,
-        mib: &raw.mib,
-    };
-    raw.conn.info(&cx).fast_fail
+    raw.info().fast_fail
 }
 
 /// What was recorded makes another connection do the same.
@@ -181,12 +176,7 @@ fn rfc7413_4_2_2_the_data_is_acknowledged() {
     assert_eq!(raw.read(1000).0.len(), 300);
     assert_eq!(raw.mib.get(Mib::TCPFastOpenActive), 1);
     assert_eq!(fail(&raw), FastFail::None);
-    let cx = Cx {
-        now: raw.now,
-        net: &raw.net,
-        mib: &raw.mib,
-    };
-    let info = raw.conn.info(&cx);
+    let info = raw.info();
     assert!(info.syn_data && info.bytes_acked == 500 && info.bytes_sent == 500);
     let answer = news(&mut raw).answer.unwrap();
     assert_eq!(

@@ -11,7 +11,6 @@ use crate::tcp::{
     congestion::Algorithm,
     connection::{reset_for, Connection},
     handshake::{on_listen_segment, OnListen, SynRcvd},
-    info::Info,
     metrics::Metrics,
     state::ConnState::*,
     time::{Duration, Instant},
@@ -25,12 +24,6 @@ const WIDE: Peer = Peer {
     ts: Some(4_000),
     ..SACK
 };
-
-fn info(raw: &mut Raw) -> Info {
-    let mut info = None;
-    raw.with(|conn, cx| info = Some(conn.info(cx)));
-    info.unwrap()
-}
 
 /// RFC 9293, 3.5.2: who sends a RST. Where there is no connection, for anything but a RST; before the
 /// handshake is complete, for an ACK of what was not sent, and the state stays; later for nothing that
@@ -151,7 +144,7 @@ fn max_reordering_bounds_what_is_told() {
         raw.now = raw.now.add(ms(20));
         assert_eq!(raw.feed_sack(1, &[(9_001, 10_001)]), []);
         assert_eq!(raw.feed_sack(1_001, &[(9_001, 10_001)]), []);
-        let info = info(&mut raw);
+        let info = raw.info();
         assert!(info.reordering_seen);
         assert_eq!(info.reordering, told);
     }
@@ -189,7 +182,7 @@ fn the_paces_ratios_are_the_namespaces() {
         let percent = |raw: &mut Raw| {
             let window = u64::from(raw.conn.cwnd()) * 1_000_000_000;
             let rtt = raw.conn.srtt().unwrap().as_nanos();
-            (info(raw).pacing_rate * rtt * 100 + window / 2) / window
+            (raw.info().pacing_rate * rtt * 100 + window / 2) / window
         };
         raw.write(60_000);
         raw.now = raw.now.add(ms(20));

@@ -9,17 +9,7 @@ use crate::tcp::{
     config::SocketConfig,
     connection::{CloseReason, Leaving},
     context::Cx,
-    info::Info,
 };
-
-fn info(raw: &Raw) -> Info {
-    let cx = Cx {
-        now: raw.now,
-        net: &raw.net,
-        mib: &raw.mib,
-    };
-    raw.conn.info(&cx)
-}
 
 fn seqs(outs: &[Out]) -> Vec<(u32, u32)> {
     let data = outs.iter().filter(|o| o.len > 0);
@@ -68,7 +58,7 @@ fn rfc3168_6_1_2_a_local_queue_without_room() {
     raw.refuses = false;
     raw.feed(ACK, 1, 7_001, 0);
     raw.feed(ACK, 1, 9_001, 0);
-    let info = info(&raw);
+    let info = raw.info();
     assert_eq!((raw.conn.unacked(), raw.conn.unsent()), (0, 0));
     assert_eq!((info.retransmits, info.lost), (0, 0));
 }

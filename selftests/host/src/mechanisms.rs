@@ -224,6 +224,7 @@ fn rfc6928_2_ten_segments_behind_a_small_one() {
     ] {
         let mut raw = Raw::established_with(Peer { ts, ..SACK });
         let mss = raw.conn.mss();
+        assert_eq!(raw.info().cwnd, 10, "as TCP_INFO tells it");
         raw.write(request);
         let sent = raw.write(30_000);
         let whole = sent.iter().filter(|out| out.len == mss).count();

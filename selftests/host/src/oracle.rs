@@ -737,12 +737,7 @@ fn a_full_buffer_limits_only_below_the_congestion_window() {
             raw.with(|conn, _| conn.want_room());
         }
         raw.now = raw.now.add(ms(30));
-        let cx = crate::tcp::context::Cx {
-            now: raw.now,
-            net: &raw.net,
-            mib: &raw.mib,
-        };
-        let info = raw.conn.info(&cx);
+        let info = raw.info();
         assert_eq!((info.sndbuf_limited, info.busy), (ms(limited), ms(30)));
     }
 }
@@ -755,12 +750,7 @@ fn a_full_window_limits_only_below_the_congestion_window() {
         let mut raw = Raw::established_near(Peer { wnd, ..SACK });
         raw.write(15_000);
         raw.now = raw.now.add(ms(30));
-        let cx = crate::tcp::context::Cx {
-            now: raw.now,
-            net: &raw.net,
-            mib: &raw.mib,
-        };
-        let info = raw.conn.info(&cx);
+        let info = raw.info();
         assert_eq!(
             (info.rwnd_limited, info.busy),
             (ms(limited), ms(30)),
@@ -838,12 +828,7 @@ fn rfc5482_3_what_does_not_leave() {
             // What the user writes is another reason to try.
             assert_eq!(lens(&raw.write(24)), [48]);
         }
-        let cx = crate::tcp::context::Cx {
-            now: raw.now,
-            net: &raw.net,
-            mib: &raw.mib,
-        };
-        let info = raw.conn.info(&cx);
+        let info = raw.info();
         assert_eq!((usize::from(info.probes), info.backoff), (tries.len(), 0));
     }
     let len = |n| if n < 4 { 24 } else { 48 };
@@ -862,11 +847,6 @@ fn rfc5482_3_what_does_not_leave() {
     assert_eq!(lens(&raw.pass(ms(250))), [24]);
     raw.feed(ACK, 1, 25, 0);
     assert_eq!((raw.conn.unacked(), raw.conn.poll_timeout()), (0, None));
-    let cx = crate::tcp::context::Cx {
-        now: raw.now,
-        net: &raw.net,
-        mib: &raw.mib,
-    };
-    let info = raw.conn.info(&cx);
+    let info = raw.info();
     assert_eq!((info.delivered, info.probes, info.retransmits), (2, 0, 0));
 }

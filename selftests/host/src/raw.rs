@@ -14,6 +14,7 @@ use crate::tcp::{
     },
     context::Cx,
     ecn::Policy,
+    info::Info,
     platform::SegList,
     seq::{SeqNum, SeqRange},
     state::ConnState,
@@ -179,6 +180,15 @@ impl Raw {
         self.headers.clear();
         self.codepoints.clear();
         self.poll()
+    }
+
+    /// What TCP_INFO tells.
+    pub(crate) fn info(&self) -> Info {
+        self.conn.info(&Cx {
+            now: self.now,
+            net: &self.net,
+            mib: &self.mib,
+        })
     }
 
     pub(crate) fn poll(&mut self) -> Vec<Out> {

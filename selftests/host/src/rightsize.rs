@@ -4,16 +4,10 @@
 //! that follows (dynamic right-sizing).
 
 use crate::raw::{Peer, Raw, ACK};
-use crate::tcp::{info::Info, platform::Memory, time::Duration, wire::Timestamps};
+use crate::tcp::{platform::Memory, time::Duration, wire::Timestamps};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
-}
-
-fn info(raw: &mut Raw) -> Info {
-    let mut info = None;
-    raw.with(|conn, cx| info = Some(conn.info(cx)));
-    info.unwrap()
 }
 
 /// The window's right edge, as a number of the peer's.
@@ -39,14 +33,14 @@ fn fill_windows(raw: &mut Raw, rtt: Duration, times: u32) {
 #[test]
 fn a_windows_edge_measures_the_round_trip() {
     let mut raw = Raw::established();
-    assert_eq!(info(&mut raw).rcv_rtt, Duration::ZERO);
+    assert_eq!(raw.info().rcv_rtt, Duration::ZERO);
     fill_windows(&mut raw, ms(80), 4);
-    assert_eq!(info(&mut raw).rcv_rtt, ms(80));
+    assert_eq!(raw.info().rcv_rtt, ms(80));
     fill_windows(&mut raw, ms(50), 4);
-    assert_eq!(info(&mut raw).rcv_rtt, ms(50));
+    assert_eq!(raw.info().rcv_rtt, ms(50));
     // A sender that pauses takes longer, the path does not.
     fill_windows(&mut raw, ms(900), 4);
-    assert_eq!(info(&mut raw).rcv_rtt, ms(50));
+    assert_eq!(raw.info().rcv_rtt, ms(50));
 }
 
 /// With timestamps: from the sending of one until it comes back (RFC 7323, 4), on full segments,
@@ -70,7 +64,7 @@ fn rfc7323_4_an_echo_measures_the_round_trip() {
         raw.feed_with(ACK, seq, 1, len, options);
         raw.read(u32::MAX);
         seq += len;
-        info(raw).rcv_rtt
+        raw.info().rcv_rtt
     };
     assert_eq!(come(&mut raw, 40, 1_000), ms(40));
     assert_eq!(come(&mut raw, 24, 1_000), ms(24));
@@ -96,7 +90,7 @@ fn an_unread_queue_makes_no_time_longer() {
         raw.now = raw.now.add(ms(after));
         raw.feed(ACK, 1 + n * 1_000, 1, 1_000);
         let want = if n < 2 { ms(40) } else { ms(30) };
-        assert_eq!(info(&mut raw).rcv_rtt, want);
+        assert_eq!(raw.info().rcv_rtt, want);
     }
 }
 
@@ -109,7 +103,7 @@ fn a_receivers_buffer_follows_its_own_measurement() {
         ..Peer::default()
     });
     raw.conn.set_buffers(1 << 20, 131_072, (false, false));
-    let before = info(&mut raw).rcv_space;
+    let before = raw.info().rcv_space;
     let mut seq = 1;
     // 10,000 bytes each 10 ms, that is 100,000 in a round trip; echoes of 100 ms ago.
     let mut sent = Vec::new();
@@ -125,7 +119,7 @@ fn a_receivers_buffer_follows_its_own_measurement() {
         }
         raw.read(u32::MAX);
     }
-    let after = info(&mut raw);
+    let after = raw.info();
     assert!(after.rcv_rtt > ms(60), "{:?}", after.rcv_rtt);
     assert!(after.rcv_space > 60_000 && after.rcv_space > before);
     assert!(raw.conn.buffers().1 > 200_000, "{}", raw.conn.buffers().1);
@@ -158,5 +152,5 @@ fn the_buffer_grows_for_what_is_out_of_order() {
 #[test]
 fn rcv_space_begins_with_ten_segments() {
     let mut raw = Raw::established();
-    assert_eq!(info(&mut raw).rcv_space, 14_600);
+    assert_eq!(raw.info().rcv_space, 14_600);
 }
