@@ -65,7 +65,22 @@ chmod 6755 "$static"
 setpriv --reuid 65534 --clear-groups "$top/tools/rusttcp-run" "$static" 2>"$err" &&
 	grep -q "gets rights of its own" "$err"
 ktap $? "rusttcp-run: so is a set-user-ID one"
-rm -rf "$room"
+cp /bin/true "$static"
+chgrp 65534 "$static"
+chmod 2755 "$static"
+"$top/tools/rusttcp-run" "$static" 2>"$err" && grep -q "gets rights of its own" "$err"
+ktap $? "rusttcp-run: and a set-group-ID one that root starts"
+chmod 755 "$static"
+"$top/tools/rusttcp-run" "$static" 2>"$err" && [ ! -s "$err" ]
+ktap $? "rusttcp-run: nothing is told of one that is neither"
+capable=$(mktemp -d)
+chmod 755 "$capable"
+cp /bin/true "$capable/true"
+setcap cap_net_bind_service+ep "$capable/true" &&
+	setpriv --reuid 65534 --clear-groups "$top/tools/rusttcp-run" "$capable/true" 2>"$err" &&
+	grep -q "gets rights of its own" "$err"
+ktap $? "rusttcp-run: one with capabilities of its own is told"
+rm -rf "$room" "$capable"
 "$top/tools/rusttcp-run" no-such-program 2>"$err"
 [ $? = 127 ]
 ktap $? "rusttcp-run: one that is not there is the shell's to tell"
@@ -77,7 +92,12 @@ ktap $? "not allowed: the program ran"
 [ "$(grep -cx 'ours 0' "$out")" = 2 ] && [ "$(wc -l <"$err")" = 1 ] && grep -q "is not allowed here" "$err"
 ktap $? "not allowed: by the kernel's TCP, and one line says so"
 
-# A family that nobody has: as if the module were missing.
+# A family that nobody has: as if the module were missing. Each process has the kernel look for it once.
+loader=$(mktemp -d)
+printf '#!/bin/sh\necho "$@" >>%s/asked\n' "$loader" >"$loader/modprobe"
+chmod 755 "$loader/modprobe"
+modprobe=$(cat /proc/sys/kernel/modprobe)
+echo "$loader/modprobe" >/proc/sys/kernel/modprobe
 RUSTTCP_FAMILY_NUMBER=4 LD_PRELOAD=$lib "$asker" >"$out" 2>"$err"
 ktap $? "without the module: the program ran"
 [ "$(grep -cx 'ours 0' "$out")" = 2 ]
@@ -87,5 +107,9 @@ has "ours6 0" "without the module: IPv6 by the kernel's TCP"
 has "accept6 family 10 length 28 mapped 1 domain 10" "without the module: and the answers the same"
 [ "$(wc -l <"$err")" = 1 ] && grep -q "^rusttcp-run: AF_RUSTTCP is not there" "$err"
 ktap $? "without the module: one line says so, child included"
-rm -f "$out" "$err"
+echo "$modprobe" >/proc/sys/kernel/modprobe
+asked=$(grep -c "net-pf-4$" "$loader/asked")
+[ "$asked" = 2 ]
+ktap $? "without the module: the kernel looked for it twice, for the program and its child ($asked)"
+rm -rf "$out" "$err" "$loader"
 ktap_end

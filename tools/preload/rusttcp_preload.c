@@ -90,10 +90,12 @@ static bool is_tcp(int domain, int type, int protocol)
 
 static int make(int domain, int type, int protocol)
 {
+	/* Each time that a family is asked for that is not there the kernel starts a modprobe. */
+	static atomic_bool gone;
 	int fd, saved = errno;
 
 	ready();
-	if (!is_tcp(domain, type, protocol))
+	if (!is_tcp(domain, type, protocol) || atomic_load(&gone))
 		return real_socket(domain, type, protocol);
 	fd = real_socket(family, type, domain == AF_INET ? RUSTTCP_IPV4 : RUSTTCP_IPV6);
 	/* What a filter or a security module says to what it does not know is no reason to fail. */
@@ -101,6 +103,8 @@ static int make(int domain, int type, int protocol)
 		return fd;
 	bool missing = errno == EAFNOSUPPORT;
 
+	if (missing)
+		atomic_store(&gone, true);
 	fd = real_socket(domain, type, protocol);
 	if (fd >= 0) {
 		tell(missing);
