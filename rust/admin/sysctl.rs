@@ -101,7 +101,7 @@ impl Settings for Knobs {
         let [a, b, c] = value;
         match knob.shape {
             Shape::Number(..) => writeln!(text, "{a}"),
-            Shape::Triple => writeln!(text, "{a}\t{b}\t{c}"),
+            Shape::Triple(_) => writeln!(text, "{a}\t{b}\t{c}"),
             Shape::Algorithm => {
                 let (name, len) = name_of(value);
                 let name = name.get(..len).unwrap_or(&[]);
@@ -117,7 +117,7 @@ impl Settings for Knobs {
         let overrides = &NetState::of(net).ok_or(EINVAL)?.overrides;
         let value = match text {
             b"inherit" => None,
-            _ => Some(parse(knob.shape, text)?),
+            _ => Some(parse(knob.shape, text, (knob.get)(&sysctls(net)))?),
         };
         overrides.set(index, value);
         Ok(())
@@ -142,7 +142,7 @@ impl Settings for Pool {
     fn store(_net: Net, _index: usize, text: &[u8]) -> Result {
         set_pool_limits(match text {
             b"inherit" => None,
-            _ => Some(parse(Shape::Triple, text)?),
+            _ => Some(parse(Shape::Triple(1), text, pool_limits())?),
         });
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Settings for Bound {
     }
 
     fn store(net: Net, _index: usize, text: &[u8]) -> Result {
-        let [bytes, ..] = parse(Shape::Number(0, i64::MAX as u64), text)?;
+        let [bytes, ..] = parse(Shape::Number(0, i64::MAX as u64), text, [0; 3])?;
         NetState::of(net).ok_or(EINVAL)?.memory.set_most(bytes);
         Ok(())
     }

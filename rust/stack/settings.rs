@@ -2,7 +2,10 @@
 
 //! The settings of a namespace: `net.ipv4.tcp_*`, and what `net.rusttcp.tcp_*` puts in its place.
 
-use crate::net::netns::TcpSysctls;
+use crate::net::{
+    netns::TcpSysctls,
+    proto_ops::abi, //
+};
 use crate::tcp::congestion::Algorithm;
 use kernel::{
     prelude::*,
@@ -24,8 +27,8 @@ pub(crate) type Value = [u64; 3];
 pub(crate) enum Shape {
     /// One number within bounds.
     Number(u64, u64),
-    /// Three numbers of at least 1.
-    Triple,
+    /// Three numbers of at least this.
+    Triple(u64),
     /// The name of a congestion control of ours.
     Algorithm,
 }
@@ -81,12 +84,12 @@ macro_rules! switch {
     };
 }
 
-/// Three sizes.
+/// Three sizes, of at least so many bytes.
 macro_rules! sizes {
-    ($name:literal, $field:ident) => {
+    ($name:literal, $field:ident, $least:literal) => {
         Knob {
             name: $name,
-            shape: Shape::Triple,
+            shape: Shape::Triple($least),
             get: |s| s.$field.map(u64::from),
             set: |s, v| s.$field = v.map(|v| u32::try_from(v).unwrap_or(u32::MAX)),
         }
@@ -143,12 +146,16 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     ),
     knob!(c"tcp_max_syn_backlog", max_syn_backlog, INT),
     knob!(c"tcp_max_tw_buckets", max_tw_buckets, INT),
-    knob!(c"tcp_min_rtt_wlen", min_rtt_wlen_s, INT),
+    knob!(
+        c"tcp_min_rtt_wlen",
+        min_rtt_wlen_s,
+        Shape::Number(0, 86_400)
+    ),
     knob!(c"tcp_min_snd_mss", min_snd_mss, MSS),
     knob!(c"tcp_min_tso_segs", min_tso_segs, Shape::Number(1, 255)),
     switch!(c"tcp_moderate_rcvbuf", moderate_rcvbuf),
     knob!(c"tcp_mtu_probe_floor", mtu_probe_floor, MSS),
-    knob!(c"tcp_mtu_probing", mtu_probing, Shape::Number(0, 2)),
+    knob!(c"tcp_mtu_probing", mtu_probing, BYTE),
     knob!(
         c"tcp_notsent_lowat",
         notsent_lowat,
@@ -173,7 +180,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(
         c"tcp_probe_interval",
         probe_interval_s,
-        Shape::Number(0, u32::MAX as u64)
+        Shape::Number(0, u32::MAX as u64 / abi::HZ as u64)
     ),
     knob!(
         c"tcp_probe_threshold",
@@ -191,7 +198,7 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(c"tcp_retries1", retries1, BYTE),
     knob!(c"tcp_retries2", retries2, BYTE),
     switch!(c"tcp_rfc1337", rfc1337),
-    sizes!(c"tcp_rmem", rmem),
+    sizes!(c"tcp_rmem", rmem, 4096),
     knob!(c"tcp_rto_max_ms", rto_max_ms, Shape::Number(1000, 120_000)),
     knob!(
         c"tcp_rto_min_us",
@@ -218,10 +225,10 @@ pub(crate) static KNOBS: [Knob; COUNT] = [
     knob!(
         c"tcp_tw_reuse_delay",
         tw_reuse_delay_ms,
-        Shape::Number(0, u32::MAX as u64)
+        Shape::Number(1, 60_000)
     ),
     switch!(c"tcp_window_scaling", window_scaling),
-    sizes!(c"tcp_wmem", wmem),
+    sizes!(c"tcp_wmem", wmem, 1),
     switch!(c"tcp_workaround_signed_windows", workaround_signed_windows),
 ];
 
@@ -244,16 +251,26 @@ pub(crate) fn name_of(v: Value) -> ([u8; 16], usize) {
     (name, len)
 }
 
-/// A decimal number.
+/// A number as C writes it: decimal, or octal behind a zero, or hexadecimal behind 0x.
 fn number(word: &[u8]) -> Option<u64> {
-    word.iter().try_fold(0u64, |n, digit| {
-        let digit = digit.is_ascii_digit().then(|| digit.wrapping_sub(b'0'))?;
-        n.checked_mul(10)?.checked_add(u64::from(digit))
+    let (base, digits) = match word {
+        [b'0', b'x' | b'X', digits @ ..] => (16, digits),
+        [b'0', digits @ ..] if !digits.is_empty() => (8, digits),
+        digits => (10, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, digit| {
+        let digit = char::from(*digit).to_digit(base)?;
+        n.checked_mul(u64::from(base))?
+            .checked_add(u64::from(digit))
     })
 }
 
-/// The text of a value of that shape, as a value.
-pub(crate) fn parse(shape: Shape, text: &[u8]) -> Result<Value> {
+/// The text of a value of that shape, as a value. Of three numbers the last ones may be left out: those of
+/// `now` stay.
+pub(crate) fn parse(shape: Shape, text: &[u8], now: Value) -> Result<Value> {
     if let Shape::Algorithm = shape {
         // As Linux answers for what it has none of.
         let algorithm = Algorithm::parse(text).ok_or(ENOENT)?;
@@ -263,7 +280,7 @@ pub(crate) fn parse(shape: Shape, text: &[u8]) -> Result<Value> {
         }
         return Ok(pack(&name));
     }
-    let mut value = [0; 3];
+    let mut value = now;
     let mut count = 0u32;
     let words = text
         .split(u8::is_ascii_whitespace)
@@ -276,7 +293,10 @@ pub(crate) fn parse(shape: Shape, text: &[u8]) -> Result<Value> {
     }
     let fits = match shape {
         Shape::Number(least, most) => count == 1 && (least..=most).contains(&value[0]),
-        _ => count == 3 && value.iter().all(|v| (1..=i32::MAX as u64).contains(v)),
+        Shape::Triple(least) => {
+            count > 0 && value.iter().all(|v| (least..=i32::MAX as u64).contains(v))
+        }
+        Shape::Algorithm => false,
     };
     if fits {
         Ok(value)

@@ -58,6 +58,25 @@ ktap $? "written, they stand for themselves"
 [ "$(ip netns exec "$B" sysctl -n net.rusttcp.tcp_syn_retries)" = 6 ]
 ktap $? "the other namespace has its own"
 
+# What may be written, and what is read of it: as with net.ipv4, in another namespace.
+# shellcheck disable=SC2016
+forms=$(ip netns exec "$B" bash -c 'cd /proc/sys/net
+	for form in fastopen=0x402 fastopen=0x fastopen=0xg keepalive_time=010 keepalive_time=08 keepalive_time=" 5 " \
+		rmem="5000 6000" rmem=4095 rmem=4096 rmem= wmem=2 wmem=0 \
+		min_rtt_wlen=86400 min_rtt_wlen=86401 tw_reuse_delay=0 tw_reuse_delay=60000 tw_reuse_delay=60001 \
+		mtu_probing=255 mtu_probing=256 probe_interval=4294967 probe_interval=4294968; do
+		name=tcp_${form%%=*} said=
+		for of in rusttcp ipv4; do
+			echo "${form#*=}" 2>/dev/null >$of/$name
+			said+="$? $(cat $of/$name);"
+		done
+		[ "${said%%;*}" = "$(cut -d";" -f2 <<<"$said")" ] || echo "# $form: $said"
+		echo inherit >rusttcp/$name
+	done' 2>/dev/null)
+[ -z "$forms" ] || echo "$forms"
+[ -z "$forms" ]
+ktap $? "forms and ranges are those of net.ipv4"
+
 # Nonsense is refused and changes nothing.
 refused=0
 for pair in tcp_syn_retries=0 tcp_syn_retries=128 tcp_syn_retries=x tcp_syn_retries='1 2' tcp_ecn=6 \
