@@ -36,7 +36,7 @@ use crate::stack::{
     },
 };
 use crate::tcp::{
-    info::segments,
+    info::full_segments,
     mib::Mib,
     time::{
         Duration,
@@ -149,7 +149,7 @@ impl<const V6: bool> Listing for Connections<V6> {
                             ConnState::Sock => (abi::TCP_CLOSE, Shown::default()),
                         };
                         let uid = match &conn.kind {
-                            Kind::HalfOpen(listener, _) => listener.owner_ids().0,
+                            Kind::HalfOpen(listener, _) => listener.owner_ids(out).0,
                             _ => 0,
                         };
                         let ends = [conn.local, conn.remote].map(|end| End(end, V6));
@@ -193,7 +193,7 @@ fn show_sock(out: &SeqFile, index: usize, sk: &TcpSock) {
         state,
         queues,
         timer,
-        sk.owner_ids(),
+        sk.owner_ids(out),
         sk.refcount(),
         Some(more),
     );
@@ -222,10 +222,10 @@ impl More {
             rto: (times & 0xffff_ffff) / 10,
             ato: (times >> 32 & 0xffff) / 10,
             quick: (times >> 48 & 0xff) << 1 | (times >> 56 & 1),
-            cwnd: segments(cwnd, mss),
+            cwnd: full_segments(cwnd, mss),
             ssthresh: match ssthresh {
                 u32::MAX => -1,
-                bytes => i64::from(segments(bytes, mss)),
+                bytes => i64::from(full_segments(bytes, mss)),
             },
         }
     }

@@ -176,7 +176,19 @@ struct dst_entry *rusttcp_helper_ip6_route_control(struct net *net, const struct
 	fl6.flowi6_uid = sk ? sk_uid(sk) : sock_net_uid(net, NULL);
 	if (sk)
 		security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
-	return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
+	/* Bound to a device, it answers by that or not at all: so does the connection that comes of it. */
+	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+}
+
+int rusttcp_helper_dst_ifindex(const struct dst_entry *dst);
+int rusttcp_helper_dst_ifindex(const struct dst_entry *dst)
+{
+	int index;
+
+	rcu_read_lock();
+	index = dst_dev_rcu(dst)->ifindex;
+	rcu_read_unlock();
+	return index;
 }
 
 /* Whether packets of @sk, of IPv6, have extension headers. */

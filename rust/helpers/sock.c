@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <linux/hrtimer.h>
 #include <linux/net.h>
+#include <linux/seq_file.h>
 #include <net/busy_poll.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -278,6 +279,21 @@ void rusttcp_helper_inet_sock_defaults(struct sock *sk)
 	sk->sk_gso_type = SKB_GSO_TCPV4;
 }
 
+/* Packets of a connection that begins are numbered from anywhere: fragments can't be forged by who counts. */
+void rusttcp_helper_sk_choose_id(struct sock *sk);
+void rusttcp_helper_sk_choose_id(struct sock *sk)
+{
+	atomic_set(&inet_sk(sk)->inet_id, get_random_u16());
+}
+
+/* What a copy of a listener must not share with it: SO_COOKIE's number, which is made when it is asked for. */
+void rusttcp_helper_sk_is_another(struct sock *sk);
+void rusttcp_helper_sk_is_another(struct sock *sk)
+{
+	atomic64_set(&sk->sk_cookie, 0);
+	rusttcp_helper_sk_choose_id(sk);
+}
+
 int rusttcp_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size);
 int rusttcp_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 {
@@ -545,6 +561,13 @@ void rusttcp_helper_sk_copy_reuseport(struct sock *to, const struct sock *from)
 	to->sk_reuseport = from->sk_reuseport;
 }
 
+/* The user of @sk, as the user namespace of who opened the file names him. */
+u32 rusttcp_helper_sk_uid_for(const struct sock *sk, const struct seq_file *reader);
+u32 rusttcp_helper_sk_uid_for(const struct sock *sk, const struct seq_file *reader)
+{
+	return from_kuid_munged(seq_user_ns((struct seq_file *)reader), sk_uid(sk));
+}
+
 /* A port that bind(0) found is kept like one that was asked for. */
 void rusttcp_helper_sk_lock_port(struct sock *sk);
 void rusttcp_helper_sk_lock_port(struct sock *sk)
@@ -754,15 +777,29 @@ bool rusttcp_helper_sk_wants_rx_time(const struct sock *sk)
 /*
  * Whether the socket's owner does not want this packet, whose data starts at a TCP header
  * of @header bytes: SO_ATTACH_FILTER, which may also cut payload off, IP_MINTTL and
- * IPV6_MINHOPCOUNT. Or a security module does not (socket_sock_rcv_skb), filter or not.
+ * IPV6_MINHOPCOUNT (@far: those). Or a security module does not (socket_sock_rcv_skb), filter or not.
  */
-bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header);
-bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header)
+bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header, bool *far);
+bool rusttcp_helper_sk_refuses(struct sock *sk, struct sk_buff *skb, unsigned int header, bool *far)
 {
-	if (skb->protocol == htons(ETH_P_IP) && ip_hdr(skb)->ttl < READ_ONCE(inet_sk(sk)->min_ttl))
-		return true;
-	if (skb->protocol == htons(ETH_P_IPV6) &&
-	    ipv6_hdr(skb)->hop_limit < READ_ONCE(inet6_sk(sk)->min_hopcount))
+	*far = skb->protocol == htons(ETH_P_IP) ?
+	       ip_hdr(skb)->ttl < READ_ONCE(inet_sk(sk)->min_ttl) :
+	       skb->protocol == htons(ETH_P_IPV6) &&
+	       ipv6_hdr(skb)->hop_limit < READ_ONCE(inet6_sk(sk)->min_hopcount);
+	if (*far)
 		return true;
 	return sk_filter_trim_cap(sk, skb, header);
+}
+
+/*
+ * The same of an ICMP error, as its protocol's handler gets it: of IPv4 the packet in it had fewer hops left
+ * than IP_MINTTL asks for when it was refused, of IPv6 (@v6, as @sk is then) the error itself came from too
+ * far away.
+ */
+bool rusttcp_helper_sk_refuses_icmp(const struct sock *sk, const struct sk_buff *skb, bool v6);
+bool rusttcp_helper_sk_refuses_icmp(const struct sock *sk, const struct sk_buff *skb, bool v6)
+{
+	if (v6)
+		return ipv6_hdr(skb)->hop_limit < READ_ONCE(inet6_sk(sk)->min_hopcount);
+	return ((const struct iphdr *)skb->data)->ttl < READ_ONCE(inet_sk(sk)->min_ttl);
 }

@@ -55,6 +55,11 @@ impl Endpoint {
         Self { port, ..self }
     }
 
+    /// Whether both are the same address and port, whatever link it is on.
+    pub(crate) fn is_same_place(&self, other: Self) -> bool {
+        self.addr == other.addr && self.port == other.port
+    }
+
     /// Whether it is of IPv4.
     pub(crate) fn is_v4(&self) -> bool {
         self.addr.is_ipv4()

@@ -101,6 +101,29 @@ struct IcmpPacket<'a> {
 }
 
 impl IcmpReport<'_> {
+    /// Whether it comes from further away than the user of `sk` allows (IP_MINTTL, IPV6_MINHOPCOUNT).
+    pub(crate) fn is_from_too_far<P: Protocol>(&self, sk: &Sock<P>) -> bool {
+        let IcmpPacket { skb, v6, .. } = self.packet;
+        if v6 && !sk.is_v6() {
+            return false;
+        }
+        // SAFETY: By the type invariants; the socket is valid, and of IPv6 where that is asked for.
+        unsafe { bindings::sk_refuses_icmp(sk.as_ptr(), skb, v6) }
+    }
+
+    /// Whether the user of `sk` is told of errors of this family at once: IP_RECVERR or IPV6_RECVERR.
+    pub(crate) fn is_asked_for<P: Protocol>(&self, sk: &Sock<P>) -> bool {
+        let v6 = self.packet.v6;
+        // SAFETY: Valid; of IPv6 where that is asked for.
+        unsafe {
+            if v6 {
+                sk.is_v6() && bindings::inet6_recverr(sk.as_ptr())
+            } else {
+                bindings::inet_recverr(sk.as_ptr())
+            }
+        }
+    }
+
     /// Queues it for the user of `sk` (IP_RECVERR), who is told `error`.
     pub(crate) fn queue<P: Protocol>(&self, sk: &mut Locked<'_, P>, error: Error) {
         let IcmpPacket {

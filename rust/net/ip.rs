@@ -90,9 +90,13 @@ fn to_result<T>(ptr: *mut T) -> Result<NonNull<T>> {
 }
 
 impl<P: Protocol> Locked<'_, P> {
-    /// Finds a route to `remote` and the source address that goes with it. The route is kept by
-    /// [`Self::set_route`] only. Context: process.
-    pub(crate) fn route_source(&mut self, remote: Endpoint, source: IpAddr) -> Result<IpAddr> {
+    /// Finds a route to `remote`, the source address that goes with it, and of IPv6 the interface that it
+    /// leads out by. The route is kept by [`Self::set_route`] only. Context: process.
+    pub(crate) fn route_source(
+        &mut self,
+        remote: Endpoint,
+        source: IpAddr,
+    ) -> Result<(IpAddr, c_int)> {
         let sk = self.sk();
         if !remote.is_v4() {
             if remote.addr.is_multicast() {
@@ -108,8 +112,9 @@ impl<P: Protocol> Locked<'_, P> {
                     0,
                     remote.port.to_be(),
                 ))?;
+                let link = bindings::dst_ifindex(dst.as_ptr());
                 bindings::dst_release(dst.as_ptr());
-                return Ok(from_in6(&(*sk.inet()).cork.fl.u.ip6.saddr));
+                return Ok((from_in6(&(*sk.inet()).cork.fl.u.ip6.saddr), link));
             }
         }
         // SAFETY: The socket is locked; `fl` is the place in it that is meant for this.
@@ -130,7 +135,7 @@ impl<P: Protocol> Locked<'_, P> {
             if flags & (bindings::RTCF_MULTICAST | bindings::RTCF_BROADCAST) != 0 {
                 return Err(ENETUNREACH);
             }
-            Ok(addr_from_be((*fl).saddr))
+            Ok((addr_from_be((*fl).saddr), 0))
         }
     }
 

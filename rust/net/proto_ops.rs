@@ -586,7 +586,10 @@ pub(crate) mod abi {
     pub(crate) const MSG_SPLICE_PAGES: u32 = b::MSG_SPLICE_PAGES;
 
     pub(crate) const SOL_SOCKET: i32 = b::SOL_SOCKET as i32;
+    pub(crate) const SO_REUSEADDR: i32 = b::SO_REUSEADDR as i32;
     pub(crate) const SO_REUSEPORT: i32 = b::SO_REUSEPORT as i32;
+    pub(crate) const SO_BINDTODEVICE: i32 = b::SO_BINDTODEVICE as i32;
+    pub(crate) const SO_BINDTOIFINDEX: i32 = b::SO_BINDTOIFINDEX as i32;
     pub(crate) const SO_ZEROCOPY: i32 = b::SO_ZEROCOPY as i32;
     pub(crate) const SO_OOBINLINE: i32 = b::SO_OOBINLINE as i32;
     pub(crate) const SO_RCVLOWAT: i32 = b::SO_RCVLOWAT as i32;
@@ -606,7 +609,6 @@ pub(crate) mod abi {
     pub(crate) const RUSTTCP_LOG: i32 = b::RUSTTCP_LOG as i32;
 
     pub(crate) const SOL_IP: i32 = b::SOL_IP as i32;
-    pub(crate) const IP_RECVERR: i32 = b::IP_RECVERR as i32;
     pub(crate) const IP_ADD_MEMBERSHIP: i32 = b::IP_ADD_MEMBERSHIP as i32;
     pub(crate) const MCAST_JOIN_GROUP: i32 = b::MCAST_JOIN_GROUP as i32;
     pub(crate) const MCAST_MSFILTER: i32 = b::MCAST_MSFILTER as i32;
@@ -618,7 +620,6 @@ pub(crate) mod abi {
     pub(crate) const IPV6_V6ONLY: i32 = b::IPV6_V6ONLY as i32;
     pub(crate) const IPV6_ADD_MEMBERSHIP: i32 = b::IPV6_ADD_MEMBERSHIP as i32;
     pub(crate) const IPV6_DROP_MEMBERSHIP: i32 = b::IPV6_DROP_MEMBERSHIP as i32;
-    pub(crate) const IPV6_RECVERR: i32 = b::IPV6_RECVERR as i32;
     pub(crate) const IPV6_PKTINFO: i32 = b::IPV6_PKTINFO as i32;
     pub(crate) const IPV6_TCLASS: i32 = b::IPV6_TCLASS as i32;
     pub(crate) const IPV6_TRANSPARENT: i32 = b::IPV6_TRANSPARENT as i32;

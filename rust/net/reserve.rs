@@ -193,6 +193,20 @@ impl ReservationBox {
         Ok(this)
     }
 
+    /// The options of `sk` that count in bind() have changed: they count live where another binds, and which
+    /// device a listener is for decides on each SYN. `sk` is the only one that the port is held for (a listener's
+    /// children share its reservation), and its lock is held.
+    pub(crate) fn follow<P: Protocol>(&self, sk: &Sock<P>) {
+        if let Some(r) = &self.0 {
+            // SAFETY: Two valid sockets; nobody else writes these of the reservation's.
+            unsafe {
+                let holder = (*r.value().0.as_ptr()).sk;
+                bindings::sk_copy_bind_options(holder, sk.as_ptr(), true);
+                bindings::sk_copy_reuseport(holder, sk.as_ptr());
+            }
+        }
+    }
+
     /// What bind() made of the interface and of IPV6_V6ONLY: a link-local address brings an
     /// interface, and a socket that is bound to an address of IPv6 is for IPv6 only.
     pub(crate) fn outcome(&self) -> (c_int, bool) {

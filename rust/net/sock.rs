@@ -42,6 +42,7 @@ use core::{
 use kernel::{
     error::to_result,
     prelude::*,
+    seq_file::SeqFile,
     sync::{
         aref::{
             ARef,
@@ -312,6 +313,8 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             let sk = NonNull::new(bindings::sk_clone(self.as_ptr(), Gfp::ATOMIC.bits(), false))?;
             let inet = sk.as_ptr().cast::<bindings::inet_sock>();
+            // A number of its own, and identifiers that say nothing about others'.
+            bindings::sk_is_another(sk.as_ptr());
             (*inet).inet_opt = core::ptr::null_mut();
             (*inet).mc_list = core::ptr::null_mut();
             (*inet).ipv6_fl_list = core::ptr::null_mut();
@@ -496,10 +499,22 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::sock_sndtimeo(self.as_ptr(), nonblock) }
     }
 
-    /// Inode number and user for /proc/net.
-    pub(crate) fn owner_ids(&self) -> (u32, u64) {
-        // SAFETY: Valid; `sk_uid` and `sk_ino` are single words.
-        unsafe { ((*self.as_ptr()).sk_uid.val, (*self.as_ptr()).sk_ino) }
+    /// User, as who reads the file knows him, and inode number for /proc/net.
+    pub(crate) fn owner_ids(&self, reader: &SeqFile) -> (u32, u64) {
+        // SAFETY: A valid socket and an open file; `sk_ino` is a single word.
+        unsafe {
+            // CAST: The layouts are the same.
+            let reader = core::ptr::from_ref(reader).cast::<bindings::seq_file>();
+            let uid = bindings::sk_uid_for(self.as_ptr(), reader);
+            (uid, (*self.as_ptr()).sk_ino)
+        }
+    }
+
+    /// What [`Locked::set_soft_error`] set, and nobody was told yet.
+    #[inline]
+    pub(crate) fn soft_error(&self) -> c_int {
+        // SAFETY: A single word of a valid socket.
+        unsafe { (&raw const (*self.as_ptr()).sk_err_soft).read_volatile() }
     }
 
     /// The number of references, for /proc/net.
@@ -675,6 +690,19 @@ impl<'a, P: Protocol> Locked<'a, P> {
     pub(crate) fn report_error(&mut self, errno: c_int) {
         // SAFETY: Valid, and the lock is held.
         unsafe { bindings::sk_set_error(self.sk.as_ptr(), errno) };
+    }
+
+    /// An ICMP error that does not end the connection (a positive errno), which SO_ERROR tells once if nothing
+    /// worse is pending; 0: what came since made up for it.
+    pub(crate) fn set_soft_error(&mut self, errno: c_int) {
+        // SAFETY: A single word of a valid socket.
+        unsafe { (&raw mut (*self.sk.as_ptr()).sk_err_soft).write_volatile(errno) };
+    }
+
+    /// Its packets are numbered from anywhere (`net.ipv4`'s identifiers).
+    pub(crate) fn choose_id(&mut self) {
+        // SAFETY: Valid.
+        unsafe { bindings::sk_choose_id(self.sk.as_ptr()) };
     }
 
     /// Writers that wait for room may go on.

@@ -410,15 +410,6 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::inet_bind_no_port(self.as_ptr()) }
     }
 
-    /// IP_RECVERR or IPV6_RECVERR.
-    pub(crate) fn ip_recverr(&self) -> bool {
-        // SAFETY: Valid; of IPv6 where that is asked for.
-        unsafe {
-            bindings::inet_recverr(self.as_ptr())
-                || self.is_v6() && bindings::inet6_recverr(self.as_ptr())
-        }
-    }
-
     /// SO_TIMESTAMPING's flags.
     pub(crate) fn timestamping(&self) -> u32 {
         // SAFETY: A single word of a valid socket, which may change at any time.
@@ -440,12 +431,12 @@ impl<P: Protocol> Sock<P> {
     }
 
     /// Whether the socket's user does not want this packet, whose data starts at a TCP header of
-    /// `header` bytes: SO_ATTACH_FILTER (which may also cut payload off) and IP_MINTTL. Context:
-    /// softirq.
-    pub(crate) fn refuses(&self, skb: &mut SkBuff, header: usize) -> bool {
+    /// `header` bytes: SO_ATTACH_FILTER (which may also cut payload off), or IP_MINTTL, which `far` tells.
+    /// Context: softirq.
+    pub(crate) fn refuses(&self, skb: &mut SkBuff, header: usize, far: &mut bool) -> bool {
         let header = c_uint::try_from(header).unwrap_or(20);
         // SAFETY: A valid socket, and a packet of ours with its IP header in place.
-        unsafe { bindings::sk_refuses(self.as_ptr(), skb.as_ptr(), header) }
+        unsafe { bindings::sk_refuses(self.as_ptr(), skb.as_ptr(), header, far) }
     }
 
     /// SIGURG to the owner (F_SETOWN), and POLLPRI to who polls.

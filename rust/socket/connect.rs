@@ -151,7 +151,10 @@ fn aim6(sk: &mut LockedTcp<'_>, name: Name) -> Result<Endpoint> {
     match (remote.scope(), sk.sk().bound_dev_if()) {
         (0, 0) => Err(EINVAL),
         (0, dev) => Ok(Endpoint::new(remote.addr, remote.port, dev)),
-        (scope, dev) if dev != 0 && dev != scope => Err(EINVAL),
+        // Bound to a routing domain, it may take an interface of that.
+        (scope, dev) if dev != 0 && dev != scope && domain_of(sk.sk().net(), scope) != dev => {
+            Err(EINVAL)
+        }
         (scope, _) => {
             sk.set_bound_dev_if(scope);
             Ok(remote)
@@ -175,7 +178,8 @@ pub(super) fn begin(
     // RFC 1122, 3.2.1.3: 0.0.0.0 is this host, and as in Linux at the address that connects: the bound one,
     // or else the one that routing finds, which is loopback's if no device is asked for.
     let bound = sk.sk().bound_addr();
-    let source = match sk.route_source(remote, bound)? {
+    let (source, link) = sk.route_source(remote, bound)?;
+    let source = match source {
         source if !source.is_unspecified() => source,
         _ if remote.addr.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         _ => remote.addr,
@@ -189,7 +193,9 @@ pub(super) fn begin(
     let mut local = Endpoint::new(source, sk.sk().local().port, dev);
     let mut hold = None;
     let after = if local.port == 0 {
-        let (new, after) = ports::ephemeral(sk, local, remote)?;
+        // What is link-local is so on the link that the route leads to. The socket is not bound to that.
+        let there = if dev == 0 { link } else { dev };
+        let (new, after) = ports::ephemeral(sk, Endpoint::new(source, 0, there), remote)?;
         local.port = new.port();
         hold = Some(new);
         after
@@ -197,6 +203,7 @@ pub(super) fn begin(
         ports::may_connect(sk, local, remote, true)?
     };
     let old = sk.sk().local();
+    sk.choose_id();
     sk.set_local(local, source);
     sk.set_remote(remote);
     let hash = state.hash(local, remote);

@@ -20,7 +20,7 @@ use crate::stack::{
         Kind,
         Listener, //
     },
-    egress,
+    egress, fast_open,
     netns::NetState,
     sock::{
         with_cx,
@@ -73,6 +73,7 @@ pub(super) fn listen(sk: &TcpSock, backlog: i32) -> Result {
         Gfp::KERNEL,
     )
     .ok_or(ENOMEM)?;
+    fast_open::offer_to_all(&mut sk, limit);
     let (config, user) = (*sk.peek().conn.config(), sk.peek().user);
     {
         let mut queue = this.shared().accept.lock();

@@ -108,14 +108,16 @@ fn recv_urgent(
     len: usize,
     flags: u32,
 ) -> Result<usize> {
+    let closed = sk.sk().state() == abi::TCP_CLOSE;
     let conn = &mut sk.data().conn;
     let byte = match conn.urgent() {
         _ if conn.config().oob_inline => return Err(EINVAL),
         None | Some(Byte::Read) => return Err(EINVAL),
+        // After a reset nothing is left of the connection.
+        Some(_) if closed && !conn.peer_closed() => return Err(ENOTCONN),
         Some(Byte::Here(byte)) => byte,
         Some(Byte::Ahead) => {
-            let over = sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0
-                || sk.sk().state() == abi::TCP_CLOSE;
+            let over = closed || sk.sk().shutdown_bits() & abi::RCV_SHUTDOWN != 0;
             return if over { Ok(0) } else { Err(EAGAIN) };
         }
     };
@@ -440,8 +442,13 @@ fn splice_loop(
         let this = sk.sk();
         let left = u32::try_from(len.wrapping_sub(*moved)).unwrap_or(u32::MAX);
         if !sk.peek().conn.config().oob_inline && sk.peek().conn.urgent_distance() == Some(0) {
-            // What follows the mark is for a read(), as in Linux: a pipe can't tell where it was.
-            break;
+            // What follows the mark is for a read(), as in Linux: a pipe can't tell where it was. Who does not
+            // wait is not told that it is the end, unless it is.
+            return match end_of_data(sk) {
+                Some(end) => end,
+                None if *timeout == 0 => Err(EAGAIN),
+                None => Ok(()),
+            };
         }
         let left = match until_mark(sk, *moved) {
             Some(0) => break,

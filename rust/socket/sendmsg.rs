@@ -182,9 +182,11 @@ enum Verdict {
 
 /// Whether data may be queued. Takes nothing, so it can be asked again and again.
 fn look(sk: &crate::stack::sock::LockedTcp<'_>) -> Verdict {
+    // A socket that was shut down before it was connected stays so.
+    let shut = sk.sk().shutdown_bits() & abi::SEND_SHUTDOWN != 0;
     match sk.peek().conn.send_check() {
         Err(SendError::Connecting) => Verdict::Wait,
-        Ok(()) if sk.sk().pending_error() == 0 => Verdict::Go,
+        Ok(()) if !shut && sk.sk().pending_error() == 0 => Verdict::Go,
         _ => Verdict::Over,
     }
 }

@@ -126,12 +126,17 @@ impl Conn {
     /// if that is a routing domain's really by `sdif`. Domains may have connections with the same ends. (An
     /// entry is found as in Linux, by what it is bound to.)
     pub(crate) fn is(&self, (local, remote): (Endpoint, Endpoint), dif: i32, sdif: i32) -> bool {
-        if self.local != local || self.remote != remote {
+        if !self.local.is_same_place(local) || !self.remote.is_same_place(remote) {
             return false;
         }
+        // A socket with a link-local peer is bound to the link. One whose own address alone is link-local
+        // (RFC 6724 takes it where there is no better one) is reached by any.
         let bound = match &self.kind {
             Kind::Sock(sk) => sk.bound_dev_if(),
-            Kind::HalfOpen(_, inherited) => inherited.dev(),
+            Kind::HalfOpen(_, inherited) => match (inherited.dev(), self.remote.scope()) {
+                (0, scope) => scope,
+                (dev, _) => dev,
+            },
             Kind::TimeWait => self.left.dev,
         };
         match bound {
@@ -186,8 +191,6 @@ pub(crate) struct Listener {
     addr: IpAddr,
     /// It listens on all addresses, of IPv4 too.
     dual: bool,
-    /// The interface it listens on; 0 for all.
-    dev: i32,
     /// The socket.
     pub(crate) sk: ARef<TcpSock>,
 }
@@ -199,7 +202,6 @@ impl Listener {
             port: sk.local().port,
             addr: sk.bound_addr(),
             dual: sk.is_v6() && !sk.is_v6_only() && sk.bound_addr() == ANY6,
-            dev: sk.bound_dev_if(),
             sk,
         }
     }
@@ -219,7 +221,7 @@ impl Listener {
         self.port == sk.local().port
             && self.addr == sk.bound_addr()
             && self.sk.is_v6_only() == sk.is_v6_only()
-            && self.dev == sk.bound_dev_if()
+            && self.sk.bound_dev_if() == sk.bound_dev_if()
     }
 }
 
@@ -267,7 +269,7 @@ fn find_at<'a>(
                 l.port == local.port
                     && l.addr == addr
                     && (l.dual || !dual)
-                    && l.dev == dev
+                    && l.sk.bound_dev_if() == dev
                     && is_it(&l.sk)
             })
             .map(|node| &*node.value().sk)

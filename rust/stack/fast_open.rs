@@ -203,6 +203,15 @@ fn timeout(sk: &LockedTcp<'_>) -> Duration {
     Duration::from_secs(u64::from(s))
 }
 
+/// A listener begins: where the namespace lets all offer Fast Open, it does as if it had asked for as many as
+/// its backlog (TCP_FASTOPEN tells them).
+pub(crate) fn offer_to_all(sk: &mut LockedTcp<'_>, backlog: u32) {
+    let all = bits::SERVER | bits::ALL_LISTENERS;
+    if sk.peek().user.fast_open == 0 && sysctls(sk.sk().net()).fastopen & all == all {
+        sk.data().user.fast_open = backlog;
+    }
+}
+
 /// Whether connections of this socket's namespace may begin with data.
 pub(crate) fn is_allowed(sk: &LockedTcp<'_>) -> bool {
     sysctls(sk.sk().net()).fastopen & bits::CLIENT != 0

@@ -11,6 +11,7 @@ use super::{
     error::errno,
     netns::NetState,
     sock::{
+        configure,
         with_cx,
         LockedTcp,
         TcpSock, //
@@ -49,6 +50,10 @@ pub(super) fn to_sock(state: &NetState, sk: &TcpSock, report: &IcmpReport<'_>) {
         }
         return;
     };
+    if report.is_from_too_far(sk) {
+        state.mib.add(Mib::TCPMinTTLDrop, 1);
+        return;
+    }
     let seq = SeqNum::new(report.seq);
     if !concerns(locked, seq) {
         return;
@@ -72,7 +77,14 @@ pub(super) fn to_sock(state: &NetState, sk: &TcpSock, report: &IcmpReport<'_>) {
     if opening && !locked.peek().conn.is_fast_open() {
         report.queue(locked, errno(error.reason()));
     }
+    let tells = report.is_asked_for(sk);
+    if locked.peek().conn.config().tells_icmp != tells {
+        configure(locked, |c| c.tells_icmp = tells);
+    }
     with_cx(locked, |conn, cx| conn.handle_icmp(cx, seq, error));
+    if locked.peek().conn.has_soft_error() {
+        locked.set_soft_error(-errno(error.reason()).to_errno());
+    }
     egress::flush(locked);
 }
 
@@ -103,7 +115,9 @@ fn too_big(sk: &mut LockedTcp<'_>, seq: SeqNum, mtu: u32) {
     // The route remembers it too, if it is about a segment that is out (and the user does not hold on
     // to the device's MTU).
     if sk.peek().conn.is_out(seq) && sk.note_mtu(mtu) {
-        let mss = mss_of(mtu, !sk.sk().remote().is_v4());
+        // A route whose MTU is locked takes no such advice, and then there is nothing to send anew.
+        let said = mss_of(mtu, !sk.sk().remote().is_v4());
+        let mss = sk.path().map_or(said, |path| path.mss);
         with_cx(sk, |conn, cx| conn.handle_mtu(cx, seq, mss));
         egress::flush(sk);
     }

@@ -329,7 +329,11 @@ impl Rx<'_> {
     /// The packet, unless the socket's user refuses it.
     fn wanted(&self, sk: &TcpSock, mut skb: SkBuff) -> Option<SkBuff> {
         let header = self.header_len(&skb);
-        if sk.refuses(&mut skb, header) {
+        let mut far = false;
+        if sk.refuses(&mut skb, header, &mut far) {
+            if far {
+                self.state.mib.add(Mib::TCPMinTTLDrop, 1);
+            }
             skb.drop_with(SkbDrop::Protocol);
             return None;
         }
@@ -384,6 +388,9 @@ fn parsed(sk: &mut LockedTcp<'_>, mut skb: SkBuff, header_len: usize, header: &H
     };
     let outcome = with_cx(sk, |conn, cx| conn.handle_segment(cx, &seg, buf));
     look_at_urgent(sk);
+    if sk.sk().soft_error() != 0 && !sk.peek().conn.has_soft_error() {
+        sk.set_soft_error(0);
+    }
     match outcome {
         None | Some(Disposition::Done) => {}
         Some(Disposition::Drop(reason, buf)) => {

@@ -19,6 +19,7 @@ use super::{
     sock::{
         now,
         LockedTcp,
+        Phase,
         TcpSock, //
     },
 };
@@ -53,6 +54,14 @@ pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
         return Err(EADDRINUSE);
     }
     Hold::by_bind(ReservationBox::bind(this, local)?, this.net())
+}
+
+/// An option that counts in bind() was set: it counts for a port that is held already, too.
+pub(crate) fn follow(sk: &mut LockedTcp<'_>) {
+    let alone = matches!(sk.peek().phase, Phase::Idle | Phase::Listening);
+    if let Some(hold) = sk.peek().port.as_ref().filter(|_| alone) {
+        hold.follow(sk.sk());
+    }
 }
 
 /// What bind() says to a socket that is bound already: that, unless the address is wrong anyway, which

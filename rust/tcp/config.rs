@@ -326,7 +326,8 @@ pub(crate) struct SocketConfig {
     pub(crate) thin_linear: bool,
     /// SO_OOBINLINE: urgent data is read with the rest.
     pub(crate) oob_inline: bool,
-    /// IP_RECVERR: the user of a connection that is open is told of an ICMP error at once.
+    /// IP_RECVERR, or IPV6_RECVERR where the peer is of IPv6: the user of a connection that is open is told of
+    /// an ICMP error at once.
     pub(crate) tells_icmp: bool,
     /// TCP_TX_DELAY: how much later than otherwise each segment leaves, microseconds.
     pub(crate) tx_delay: u32,

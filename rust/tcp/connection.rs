@@ -687,6 +687,11 @@ impl<P: Platform> Connection<P> {
         self.ts.enabled
     }
 
+    /// Whether both sides scale windows.
+    pub(super) fn scales(&self) -> bool {
+        self.scaling
+    }
+
     /// Whether SACK is in use.
     pub(super) fn sack_enabled(&self) -> bool {
         self.sack_ok

@@ -10,6 +10,7 @@ use super::{
     ecn::Account,
     platform::Platform,
     send::Recovery,
+    state::ConnState,
     time::{Duration, Instant},
 };
 
@@ -169,7 +170,7 @@ pub(crate) fn segments(bytes: u32, mss: u32) -> u32 {
 }
 
 /// The full segments of `mss` that go into a window of `bytes`: at least one, as a crumb goes out too.
-fn full_segments(bytes: u32, mss: u32) -> u32 {
+pub(crate) fn full_segments(bytes: u32, mss: u32) -> u32 {
     bytes.checked_div(mss).unwrap_or(bytes).max(1)
 }
 
@@ -348,6 +349,8 @@ impl<P: Platform> Connection<P> {
         let (send, stats, now) = (&self.send, &self.stats, cx.now);
         let mss = self.mss().max(1);
         let synchronized = self.state().is_synchronized();
+        // Until the peer answered, options are what was offered, and none is in use.
+        let answered = self.state() != ConnState::SynSent;
         let limits = if synchronized {
             stats.limits.until(now)
         } else {
@@ -372,11 +375,10 @@ impl<P: Platform> Connection<P> {
                 0
             },
             backoff: self.backoff(),
-            timestamps: self.ts_enabled(),
-            sack: self.sack_enabled(),
+            timestamps: answered && self.ts_enabled(),
+            sack: answered && self.sack_enabled(),
             ecn: self.ecn_account(),
-            wscale: (self.recv.wscale > 0 || send.wscale > 0)
-                .then_some((send.wscale, self.recv.wscale)),
+            wscale: (answered && self.scales()).then_some((send.wscale, self.recv.wscale)),
             rto: self.rto(cx),
             ato: self.delack(cx),
             snd_mss: mss,

@@ -83,6 +83,8 @@ mib! {
     TCPZeroWindowDrop,
     /// ICMP errors about what is not under way.
     OutOfWindowIcmps,
+    /// Segments and ICMP errors from further away than IP_MINTTL or IPV6_MINHOPCOUNT allows.
+    TCPMinTTLDrop,
     /// ICMP errors that came while a task owned the socket.
     LockDroppedIcmps,
     /// Challenge ACKs sent (RFC 5961).

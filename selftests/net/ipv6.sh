@@ -37,6 +37,21 @@ for server in inet6 rusttcp6; do
 	done
 done
 
+# A source that only the link knows, to an address that all know (RFC 6724, 5, where there is no better one).
+ip -n "$B" addr add 2001:db8:ff::1/128 dev vb nodad
+ip -n "$A" route add 2001:db8:ff::1/128 dev va src fe80::99
+for server in inet6 rusttcp6; do
+	for client in inet6 rusttcp6; do
+		port=$((port + 1))
+		ip netns exec "$B" xfer server $server 2001:db8:ff::1 $port 100000 both &
+		pid=$!
+		wait_listen "$B" $server $port
+		ip netns exec "$A" xfer client $client 2001:db8:ff::1 $port 100000 both && wait $pid
+		ktap $? "$client from a link-local address to $server at a global one"
+		kill $pid 2>/dev/null
+	done
+done
+
 # $A - $R - $B: $A reaches fd02::/64 (and 10.2.0.0/24) by way of $R only; the far link is narrow.
 # No way on; not allowed; a neighbour that does not answer (three times, a fifth of a second each).
 ip_batch "" "link add ra0 netns $A type veth peer name ar0 netns $R" \

@@ -7,6 +7,8 @@
  */
 #include "common.h"
 #include <linux/errqueue.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 static pid_t router, far;
 
@@ -346,6 +348,74 @@ static void test_open_told(void)
 	close(fd);
 }
 
+/* Whether SO_ERROR tells it in time although nothing ended: there never is a POLLERR. */
+static bool tells_softly(int fd, int error)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	long long end = now_ms() + 20000;
+
+	do {
+		if (poll(&p, 1, 10) == 1 && (p.revents & POLLERR))
+			return false;
+		if (so_error(fd) == error)
+			return true;
+	} while (now_ms() < end);
+	return false;
+}
+
+/*
+ * The same way for who did not ask: the error is one that may pass, which SO_ERROR tells. @option, for errors of the
+ * other family, is no such asking. From too far away (IP_MINTTL) not even that comes.
+ */
+static void test_open_untold(struct endpoint to, bool four, int level, int option, const char *name)
+{
+	const char *shut = four ? "ip route replace prohibit 203.0.113.2" :
+				  "ip -6 route add prohibit 2001:db8:d::2 metric 1";
+	const char *open_up = four ? "ip route replace 203.0.113.2 dev v2 mtu lock 1300" :
+				     "ip -6 route del prohibit 2001:db8:d::2 metric 1";
+	int fd, s, there, left, most = 255, none = 0, on = 1, refusal = four ? EHOSTUNREACH : EACCES;
+	int min_level = four ? IPPROTO_IP : IPPROTO_IPV6, min_option = four ? IP_MINTTL : 73 /* IPV6_MINHOPCOUNT */;
+	struct timeval tv = { 20, 0 };
+	char what[120], buf[2];
+	long far_away;
+
+	s = far_listener(to);
+	fd = new_socket();
+	if (option)
+		must(setsockopt(fd, level, option, &on, sizeof(on)) == 0);
+	must(connect(fd, SA(to), sizeof(to)) == 0);
+	there = accept(s, NULL, NULL);
+	must(there >= 0 && setsockopt(there, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
+	on_router(shut);
+	must(setsockopt(fd, min_level, min_option, &most, sizeof(most)) == 0);
+	far_away = counter("TCPMinTTLDrop");
+	must(write(fd, "0", 1) == 1);
+	snprintf(what, sizeof(what), "%s: an error from too far away is none", name);
+	ktap(until(counter("TCPMinTTLDrop") > far_away) && !so_error(fd), what);
+	must(setsockopt(fd, min_level, min_option, &none, sizeof(none)) == 0);
+	snprintf(what, sizeof(what), "%s: SO_ERROR tells, and nothing ends", name);
+	ktap(tells_softly(fd, refusal), what);
+	on_router(open_up);
+	must(write(fd, "1", 1) == 1);
+	must(recv(there, buf, 2, MSG_WAITALL) == 2);
+	must(until(ioctl(fd, SIOCOUTQ, &left) == 0 && !left));
+	snprintf(what, sizeof(what), "%s: what is acknowledged makes up for it", name);
+	ktap(!so_error(fd), what);
+	close(there);
+	close(s);
+	close(fd);
+}
+
+static void test_open_untold_all(void)
+{
+	test_open_untold(at(v6 ? "2001:db8:d::2" : "203.0.113.2", 7002), !v6, 0, 0, "open, not asked for");
+	if (!v6)
+		return;
+	test_open_untold(at("::ffff:203.0.113.2", 7003), true, IPPROTO_IPV6, IPV6_RECVERR,
+			 "open, asked for errors of IPv6");
+	test_open_untold(at("2001:db8:d::2", 7004), false, IPPROTO_IP, IP_RECVERR, "open, asked for errors of IPv4");
+}
+
 int main(void)
 {
 	const char *stack = getenv("RUSTTCP_FAMILY");
@@ -357,6 +427,7 @@ int main(void)
 	test_missed();
 	set_up_far();
 	test_open_told();
+	test_open_untold_all();
 	test_too_big();
 	kill(router, SIGKILL);
 	kill(far, SIGKILL);

@@ -136,9 +136,16 @@ fn fill_ecn(to: &mut TcpInfo, ecn: &Account) {
     if ecn.seen {
         to.tcpi_options |= opt::ECN_SEEN;
     }
-    // Asked for, and not answered yet.
-    let pending = to.tcpi_state == abi::TCP_SYN_SENT && ecn.asked != Kind::None;
-    to.set_tcpi_ecn_mode(if pending { ecn_mode::PENDING } else { mode });
+    // Asked for, and not answered yet: what is asked for by RFC 3168 is that, as Linux sees it.
+    let asks = to.tcpi_state == abi::TCP_SYN_SENT && ecn.asked != Kind::None;
+    if asks {
+        to.tcpi_options |= opt::ECN;
+    }
+    to.set_tcpi_ecn_mode(match ecn.asked {
+        Kind::Accurate if asks => ecn_mode::PENDING,
+        _ if asks => ecn_mode::RFC3168,
+        _ => mode,
+    });
     to.tcpi_delivered_ce = ecn.delivered_ce;
     to.tcpi_received_ce = ecn.received_ce;
     to.tcpi_delivered_e1_bytes = ecn.delivered.ect1;

@@ -6,22 +6,14 @@ use crate::net::{
     proto_ops::abi,
     sockopt::OptIn, //
 };
-use crate::stack::sock::{
-    configure,
-    TcpSock, //
-};
+use crate::stack::sock::TcpSock;
 use kernel::prelude::*;
 
 /// setsockopt().
-pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
+pub(super) fn set(_sk: &TcpSock, name: i32, value: OptIn) -> Result {
     // A connection has one peer: no multicast.
     if (abi::IP_ADD_MEMBERSHIP..=abi::MCAST_MSFILTER).contains(&name) {
         return Err(EPROTO);
     }
-    value.generic()?;
-    if name == abi::IP_RECVERR {
-        let tells = sk.ip_recverr();
-        configure(&mut sk.lock(), |c| c.tells_icmp = tells);
-    }
-    Ok(())
+    value.generic()
 }

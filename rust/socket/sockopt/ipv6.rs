@@ -12,7 +12,6 @@ use crate::net::{
     },
 };
 use crate::stack::sock::{
-    configure,
     TcpSock, //
 };
 use kernel::prelude::*;
@@ -77,12 +76,6 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
                 return Err(EINVAL);
             }
             Err(EPROTO)
-        }
-        abi::IPV6_RECVERR => {
-            value.generic()?;
-            let tells = sk.ip_recverr();
-            configure(&mut sk.lock(), |c| c.tells_icmp = tells);
-            Ok(())
         }
         abi::MCAST_JOIN_GROUP..=abi::MCAST_MSFILTER => Err(EPROTO),
         abi::IPV6_ROUTER_ALERT => whole.and(Err(ENOPROTOOPT)),

@@ -7,10 +7,13 @@ use crate::net::{
     proto_ops::abi,
     sockopt::OptIn, //
 };
-use crate::stack::sock::{
-    configure,
-    sync_buffers,
-    TcpSock, //
+use crate::stack::{
+    ports,
+    sock::{
+        configure,
+        sync_buffers,
+        TcpSock, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -22,7 +25,14 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
     match name {
         abi::SO_REUSEPORT => {
             let on = value.int()? != 0;
-            sk.lock().set_reuse_port(on);
+            let mut sk = sk.lock();
+            sk.set_reuse_port(on);
+            ports::follow(&mut sk);
+            Ok(())
+        }
+        abi::SO_REUSEADDR | abi::SO_BINDTODEVICE | abi::SO_BINDTOIFINDEX => {
+            value.generic()?;
+            ports::follow(&mut sk.lock());
             Ok(())
         }
         abi::SO_ZEROCOPY => {

@@ -46,7 +46,9 @@ const LINGER2_MAX: u64 = 120;
 const RTO_MAX_MS: u64 = 120_000;
 const RTO_MIN_US: u64 = 200_000;
 const DELACK_MAX_US: u64 = 200_000;
-const SHORTEST_US: u64 = 2_000_000 / abi::HZ as u64;
+const SHORTEST_TICKS: u64 = 2;
+/// Microseconds of a tick, and milliseconds of a second.
+const TICK_US: u64 = 1_000_000 / abi::HZ as u64;
 /// TCP_TX_DELAY is less than this, microseconds.
 const TX_DELAY_LIMIT: u32 = 1 << 28;
 /// The smallest bound of a window.
@@ -166,15 +168,16 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
         }
         abi::TCP_RTO_MAX_MS => {
             let ms = bounded(value, 1000, RTO_MAX_MS)?;
-            configure(&mut sk, |c| c.rto_max = Duration::from_millis(ms));
+            let time = in_ticks(ms.saturating_mul(1000));
+            configure(&mut sk, |c| c.rto_max = time);
         }
         abi::TCP_RTO_MIN_US => {
-            let us = bounded(value, SHORTEST_US, RTO_MIN_US)?;
-            configure(&mut sk, |c| c.rto_min = Duration::from_micros(us));
+            let time = ticks_within(value, RTO_MIN_US)?;
+            configure(&mut sk, |c| c.rto_min = time);
         }
         abi::TCP_DELACK_MAX_US => {
-            let us = bounded(value, SHORTEST_US, DELACK_MAX_US)?;
-            configure(&mut sk, |c| c.delack_max = Duration::from_micros(us));
+            let time = ticks_within(value, DELACK_MAX_US)?;
+            configure(&mut sk, |c| c.delack_max = time);
         }
         abi::TCP_NOTSENT_LOWAT => {
             let bytes = value as u32;
@@ -292,6 +295,20 @@ fn bounded(value: i32, low: u64, high: u64) -> Result<u64> {
     }
 }
 
+/// Microseconds rounded up to whole ticks, as Linux keeps its bounds of time.
+fn in_ticks(us: u64) -> Duration {
+    Duration::from_micros(us.div_ceil(TICK_US).saturating_mul(TICK_US))
+}
+
+/// `value`, microseconds, in whole ticks, if these are at least two and no longer than `most`; or EINVAL.
+fn ticks_within(value: i32, most: u64) -> Result<Duration> {
+    let time = in_ticks(bounded(value, 1, i32::MAX as u64)?);
+    if time < in_ticks(TICK_US.saturating_mul(SHORTEST_TICKS)) || time > in_ticks(most) {
+        return Err(EINVAL);
+    }
+    Ok(time)
+}
+
 /// TCP_WINDOW_CLAMP: zero takes the bound away, of a socket that is not connected.
 fn set_window_clamp(sk: &mut LockedTcp<'_>, value: i32) -> Result {
     let clamp = if value == 0 {
@@ -316,8 +333,11 @@ fn set_congestion(sk: &TcpSock, value: &OptIn) -> Result {
         return Err(EPERM);
     }
     let algorithm = Algorithm::parse(name).ok_or(ENOENT)?;
-    // Who may not administer the network gets what is fair to the others, as in Linux: DCTCP is not.
-    let allowed = algorithm != Algorithm::Dctcp;
+    // Who may not administer the network gets what is fair to the others, as in Linux: DCTCP is not, unless it
+    // is what everybody has here, or this one has already.
+    let allowed = algorithm != Algorithm::Dctcp
+        || algorithm == sk.peek().net.congestion
+        || algorithm == sk.peek().conn.congestion(&sk.peek().net);
     if !allowed && !sk.sk().is_net_admin() {
         return Err(EPERM);
     }
@@ -441,8 +461,11 @@ fn saved_syn(sk: &TcpSock, room: usize, out: OptOut) -> Result {
         out.put_len(len)?;
         return Err(EINVAL);
     }
-    match sk.data().saved_syn.take() {
-        Some(syn) => out.bytes(&syn),
-        None => out.put_len(0),
+    match &sk.peek().saved_syn {
+        Some(syn) => out.bytes(syn)?,
+        None => out.put_len(0)?,
     }
+    // Read once, and not before it was.
+    sk.data().saved_syn = None;
+    Ok(())
 }

@@ -47,6 +47,7 @@ use crate::stack::{
     },
 };
 use crate::tcp::{
+    config::SocketConfig,
     connection::{
         default_mss,
         reset_for,
@@ -149,7 +150,12 @@ impl Rx<'_> {
                 skb.drop_with(SkbDrop::ListenOverflow);
                 return;
             }
-            (queue.config, queue.user, queue.port.clone())
+            // What waited for data (TCP_DEFER_ACCEPT) was the listener.
+            let config = SocketConfig {
+                defer_accept: 0,
+                ..queue.config
+            };
+            (config, queue.user, queue.port.clone())
         };
         let Some(child) = listener.clone_child() else {
             self.state.mib.add(Mib::ListenDrops, 1);
@@ -167,7 +173,7 @@ impl Rx<'_> {
             _ => Inherited::of(listener, self.flow, &skb),
         }
         .give(locked);
-        if self.local.scope() != 0 || self.remote.scope() != 0 {
+        if self.remote.scope() != 0 {
             // A link-local address says something on this interface only.
             locked.set_bound_dev_if(self.flow.iif);
         }

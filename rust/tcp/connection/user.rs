@@ -558,6 +558,11 @@ impl<P: Platform> Connection<P> {
         }
     }
 
+    /// Whether an ICMP error came of which nothing that was acknowledged since took the sting.
+    pub(crate) fn has_soft_error(&self) -> bool {
+        self.soft_error.is_some()
+    }
+
     /// Whether an ICMP error about `seq` may be about this connection.
     pub(crate) fn concerns(&self, seq: crate::tcp::seq::SeqNum) -> bool {
         self.is_out(seq) || (self.is_fast_open() && seq == self.send.iss)

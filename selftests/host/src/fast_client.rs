@@ -10,7 +10,6 @@ use crate::replay::replay_records;
 use crate::tcp::{
     config::SocketConfig,
     connection::{CloseReason, Events, FastAnswer, FastFail, FastNews, FastSyn, IcmpError, Origin},
-    context::Cx,
     log::{Kind, Kinds},
     mib::Mib,
     state::ConnState,

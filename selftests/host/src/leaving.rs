@@ -8,7 +8,6 @@ use crate::raw::*;
 use crate::tcp::{
     config::SocketConfig,
     connection::{CloseReason, Leaving},
-    context::Cx,
 };
 
 fn seqs(outs: &[Out]) -> Vec<(u32, u32)> {

@@ -151,6 +151,6 @@ fn the_buffer_grows_for_what_is_out_of_order() {
 /// The first measure of a reader is what ten segments bring (RFC 6928).
 #[test]
 fn rcv_space_begins_with_ten_segments() {
-    let mut raw = Raw::established();
+    let raw = Raw::established();
     assert_eq!(raw.info().rcv_space, 14_600);
 }
