@@ -120,7 +120,7 @@ impl Stats {
         self.set(nla::BYTES_SENT, info.bytes_sent);
         self.set(nla::BYTES_RETRANS, info.bytes_retrans);
         self.set(nla::DSACK_DUPS, info.dsack_dups);
-        self.set(nla::REORD_SEEN, info.reordering_seen);
+        self.set(nla::REORD_SEEN, info.reord_seen);
         self.set(nla::SRTT, us(info.rtt));
         self.set(nla::BYTES_NOTSENT, info.notsent);
     }

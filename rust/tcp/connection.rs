@@ -505,6 +505,9 @@ impl<P: Platform> Connection<P> {
         };
         if !entry.waits_for_data() {
             conn.retries = entry.retries;
+            let unknown = entry.sent_at == Instant::default();
+            let since = if unknown { cx.now } else { entry.sent_at };
+            conn.stats.began_late(entry.retries, cx.now.since(since));
         }
         conn.last_recv = cx.now;
         conn.begin_mtu_search(cx);
@@ -702,9 +705,9 @@ impl<P: Platform> Connection<P> {
         self.mss_route
     }
 
-    /// When data was last sent.
+    /// When data was last sent, or the connection began.
     pub(super) fn last_sent(&self) -> Instant {
-        self.last_sent
+        self.last_sent.max(self.opened)
     }
 
     /// When data last came, or the connection began.

@@ -568,9 +568,7 @@ impl Ecn {
         self.seen |= self.enabled() && codepoint != Codepoint::NotEct;
         match self.kind() {
             Kind::Classic if len > 0 => {
-                if codepoint == Codepoint::Ce {
-                    self.receiver.packets = self.receiver.packets.wrapping_add(packets);
-                }
+                self.receiver.count(codepoint, packets, len);
                 self.on_data(flags, codepoint)
             }
             // RFC 9768, 3.2: every packet counts.

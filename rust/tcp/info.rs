@@ -83,8 +83,10 @@ pub(crate) struct Stats {
     bytes_retrans: u64,
     /// Sequence numbers acknowledged.
     pub(super) bytes_acked: u64,
-    /// Duplicates that the peer reported (RFC 2883).
+    /// Segments that the peer reported to have got twice (RFC 2883).
     pub(crate) dsacks: u32,
+    /// ACKs that told of reordering.
+    pub(crate) reordered: u32,
     /// Segments that came out of order.
     pub(crate) out_of_order: u32,
     /// Time-outs, of a SYN too.
@@ -148,6 +150,18 @@ impl Stats {
         self.bytes_acked = self.bytes_acked.saturating_add(u64::from(n));
         if let Some(since) = self.rto_since.take() {
             self.rto_time = self.rto_time.add(now.since(since));
+        }
+    }
+
+    /// Before there was a connection its SYN-ACK was sent again so many `times`; `lasted`: for how long
+    /// its answer was waited for.
+    pub(crate) fn began_late(&mut self, times: u8, lasted: Duration) {
+        if times > 0 {
+            self.segs_out = self.segs_out.wrapping_add(u32::from(times));
+            self.retrans = u32::from(times);
+            self.rtos = u16::from(times);
+            self.rto_rows = 1;
+            self.rto_time = lasted;
         }
     }
 
@@ -283,7 +297,7 @@ pub(crate) struct Info {
     pub(crate) rwnd_limited: Duration,
     /// See above.
     pub(crate) sndbuf_limited: Duration,
-    /// Duplicates that the peer reported.
+    /// Segments that the peer reported to have got twice.
     pub(crate) dsack_dups: u32,
     /// Data on the SYN was taken.
     pub(crate) syn_data: bool,
@@ -291,8 +305,8 @@ pub(crate) struct Info {
     pub(crate) fast_child: bool,
     /// Why there was no data on our SYN, or it was not taken.
     pub(crate) fast_fail: FastFail,
-    /// Reordering was seen.
-    pub(crate) reordering_seen: bool,
+    /// How many ACKs told of reordering.
+    pub(crate) reord_seen: u32,
     /// How many segments are overtaken at most, as far as was seen.
     pub(crate) reordering: u32,
     /// Segments that came out of order.
@@ -403,7 +417,8 @@ impl<P: Platform> Connection<P> {
             total_retrans: stats.retrans,
             pacing_rate: self.pacing_rate(),
             delivery_rate,
-            app_limited,
+            // What is not known is not the network's rate.
+            app_limited: app_limited || delivery_rate == 0,
             bytes_acked: stats.bytes_acked,
             bytes_received: self.recv.received,
             bytes_sent: stats.bytes_sent,
@@ -430,9 +445,8 @@ impl<P: Platform> Connection<P> {
             syn_data: self.syn_data,
             fast_child: self.is_fast_child(),
             fast_fail: self.fast_fail(),
-            reordering_seen: send.rack.has_seen_reordering(),
+            reord_seen: stats.reordered,
             reordering: segments(send.rack.distance(), mss)
-                .saturating_add(1)
                 .max(send.rack.threshold())
                 .min(cx.net.max_reordering),
             out_of_order: stats.out_of_order,

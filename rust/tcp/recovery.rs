@@ -9,12 +9,22 @@ pub(crate) use undo::{Undo, Verdict};
 
 use super::{
     config::recovery::{NO_DUP_THRESH, STATIC_WINDOW},
-    seq::SeqNum,
+    seq::{SeqNum, SeqRange},
     time::{Duration, Instant},
 };
 
 /// D-SACKs stretch the reordering window for this many recoveries (RFC 8985, 6.2, step 4).
 const PERSIST: u8 = 16;
+
+/// Whether data arrived that was sent before other data that had arrived: RACK.reordering_seen, and
+/// whether the ACK that is being looked at says so.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Reordering {
+    #[default]
+    Never,
+    Before,
+    Now,
+}
 
 /// What RACK knows of a connection.
 #[derive(Clone, Copy, Default, Debug)]
@@ -25,11 +35,11 @@ pub(crate) struct Rack {
     end: SeqNum,
     /// Its round-trip time: RACK.rtt.
     rtt: Duration,
-    /// Data arrived that was sent before other data that had arrived: RACK.reordering_seen.
-    reordering: bool,
+    /// RACK.reordering_seen.
+    reordering: Reordering,
     /// The reordering window in quarters of the least round-trip time, less one.
     stretch: u8,
-    /// By how many bytes something was overtaken, at most.
+    /// How far ahead of the first byte of what was overtaken something had arrived, at most.
     distance: u32,
     /// Recoveries left for which the window stays stretched.
     persist: u8,
@@ -44,11 +54,11 @@ pub(crate) struct Rack {
 }
 
 impl Rack {
-    /// Data that ends at `end` arrived. RFC 8985, 6.2, steps 1 to 3.
+    /// `data` arrived. RFC 8985, 6.2, steps 1 to 3.
     pub(crate) fn delivered(
         &mut self,
         sent_at: Instant,
-        end: SeqNum,
+        data: SeqRange,
         retransmitted: bool,
         highest: SeqNum,
         now: Instant,
@@ -59,9 +69,10 @@ impl Rack {
             // What arrived was the original, and when that was sent is not known any more.
             return;
         }
+        let end = data.end;
         if !retransmitted && end.before(highest) {
-            self.reordering = true;
-            self.distance = self.distance.max(highest.distance_from(end));
+            self.reordering = Reordering::Now;
+            self.distance = self.distance.max(highest.distance_from(data.start));
         }
         if self.is_older(sent_at, end) {
             return;
@@ -98,14 +109,20 @@ impl Rack {
         }
     }
 
-    /// By how many bytes something was overtaken, at most.
+    /// How far ahead of the first byte of what was overtaken something had arrived, at most.
     pub(crate) fn distance(&self) -> u32 {
         self.distance
     }
 
-    /// Whether anything ever overtook anything.
-    pub(crate) fn has_seen_reordering(&self) -> bool {
-        self.reordering
+    /// All that an ACK tells of has been [`Self::delivered`]: whether it told that anything overtook
+    /// anything.
+    #[inline]
+    pub(crate) fn end_ack(&mut self) -> bool {
+        let now = self.reordering == Reordering::Now;
+        if now {
+            self.reordering = Reordering::Before;
+        }
+        now
     }
 
     /// RACK_sent_after, the other way round: whether data sent then was sent before what arrived.
@@ -124,7 +141,7 @@ impl Rack {
         srtt: Duration,
     ) -> Duration {
         let many = many && self.rules & NO_DUP_THRESH == 0;
-        if !self.reordering && (many || begun) {
+        if self.reordering == Reordering::Never && (many || begun) {
             return Duration::ZERO;
         }
         let quarter = least_rtt.as_nanos() / 4;
@@ -175,14 +192,19 @@ mod tests {
         SeqNum::new(n)
     }
 
+    /// Five bytes that end there.
+    fn to(end: u32) -> SeqRange {
+        SeqRange::new(seq(end - 5), seq(end))
+    }
+
     /// RFC 8985, 6.2, step 2: the latest-sent segment counts, ties by sequence number.
     #[test]
     fn rfc8985_6_2_step_2_keeps_the_latest_sent() {
         let mut rack = Rack::default();
-        rack.delivered(MS(100), seq(10), false, seq(0), MS(140), RTT);
+        rack.delivered(MS(100), to(10), false, seq(0), MS(140), RTT);
         assert!(rack.is_older(MS(99), seq(20)) && rack.is_older(MS(100), seq(9)));
         assert!(!rack.is_older(MS(100), seq(10)) && !rack.is_older(MS(101), seq(1)));
-        rack.delivered(MS(90), seq(30), false, seq(10), MS(150), RTT);
+        rack.delivered(MS(90), to(30), false, seq(10), MS(150), RTT);
         assert!(
             !rack.is_older(MS(100), seq(10)),
             "an earlier-sent one changes nothing"
@@ -194,9 +216,9 @@ mod tests {
     #[test]
     fn rfc8985_6_2_step_2_ignores_spurious_retransmissions() {
         let mut rack = Rack::default();
-        rack.delivered(MS(100), seq(10), true, seq(0), MS(139), RTT);
+        rack.delivered(MS(100), to(10), true, seq(0), MS(139), RTT);
         assert_eq!(rack.rtt, Duration::ZERO);
-        rack.delivered(MS(100), seq(10), true, seq(0), MS(141), RTT);
+        rack.delivered(MS(100), to(10), true, seq(0), MS(141), RTT);
         assert_eq!(rack.rtt, Duration::from_millis(41));
     }
 
@@ -211,11 +233,16 @@ mod tests {
             Duration::from_millis(10)
         );
         // Something arrives from below what had arrived.
-        rack.delivered(MS(100), seq(10), false, seq(20), MS(140), RTT);
+        rack.delivered(MS(100), to(10), false, seq(20), MS(140), RTT);
         assert_eq!(
             rack.window(true, false, RTT, srtt),
             Duration::from_millis(10)
         );
+        // Two segments, of which one ACK tells.
+        rack.delivered(MS(100), to(15), false, seq(20), MS(140), RTT);
+        assert!(rack.end_ack() && !rack.end_ack());
+        // The first of them ends at 10, and 20 was there.
+        assert_eq!(rack.distance(), 15);
         // Two D-SACKs in one round count once.
         rack.on_dsack(seq(10), seq(50));
         rack.on_dsack(seq(30), seq(70));

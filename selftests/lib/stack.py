@@ -62,6 +62,37 @@ def own_namespace():
         fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", b"lo", 1))
 
 
+# struct tcp_info of Linux 7.3 (include/uapi/linux/tcp.h), field by field; an underscore: no field of its own.
+TCP_INFO_FIELDS = """
+B state ca_state retransmits probes backoff options _scales _flags
+I rto ato snd_mss rcv_mss unacked sacked lost retrans fackets last_data_sent last_ack_sent last_data_recv
+I last_ack_recv pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans
+Q pacing_rate max_pacing_rate bytes_acked bytes_received
+I segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out
+Q delivery_rate busy_time rwnd_limited sndbuf_limited
+I delivered delivered_ce
+Q bytes_sent bytes_retrans
+I dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd rehash
+H total_rto total_rto_recoveries
+I total_rto_time received_ce delivered_e1_bytes delivered_e0_bytes delivered_ce_bytes
+I received_e1_bytes received_e0_bytes received_ce_bytes _ecn
+"""
+
+
+def tcp_info(sock):
+    """TCP_INFO: field by field, without tcpi_."""
+    lines = [line.split() for line in TCP_INFO_FIELDS.split("\n") if line]
+    layout = "=" + "".join(f"{len(names)}{kind}" for kind, *names in lines)
+    raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1024)
+    values = struct.unpack(layout, raw)
+    found = dict(zip((name for _, *names in lines for name in names), values))
+    scales, flags, ecn = (found.pop(name) for name in ("_scales", "_flags", "_ecn"))
+    found.update(snd_wscale=scales & 15, rcv_wscale=scales >> 4, delivery_rate_app_limited=flags & 1,
+                 fastopen_client_fail=flags >> 1 & 3, ecn_mode=ecn & 3, accecn_opt_seen=ecn >> 2 & 3,
+                 accecn_fail_mode=ecn >> 4 & 15)
+    return found
+
+
 def counters(family):
     """Those of TCP, by GROUP:NAME."""
     found = {}

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import termios
@@ -21,7 +20,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from stack import enter, new_socket  # noqa: E402
+from stack import enter, new_socket, tcp_info  # noqa: E402
 
 TCP_RTO_MIN_US = 45
 FAMILIES = ["inet", "inet6", "rusttcp", "rusttcp6"]
@@ -30,17 +29,9 @@ TICKS = 40
 
 
 def info(sock):
-    """What TCP_INFO tells, as far as it is wanted."""
-    raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-
-    def word(at):
-        return struct.unpack_from("=I", raw, at)[0]
-
-    return {
-        "ecn": raw[5] & 8 != 0, "rto": word(8), "snd_mss": word(16), "unacked": word(24),
-        "ssthresh": word(76), "cwnd": word(80), "reordering": word(88), "segs_in": word(140),
-        "notsent": word(144), "snd_wnd": word(228),
-    }
+    """What TCP_INFO tells."""
+    told = tcp_info(sock)
+    return {**told, "ecn": told["options"] & 8 != 0}
 
 
 class Process:
@@ -178,7 +169,7 @@ def peer(process, gate, *where):
         widest = max(widest, info(sock)["snd_wnd"])
         time.sleep(0.002)
     os.write(gate[1], b"!")
-    while info(sock)["unacked"] or info(sock)["notsent"]:
+    while info(sock)["unacked"] or info(sock)["notsent_bytes"]:
         time.sleep(0.01)
     out["widest"] = max(widest, info(sock)["snd_wnd"])
     sock.shutdown(socket.SHUT_WR)
@@ -372,9 +363,9 @@ class Test:
         words = "window 9000 cwnd lock 8 ssthresh 7 reordering 9"
         self.over(words.split(), lambda ours, theirs: [
             (theirs["widest"] <= 9000, f"no window beyond ({theirs['widest']})"),
-            (ours["cwnd"] == 8, f"congestion window {ours['cwnd']}"),
+            (ours["snd_cwnd"] == 8, f"congestion window {ours['snd_cwnd']}"),
             (ours["most"] <= 8, f"never more than eight segments out ({ours['most']})"),
-            (ours["ssthresh"] == 7, f"threshold {ours['ssthresh']}"),
+            (ours["snd_ssthresh"] == 7, f"threshold {ours['snd_ssthresh']}"),
             (ours["reordering"] == 9, f"reordering {ours['reordering']}"),
         ], ["rusttcp", "rusttcp6"])
         self.route()

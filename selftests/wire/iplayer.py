@@ -10,6 +10,7 @@ import time
 
 from peer import ACK, FIN, HOST, IP_LEN, KERNELS, MSS, PATIENCE, RST, SYN, V6, End, Wire, active, counter, listener, \
     run, shell
+from stack import tcp_info
 
 # A second address of the host's, and a network behind the peers.
 OTHER, FAR, FAR_NET = ("fd09::3", "fd08::2", "fd08::/64") if V6 else ("10.9.0.3", "10.8.0.2", "10.8.0.0/24")
@@ -167,8 +168,8 @@ def source_quench(wire):
     seg = end.expect(ACK, data=b"data")
 
     def windows():
-        """tcpi_snd_ssthresh and tcpi_snd_cwnd"""
-        return struct.unpack("II", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 88)[76:84])
+        info = tcp_info(sock)
+        return info["snd_ssthresh"], info["snd_cwnd"]
 
     before = windows()
     for code in 0, 1:
@@ -459,8 +460,7 @@ def options_and_mss(wire):
         end.expect(ACK, ack=end.seq)
         sent = lengths(sock, end)
         assert max(sent) == want, (theirs, sent)
-        pmtu = struct.unpack("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)[60:64])[0]
-        assert pmtu == 1500, pmtu
+        assert tcp_info(sock)["pmtu"] == 1500, tcp_info(sock)["pmtu"]
         sock.close()
         end.send(RST)
     # A listener's extension headers are its children's. (Of IPv4 a listener's options are for nobody.)

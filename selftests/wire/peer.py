@@ -5,6 +5,7 @@ The host is 10.9.0.1, the peer any other address of 10.9.0.0/24 (over IPv6 fd09:
 stack answers for it, so each segment on the wire is either the tested stack's or one that a test
 wrote. Every segment received has its checksum verified.
 """
+import contextlib
 import fcntl
 import os
 import select
@@ -18,6 +19,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import stack  # noqa: E402
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+# RFC 9768, 3.1: one field of three flags. The first is in what RFC 9293 has as reserved.
+ECE, CWR, AE = 0x40, 0x80, 0x100
 FAMILY = os.environ.get("RUSTTCP_FAMILY", "inet")
 V6 = FAMILY.endswith("6")
 KERNELS = FAMILY.startswith("inet")
@@ -88,6 +91,7 @@ class Segment:
         self.ttl = packet[7] if V6 else packet[8]
         self.sport, self.dport, self.seq, self.ack, off, self.flags, self.win = \
             struct.unpack("!HHIIBBH", tcp[:16])
+        self.ace = (off & 1) << 2 | self.flags >> 6
         self.options = tcp[20:(off >> 4) * 4]
         self.data = tcp[(off >> 4) * 4:]
         self.good = tcp_checksum(ends, tcp) == 0
@@ -111,8 +115,8 @@ class Wire:
         shell(f"ip link set {name} up")
         shell("sysctl -qw net.ipv4.tcp_invalid_ratelimit=0")
         self.port = 20000
-        # Traffic class of what the peer sends.
-        self.tos = 0
+        # Traffic class of what the peer sends, and its TTL or hop limit.
+        self.tos, self.ttl = 0, 64
 
     @staticmethod
     def add_address(name, host):
@@ -129,10 +133,10 @@ class Wire:
             if options:
                 payload = bytes([protocol, (len(options) + 2) // 8 - 1]) + options + payload
                 protocol = 60
-            head = struct.pack("!IHBB", 6 << 28 | self.tos << 20, len(payload), protocol, 64) + addresses
+            head = struct.pack("!IHBB", 6 << 28 | self.tos << 20, len(payload), protocol, self.ttl) + addresses
         else:
             length = 20 + len(options)
-            head = struct.pack("!BBHHHBBH", 0x40 + length // 4, self.tos, length + len(payload), 0, 0x4000, 64,
+            head = struct.pack("!BBHHHBBH", 0x40 + length // 4, self.tos, length + len(payload), 0, 0x4000, self.ttl,
                                protocol, 0) + addresses + options
             head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
         os.write(self.fd, head + payload)
@@ -176,8 +180,8 @@ class End:
         words = 5 + len(options) // 4 if offset is None else offset
         seq = (self.seq if seq is None else seq) & 0xffffffff
         ack = ((self.ack if ack is None else ack) & 0xffffffff) if flags & ACK else 0
-        tcp = struct.pack("!HHIIBBHHH", self.port, self.host_port, seq, ack, words << 4, flags, win,
-                          0, urg) + options + data
+        tcp = struct.pack("!HHIIBBHHH", self.port, self.host_port, seq, ack, words << 4 | flags >> 8, flags & 0xff,
+                          win, 0, urg) + options + data
         addresses = socket.inet_pton(AF, self.peer) + socket.inet_pton(AF, self.host)
         total = tcp_checksum(addresses, tcp) ^ wrong_sum
         return tcp[:16] + struct.pack("!H", total) + tcp[18:]
@@ -275,6 +279,7 @@ def listener(backlog=8, port=0, host=HOST, prepare=None):
 
 
 MSS = b"\x02\x04\x05\xb4"
+SACK_OK = b"\x04\x02\x01\x01"
 
 
 def passive(wire, port=0):
@@ -305,11 +310,55 @@ def active(wire, port=0, host=HOST, peer=PEER, prepare=None):
     return sock, end
 
 
+@contextlib.contextmanager
+def setting(name, value):
+    """For sockets that are made meanwhile."""
+    path = f"/proc/sys/net/ipv4/{name}"
+    with open(path, encoding="ascii") as f:
+        before = f.read()
+
+    def write(text):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+
+    write(str(value))
+    try:
+        yield
+    finally:
+        write(before)
+
+
+def opened(wire, options=MSS, win=65535, prepare=None, flags=(SYN, ACK), delay=0):
+    """An established connection that the peer opened, with these flags and that long a delay: (socket, End)."""
+    with listener(prepare=prepare) as server:
+        end = End(wire, server.getsockname()[1])
+        end.send(flags[0], options=options)
+        end.syn_ack = end.expect(SYN | ACK, ack=end.seq)
+        time.sleep(delay)
+        end.send(flags[1], win=win)
+        sock, _ = server.accept()
+    sock.settimeout(PATIENCE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock, end
+
+
+def resent(end, timeout=PATIENCE):
+    """The next segment with data, sent for the first time or again."""
+    deadline = time.monotonic() + timeout
+    while True:
+        seg = end.wire.read(deadline)
+        if seg is None:
+            return None
+        if seg.dport == end.port and seg.data:
+            return seg
+
+
 def run(cases):
     global tests, failures
     print("KTAP version 1")
     wire = Wire()
-    for case in cases:
+    # Those that are named, or all.
+    for case in [case for case in cases if not sys.argv[1:] or case.__name__ in sys.argv[1:]]:
         tests += 1
         name = f"{FAMILY}: {' '.join(case.__doc__.split())}"
         try:

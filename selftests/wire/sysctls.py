@@ -2,54 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Settings of net.ipv4.tcp_*: each changes what either stack does, in the same way. (Those of time-outs,
 ECN, Fast Open and the search for the MTU are tested with what they are about.)"""
-import contextlib
 import select
 import socket
-import struct
 import time
 
-from peer import (ACK, MSS, PATIENCE, PEER, SYN, URG, End, Wrong, active, listener, run, shell)
+from peer import (ACK, MSS, PATIENCE, PEER, SACK_OK, SYN, URG, End, Wrong, active, listener, opened, resent, run,
+                  setting, shell)
+from stack import tcp_info
 
-SACK_OK = b"\x04\x02\x01\x01"
 SO_MARK = 36
-
-
-@contextlib.contextmanager
-def setting(name, value):
-    """For sockets that are made meanwhile."""
-    path = f"/proc/sys/net/ipv4/{name}"
-    with open(path, encoding="ascii") as f:
-        before = f.read()
-    for text in (str(value), before):
-        with open(path, "w", encoding="ascii") as f:
-            f.write(text)
-        if text == before:
-            return
-        yield
-
-
-def opened(wire, options=MSS, win=65535, prepare=None):
-    """An established connection that the peer opened: (socket, End)."""
-    with listener(prepare=prepare) as server:
-        end = End(wire, server.getsockname()[1])
-        end.send(SYN, options=options)
-        end.syn_ack = end.expect(SYN | ACK, ack=end.seq)
-        end.send(ACK, win=win)
-        sock, _ = server.accept()
-    sock.settimeout(PATIENCE)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock, end
-
-
-def resent(end, timeout=PATIENCE):
-    """The next segment with data, sent for the first time or again."""
-    deadline = time.monotonic() + timeout
-    while True:
-        seg = end.wire.read(deadline)
-        if seg is None:
-            return None
-        if seg.dport == end.port and seg.data:
-            return seg
 
 
 def dsack(wire):
@@ -226,10 +187,8 @@ def pacing_ratio(wire):
             end.expect(ACK)
             end.send(ACK)
             end.silence()
-            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-            mss, rtt, cwnd = (struct.unpack_from("I", info, at)[0] for at in (16, 68, 80))
-            rate = struct.unpack_from("Q", info, 104)[0]
-            said = rate * rtt / (mss * cwnd) / 10000
+            info = tcp_info(sock)
+            said = info["pacing_rate"] * info["rtt"] / (info["snd_mss"] * info["snd_cwnd"]) / 10000
             assert 0.8 * percent < said < 1.2 * percent, (percent, said)
             sock.close()
 

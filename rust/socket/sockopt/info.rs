@@ -220,7 +220,7 @@ fn fill(to: &mut TcpInfo, info: &Info) {
     to.tcpi_bytes_sent = info.bytes_sent;
     to.tcpi_bytes_retrans = info.bytes_retrans;
     to.tcpi_dsack_dups = info.dsack_dups;
-    to.tcpi_reord_seen = u32::from(info.reordering_seen);
+    to.tcpi_reord_seen = info.reord_seen;
     to.tcpi_reordering = info.reordering;
     to.tcpi_rcv_ooopack = info.out_of_order;
     to.tcpi_snd_wnd = info.snd_wnd;

@@ -130,6 +130,9 @@ impl<P: Platform> Connection<P> {
                 }
             }
         }
+        if self.send.rack.end_ack() {
+            self.stats.reordered = self.stats.reordered.wrapping_add(1);
+        }
         self.judge_recovery(cx, seg, &prior, sacked);
         let ended = prior.recovery != Recovery::Open && self.send.recovery == Recovery::Open;
         if ended && self.sack_ok && self.send.lost > 0 {
@@ -252,7 +255,8 @@ impl<P: Platform> Connection<P> {
                 } else {
                     Mib::TCPDSACKOfoRecv
                 });
-                self.stats.dsacks = self.stats.dsacks.wrapping_add(1);
+                let segments = segments(block.end.distance_from(block.start), moment.mss);
+                self.stats.dsacks = self.stats.dsacks.wrapping_add(segments);
                 sacked.duplicate = true;
                 self.send.undo.on_duplicate(block);
                 self.send.rack.on_dsack(una, nxt);

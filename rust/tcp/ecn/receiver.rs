@@ -137,6 +137,16 @@ impl Receiver {
         self.owed = self.owed.max(headers);
     }
 
+    /// So many packets arrived with `len` bytes of payload. Who may not be told of it (RFC 3168) counts too.
+    pub(super) fn count(&mut self, codepoint: Codepoint, packets: u32, len: u32) {
+        if codepoint == Codepoint::Ce {
+            self.packets = self.packets.wrapping_add(packets);
+        }
+        if let Some(counter) = self.bytes.counter(codepoint) {
+            *counter = counter.wrapping_add(len);
+        }
+    }
+
     /// A segment of so many packets with `len` bytes of payload arrived and is acceptable.
     /// `waits`: something has to be acknowledged anyway.
     pub(super) fn on_packet(
@@ -146,17 +156,16 @@ impl Receiver {
         len: u32,
         waits: bool,
     ) -> Arrival {
+        let before = self.bytes.counter(codepoint).map(|counter| *counter);
+        self.count(codepoint, packets, len);
         let marked = codepoint == Codepoint::Ce;
         if marked {
-            self.packets = self.packets.wrapping_add(packets);
             self.marks = self.marks.saturating_add(packets);
         }
         if len > 0 {
-            if let Some(counter) = self.bytes.counter(codepoint) {
-                let before = *counter;
-                *counter = counter.wrapping_add(len);
+            if let Some(before) = before {
                 self.needed = self.needed.max(place(codepoint));
-                let passed = before >> REPEAT_SHIFT != *counter >> REPEAT_SHIFT;
+                let passed = before >> REPEAT_SHIFT != before.wrapping_add(len) >> REPEAT_SHIFT;
                 if self.last != codepoint || marked {
                     self.owed = AFTER_CHANGE;
                 } else if passed {

@@ -56,12 +56,13 @@ pub(crate) struct Losses {
 }
 
 impl<P: Platform> Send<P> {
-    /// Notes that a buffer arrived, or what of it ends at `end`.
+    /// Notes that a buffer arrived, or what of it was not acknowledged before and ends at `end`.
     fn delivered(&mut self, meta: &SegMeta, end: SeqNum, at: Moment) {
         let again = meta.flags.has(SegFlags::EVER_RETRANS);
         self.rate.on_delivered(meta.sent());
+        let data = SeqRange::new(meta.seq.latest(self.una), end);
         self.rack
-            .delivered(meta.sent_at, end, again, at.highest, at.now, at.least);
+            .delivered(meta.sent_at, data, again, at.highest, at.now, at.least);
     }
 
     /// Removes what `ack` covers from the tree and moves SND.UNA there.
