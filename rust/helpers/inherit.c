@@ -34,10 +34,11 @@ u32 rusttcp_helper_skb_mark(const struct sk_buff *skb)
 	return skb->mark;
 }
 
-void rusttcp_helper_skb_set_mark(struct sk_buff *skb, u32 mark);
-void rusttcp_helper_skb_set_mark(struct sk_buff *skb, u32 mark)
+void rusttcp_helper_skb_label(struct sk_buff *skb, u32 mark, u32 priority);
+void rusttcp_helper_skb_label(struct sk_buff *skb, u32 mark, u32 priority)
 {
 	skb->mark = mark;
+	skb->priority = priority;
 }
 
 /* The traffic class of what @sk, which is locked, sends to peers of that kind (@v6). */

@@ -531,7 +531,7 @@ void rusttcp_helper_inet_note_packet(struct sock *sk, const struct sk_buff *skb)
 
 	if (skb->protocol != htons(ETH_P_IP))
 		return;
-	inet->mc_index = skb->skb_iif;
+	inet->mc_index = inet_iif(skb);
 	inet->mc_ttl = ip_hdr(skb)->ttl;
 	inet->rcv_tos = ip_hdr(skb)->tos;
 }

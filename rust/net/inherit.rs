@@ -53,6 +53,12 @@ impl<P: Protocol> Sock<P> {
         unsafe { core::ptr::read_volatile(&raw const (*self.as_ptr()).sk_mark) }
     }
 
+    /// The priority of what it sends (SO_PRIORITY).
+    pub(crate) fn priority(&self) -> u32 {
+        // SAFETY: A single word of a valid socket.
+        unsafe { core::ptr::read_volatile(&raw const (*self.as_ptr()).sk_priority) }
+    }
+
     /// Whether security modules let the sender of a SYN, or of what a SYN cookie came back with,
     /// begin a connection with this listener. The packet's data starts at the TCP header.
     pub(crate) fn lets_in(&self, skb: &SkBuff) -> bool {

@@ -366,8 +366,9 @@ pub(crate) struct Route {
     ttl: u8,
     /// Whose extension headers a packet of IPv6 gets.
     listener: Option<NonNull<bindings::sock>>,
-    /// The mark of what goes along it.
+    /// The mark of what goes along it, and its priority.
     mark: u32,
+    priority: u32,
     /// For how long that is held back, microseconds.
     delay: u32,
     /// By which routers it goes.
@@ -396,6 +397,7 @@ impl Route {
             ttl: 0,
             listener: None,
             mark: way.mark,
+            priority: 0,
             delay: way.delay,
             source_route: way.source_route.copied(),
         })
@@ -407,9 +409,10 @@ impl Route {
         self
     }
 
-    /// What goes along it has the traffic class, hop limit and extension headers that the user of `sk`
-    /// wants. A socket of IPv4 has no routes of IPv6.
+    /// What goes along it has the priority, traffic class, hop limit and extension headers that the user of
+    /// `sk` wants. A socket of IPv4 has no routes of IPv6.
     pub(crate) fn for_sock<P: Protocol>(mut self, sk: &Sock<P>) -> Self {
+        self.priority = sk.priority();
         if !self.v6 || sk.is_v6() {
             // SAFETY: Valid, and of IPv6 where that is asked for.
             unsafe {
@@ -531,7 +534,7 @@ impl Route {
         // the packet to `ip_local_out` or `ip6_local_out`.
         unsafe {
             finish(&skb, header, local, remote, 0, false);
-            bindings::skb_set_mark(skb.as_ptr(), self.mark);
+            bindings::skb_label(skb.as_ptr(), self.mark, self.priority);
             let (tos, ttl, by) = (self.tos, self.ttl, self.source_route);
             let (dst, v6) = self.into_dst();
             let or = |route: c_int| match ttl {
