@@ -41,7 +41,7 @@ programs)
 upstream)
 	# The suite of the very Python that the distribution has.
 	python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-	install "/usr/lib/python$python/test/test_socket.py /usr/include/numa.h /usr/include/sys/capability.h" \
+	install "/usr/lib/python$python/test/test_socket.py /usr/include/numa.h /usr/include/sys/capability.h ping killall" \
 		"$PACKAGES_UPSTREAM libpython$python-testsuite" "test suites of others"
 	selftests/upstream/build.sh
 	;;

@@ -17,8 +17,8 @@ PACKAGES_TEST="iproute2 nftables tshark nginx-light curl iperf3 ethtool shellche
 	strace socat netcat-openbsd python3 g++"
 # What `make programs` and `make upstream` run, installed when they are first wanted.
 PACKAGES_PROGRAMS="redis-server redis-tools postgresql postgresql-contrib openssh-server openssh-client nodejs openssl"
-# And the test suite of the distribution's Python.
-PACKAGES_UPSTREAM="libcap-dev libnuma-dev"
+# And the test suite of the distribution's Python; ping and killall are what scripts of the kernel's use.
+PACKAGES_UPSTREAM="libcap-dev libnuma-dev iputils-ping psmisc"
 SCAPY=2.8.0
 MATPLOTLIB=3.11.2
 PYFLAKES=3.4.0

@@ -6,8 +6,8 @@ Runs the tests of others in the VM, over the kernel's TCP and under rusttcp-run,
 run.py [--out FILE] [--timeout S] [SUITE [PATTERN...]]    kernel, python or rust; results are added
 run.py --table FILE                                       writes Documentation/upstream.rst from it
 
-Results come as KTAP; the status is 0 if nothing that passes over the kernel's TCP fails over ours
-without a reason in reasons.txt. That fails over neither counts as the same.
+Results come as KTAP; the status is 0 if each test has the same result over both, and it isn't that
+it failed: what fails over the kernel's TCP compares nothing. reasons.txt names what may be otherwise.
 """
 import argparse
 import json
@@ -17,7 +17,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from report import TOP, by_reason, listed, reasons, write_page
+from report import TOP, by_reason, reasons, write_page
 SUITES = {
     "kernel": "The kernel's selftests (tools/testing/selftests/net)",
     "python": "CPython's tests (libpython3.N-testsuite)",
@@ -67,32 +67,38 @@ def judge(suite, mine):
     return rows
 
 
+def fine(name, kernel, ours, reason_of):
+    """Whether a row says that the two are alike, or why they aren't is known."""
+    return kernel == ours != "failed" or reason_of(name) is not None
+
+
 def table(results):
     """Writes Documentation/upstream.rst."""
-    counts, differences, neither = [], [], []
+    counts, differences, neither, reason_of = [], [], [], reasons(HERE)
     for suite, title in SUITES.items():
         if suite not in results:
             continue
         rows = judge(suite, results[suite])
         counts += ["   *  - " + title] + ["      - %d" % n for n in (
             len(rows), sum(r[1] == "ok" for r in rows), sum(r[2] == "ok" for r in rows),
-            sum(r[1] != r[2] for r in rows))]
+            sum(r[1] == r[2] == "skipped" for r in rows),
+            sum(r[1] == r[2] == "failed" for r in rows), sum(r[1] != r[2] for r in rows))]
         for name, kernel, ours in rows:
             if kernel != ours:
                 differences.append((name, "``%s`` (%s, %s)" % (name, kernel, ours)))
             elif kernel == "failed":
-                neither.append(name)
+                neither.append((name, "``%s``" % name))
     write_page(HERE, "upstream.rst", {
         "counts": "\n".join(counts),
-        "differences": by_reason(differences, reasons(HERE)),
-        "neither": listed(neither),
+        "differences": by_reason(differences, reason_of),
+        "neither": by_reason(neither, reason_of),
     })
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=os.path.join(TOP, "build/upstream.json"))
-    parser.add_argument("--timeout", type=int, default=3600)
+    parser.add_argument("--timeout", type=int, default=9000)
     parser.add_argument("--table")
     parser.add_argument("suite", nargs="?")
     parser.add_argument("patterns", nargs="*")
@@ -109,17 +115,22 @@ def main():
     count = bad = 0
     reason_of = reasons(HERE)
     for suite in [args.suite] if args.suite else SUITES:
-        mine, good = run(suite, args.patterns, args.timeout)
-        whole = whole and good
+        mine, ended = run(suite, args.patterns, args.timeout)
+        whole = whole and ended
         for name, kernel, ours in judge(suite, mine):
             count += 1
-            fine = kernel == ours or kernel != "ok" or reason_of(name)
-            bad += not fine
-            print("%sok %d - %s%s" % ("" if fine else "not ", count, name, "" if kernel == ours else
-                                      " (%s, %s)" % (kernel, ours)))
-            said = mine["rusttcp"].get(name.split(": ")[1], {}).get("", ["", ""])[1]
-            if not fine and said:
-                print("".join("# %s\n" % line for line in said.splitlines()[-40:]), end="")
+            good = fine(name, kernel, ours, reason_of)
+            bad += not good
+            print("%sok %d - %s%s" % ("" if good else "not ", count, name, "" if kernel == ours == "ok"
+                                      else " (%s, %s)" % (kernel, ours)))
+        for stack, tests in mine.items():
+            for test, parts in tests.items():
+                if parts.get("", ["", ""])[1]:
+                    print("# %s %s said:" % (stack, test))
+                    print("".join("# %s\n" % line for line in parts[""][1].splitlines()[-60:]), end="")
+        # A whole run has nothing of what was once in the list.
+        if not args.patterns:
+            results.pop(suite, None)
         for stack in mine:
             results.setdefault(suite, {"inet": {}, "rusttcp": {}})[stack].update(mine[stack])
     with open(args.out, "w") as file:
