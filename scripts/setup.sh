@@ -18,7 +18,7 @@ mark() {
 have() {
 	local tool
 	for tool in "clang-$LLVM" "ld.lld-$LLVM" cc c++ rustc cargo flex bison bc udevadm qemu-system-x86_64 nft tshark \
-		dumpcap mergecap nginx curl iperf3 ethtool shellcheck strace socat; do
+		dumpcap mergecap nginx curl iperf3 ethtool shellcheck strace socat man; do
 		command -v "$tool" >/dev/null || return 1
 	done
 }

@@ -14,7 +14,7 @@ PACKAGES_BUILD="clang-$LLVM lld-$LLVM llvm-$LLVM libclang-$LLVM-dev flex bison b
 	cpio kmod rsync busybox-static udev xz-utils make gcc libc6-dev python3-venv ca-certificates git"
 # g++ is for `make fuzz`: libFuzzer is C++. dumpcap and mergecap come with tshark.
 PACKAGES_TEST="iproute2 nftables tshark nginx-light curl iperf3 ethtool shellcheck procps
-	strace socat netcat-openbsd python3 g++"
+	strace socat netcat-openbsd python3 g++ man-db manpages manpages-dev"
 # What `make programs` and `make upstream` run, installed when they are first wanted.
 PACKAGES_PROGRAMS="redis-server redis-tools postgresql postgresql-contrib openssh-server openssh-client nodejs openssl"
 # And the test suite of the distribution's Python; ping and killall are what scripts of the kernel's use.
