@@ -752,6 +752,32 @@ static void test_rx_time(const struct way *way)
 	close(fds[1]);
 }
 
+/* Small pieces, some of which are copied together for want of memory: the time is that of the last of them too. */
+static void test_rx_time_packed(void)
+{
+	enum { PIECES = 300, SIZE = 2 };
+	int fds[2], one = 1, late = 0;
+	long before = counter("TCPRcvCollapsed");
+
+	new_pair(fds);
+	/* The least that there is. */
+	must(setsockopt(fds[1], SOL_SOCKET, SO_RCVBUF, &one, sizeof(one)) == 0);
+	must(setsockopt(fds[1], SOL_SOCKET, SO_TIMESTAMP, &one, sizeof(one)) == 0);
+	must(setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0);
+	for (int i = 1; i <= PIECES; i++) {
+		int64_t sent = realtime(1000000), told;
+
+		must(write(fds[0], data, SIZE) == SIZE);
+		must(until(recv(fds[1], back, sizeof(back), MSG_PEEK) == i * SIZE));
+		told = time_with(fds[1], &ways[0], i * SIZE, MSG_PEEK);
+		late += told < sent || told > realtime(1000000);
+	}
+	expect(late, 0, 0, "SO_TIMESTAMP: of many small pieces, the last one's");
+	ktap(counter("TCPRcvCollapsed") > before, "which were copied together");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void test_rx_timestamp(void)
 {
 	int fd = new_socket(), one = 1, value = RX_TIMES, fds[2];
@@ -766,6 +792,7 @@ static void test_rx_timestamp(void)
 	usleep(50000);
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		test_rx_time(&ways[i]);
+	test_rx_time_packed();
 	new_pair(fds);
 	must(setsockopt(fds[1], SOL_SOCKET, SO_TIMESTAMPING, &value, sizeof(value)) == 0);
 	must(write(fds[0], "x", 1) == 1 && recvmsg(fds[1], &msg, 0) == 1);
