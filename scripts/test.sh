@@ -118,7 +118,7 @@ esac
 # The longer part of the debug run is left to make test-debug.
 case $what in all)
 	start=$SECONDS
-	run_vm debug 2000 '^(sk_(api|close|io|poll|zerocopy) rusttcp$|unload)'
+	run_vm debug 2000 '^(sk_(api|close|io|poll|zerocopy) rusttcp$|sk_nomem|unload)'
 	echo "# debug kernel, part: $((SECONDS - start)) s"
 	;;
 debug)

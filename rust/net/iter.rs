@@ -340,6 +340,8 @@ pub(crate) enum Appended {
     Bytes(u32),
     /// The buffer has no fragment left, or belongs to another call's notifier.
     Full,
+    /// There is no page for it now.
+    NoMemory,
 }
 
 impl<P: Protocol> Wire<'_, P> {
@@ -484,7 +486,7 @@ impl<P: Protocol> Wire<'_, P> {
             let sk = self.sk().as_ptr();
             let frag = bindings::sk_page_frag(sk);
             if !bindings::sk_page_frag_refill(sk, frag) {
-                return Err(ENOMEM);
+                return Ok(Appended::NoMemory);
             }
             let (page, offset) = ((*frag).page, (*frag).offset);
             if !bindings::skb_can_append_page(skb.as_ptr(), page, offset) {

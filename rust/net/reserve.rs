@@ -161,7 +161,9 @@ impl ReservationBox {
                 bindings::IPPROTO_TCP as c_int,
                 &mut socket,
             )
-        })?;
+        })
+        // No inode for it: nothing that the user has too many of.
+        .map_err(|e| if e == ENFILE { ENOBUFS } else { e })?;
         let socket = NonNull::new(socket).ok_or(ENOMEM)?;
         // INVARIANT: The socket is only known to the box.
         let Ok(boxed) = KBox::new(Link::new(Holder(socket)), GFP_KERNEL) else {

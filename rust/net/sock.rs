@@ -250,7 +250,8 @@ impl<P: Protocol> Sock<P> {
             )
         };
         let Some(sk) = NonNull::new(sk) else {
-            return Err(ENOMEM);
+            // As socket() says it over IPv6, and over IPv4.
+            return Err(if v6 { ENOBUFS } else { ENOMEM });
         };
         // SAFETY: `sk` is fresh and has room for `Self`, by the registration.
         unsafe {

@@ -223,7 +223,7 @@ pub(super) fn begin(
             ConnState::Sock,
             Gfp::KERNEL,
         )
-        .ok_or(ENOMEM)?;
+        .ok_or(ENOBUFS)?;
         let node = if after.is_some() {
             let waits = |c: &Conn| is_same(c) && matches!(c.kind, Kind::TimeWait);
             match state.conns.exchange(hash, waits, node) {

@@ -105,12 +105,12 @@ fn load(
         return Ok(0);
     }
     let (wire, data) = sk.parts();
-    let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
+    let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOBUFS)?;
     let mut loaded = 0u32;
     while loaded < most {
         match wire.append(msg, &mut buf, most.saturating_sub(loaded), way) {
             Ok(Appended::Bytes(n)) => loaded = loaded.saturating_add(n),
-            Ok(Appended::Full) => break,
+            Ok(Appended::Full | Appended::NoMemory) => break,
             Err(_) if loaded > 0 => break,
             Err(error) => return Err(error),
         }

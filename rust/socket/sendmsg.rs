@@ -231,6 +231,7 @@ fn append(
                     return Ok((n > 0).then_some(n));
                 }
                 Appended::Full => full = true,
+                Appended::NoMemory => return Ok(None),
             }
         }
     }
@@ -249,10 +250,12 @@ fn append(
         return Ok(None);
     }
     let (wire, data) = sk.parts();
-    let mut buf: SegBuf = SkBuff::new(0, Gfp::KERNEL).ok_or(ENOMEM)?;
+    let Some(mut buf): Option<SegBuf> = SkBuff::new(0, Gfp::KERNEL) else {
+        return Ok(None);
+    };
     let n = match wire.append(msg, &mut buf, take, way)? {
         Appended::Bytes(n) => n,
-        Appended::Full => return Err(ENOMEM),
+        Appended::Full | Appended::NoMemory => return Ok(None),
     };
     buf.cb_mut().len = n;
     data.conn.queue(buf);

@@ -7,7 +7,7 @@
 
 #define UNIX		"of AF_UNIX sockets only"
 #define DATAGRAMS	"of datagrams only"
-#define MEMORY		"without memory; ``memory.sh`` and ``sk_limits`` bring it about where it can be"
+#define MEMORY		"without memory: ``sk_nomem`` on the debug kernel"
 #define NEVER		"Linux' TCP never says so: accept() tells nothing of the connection's fate"
 #define SAME		"see the calls, above"
 

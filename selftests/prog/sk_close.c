@@ -275,20 +275,26 @@ static void test_exit_does_not_linger(void)
 {
 	struct linger wait = { .l_onoff = 1, .l_linger = 3600 };
 	long long start = now_ms();
-	int fds[2], status;
+	int fds[2], alone[2], status;
 	char data[65536] = "";
 
 	new_pair(fds);
+	must(pipe(alone) == 0);
 	pid_t pid = fork();
 
 	if (!pid) {
 		close(fds[1]);
+		/* The last descriptor has to be this one's: the parent's close() would wait. */
+		must(read(alone[0], data, 1) == 1);
 		must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) == 0);
 		while (send(fds[0], data, sizeof(data), MSG_DONTWAIT) > 0)
 			;
 		_exit(7);
 	}
 	close(fds[0]);
+	must(write(alone[1], "x", 1) == 1);
+	close(alone[0]);
+	close(alone[1]);
 	must(waitpid(pid, &status, 0) == pid);
 	ktap(WIFEXITED(status) && WEXITSTATUS(status) == 7 && now_ms() - start < 20000,
 	     "SO_LINGER 3600: exit() does not wait");
