@@ -46,6 +46,9 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 
+/// So many ports that are waited out bind() to any passes over: each costs a look at all connections.
+const MOST_PASSED: usize = 16;
+
 /// Reserves what bind() asks for; port 0 means any. The kernel's own bind() decides.
 pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     let this = sk.sk();
@@ -53,7 +56,18 @@ pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     if local.port != 0 && !shares && is_waited_out(this, local) {
         return Err(EADDRINUSE);
     }
-    Hold::by_bind(ReservationBox::bind(this, local)?, this.net())
+    let mut reservation = ReservationBox::bind(this, local)?;
+    if local.port == 0 && !shares {
+        // The kernel may find a port whose TIME-WAIT it can't know of. That is held until another is found, or it
+        // would be found again.
+        let mut passed = KVec::new();
+        while passed.len() < MOST_PASSED && is_waited_out(this, local.with_port(reservation.port()))
+        {
+            let next = ReservationBox::bind(this, local)?;
+            passed.push(core::mem::replace(&mut reservation, next), GFP_KERNEL)?;
+        }
+    }
+    Hold::by_bind(reservation, this.net())
 }
 
 /// An option that counts in bind() was set: it counts for a port that is held already, too.
@@ -81,10 +95,10 @@ pub(crate) fn refusal(sk: &LockedTcp<'_>, local: Endpoint) -> Error {
 }
 
 /// Whether a connection on this port is in TIME-WAIT. Such an entry holds no reservation, so the
-/// kernel's bind() does not know. A walk over the table; only bind() to a port by number, without
-/// SO_REUSEADDR, takes it.
+/// kernel's bind() does not know. A walk over the table, if there are any at all; only bind() without
+/// SO_REUSEADDR takes it.
 fn is_waited_out(sk: &TcpSock, local: Endpoint) -> bool {
-    let Some(state) = NetState::of(sk.net()) else {
+    let Some(state) = NetState::of(sk.net()).filter(|state| state.census.time_waits() > 0) else {
         return false;
     };
     let mut found = false;

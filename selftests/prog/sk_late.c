@@ -114,6 +114,40 @@ static void test_sharing(int option, const char *name)
 	close(one);
 }
 
+/* --- ports that connections wait on ------------------------------------------------------------- */
+
+/* Two ports, of which one or both have a connection in TIME-WAIT: bind() to any takes none of these. */
+static void test_waited_out(void)
+{
+	struct endpoint sin = at("127.0.0.1", 7109), one = at("127.0.0.1", 40110), any = at("127.0.0.1", 0);
+	struct endpoint other = at("127.0.0.1", 40111);
+	int s = listener_at(sin, 5), fd, b, taken = 0;
+
+	fd = bound(one, 0);
+	must(connect(fd, SA(sin), sizeof(sin)) == 0);
+	b = accept(s, NULL, NULL);
+	close(fd);
+	close(b);
+	fd = new_socket();
+	must(until(bind(fd, SA(one), sizeof(one)) == -1 && errno == EADDRINUSE));
+	close(fd);
+	for (int i = 0; i < 20; i++) {
+		fd = new_socket();
+		set(fd, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, 40110 | 40111 << 16);
+		must(bind(fd, SA(any), sizeof(any)) == 0);
+		taken += ntohs(local_of(fd).sin_port) == 40110;
+		close(fd);
+	}
+	expect(taken, 0, 0, "bind() to any port finds none that a connection waits on");
+	b = bound(other, 0);
+	fd = new_socket();
+	set(fd, IPPROTO_IP, 51, 40110 | 40111 << 16);
+	expect(bind(fd, SA(any), sizeof(any)), -1, EADDRINUSE, "and says so if there is no other");
+	close(fd);
+	close(b);
+	close(s);
+}
+
 /* --- a child is not its listener ---------------------------------------------------------------- */
 
 static unsigned long long cookie(int fd)
@@ -342,6 +376,7 @@ int main(void)
 	test_device_shares();
 	test_sharing(SO_REUSEADDR, "SO_REUSEADDR");
 	test_sharing(SO_REUSEPORT, "SO_REUSEPORT");
+	test_waited_out();
 	test_children();
 	test_shut_before();
 	test_urgent();
