@@ -536,18 +536,22 @@ void rusttcp_helper_inet_note_packet(struct sock *sk, const struct sk_buff *skb)
 	inet->rcv_tos = ip_hdr(skb)->tos;
 }
 
-/* The options of one socket that count when another is bound in its place. */
-void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *from, bool share);
-void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *from, bool share)
+/*
+ * The options of one socket that count when another is bound in its place: before it is, or (@bound) when they
+ * change after that. Others may join the one that has the port then.
+ */
+void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *from, bool share, bool bound);
+void rusttcp_helper_sk_copy_bind_options(struct sock *to, const struct sock *from, bool share, bool bound)
 {
 	if (share) {
 		to->sk_reuse = from->sk_reuse;
 		/* Who brings a group of its own (a BPF program) can't join another one. */
-		to->sk_reuseport = from->sk_reuseport && !rcu_access_pointer(from->sk_reuseport_cb);
+		to->sk_reuseport = from->sk_reuseport &&
+				   (bound || !rcu_access_pointer(from->sk_reuseport_cb));
 	}
 	/* Ports are shared among the sockets of one user only. */
 	to->sk_uid = from->sk_uid;
-	to->sk_bound_dev_if = from->sk_bound_dev_if;
+	WRITE_ONCE(to->sk_bound_dev_if, READ_ONCE(from->sk_bound_dev_if));
 	to->sk_ipv6only = from->sk_ipv6only;
 	inet_assign_bit(FREEBIND, to, inet_test_bit(FREEBIND, from));
 	inet_assign_bit(TRANSPARENT, to, inet_test_bit(TRANSPARENT, from));

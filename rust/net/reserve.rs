@@ -42,7 +42,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Valid, and released by [`flush`] alone.
+/// Valid, and released by [`flush`], or where it was made if nobody came to know it.
 struct Holder(NonNull<bindings::socket>);
 
 // SAFETY: A kernel socket may be used and released by any task.
@@ -180,7 +180,8 @@ impl ReservationBox {
         // SAFETY: A valid kernel socket, not yet bound; the address is valid for its length.
         unsafe {
             let len = write_sockaddr((&raw mut addr).cast(), name, sk.is_v6());
-            bindings::sk_copy_bind_options((*socket.as_ptr()).sk, sk.as_ptr(), share);
+            let holder = (*socket.as_ptr()).sk;
+            bindings::sk_copy_bind_options(holder, sk.as_ptr(), share, false);
             to_result(bindings::kernel_bind(
                 socket.as_ptr(),
                 (&raw mut addr).cast(),
@@ -189,22 +190,22 @@ impl ReservationBox {
             // Whoever chose the port: it is kept when a listener ends (see `unlisten`).
             bindings::sk_lock_port((*socket.as_ptr()).sk);
             if share {
-                bindings::sk_copy_reuseport((*socket.as_ptr()).sk, sk.as_ptr());
+                bindings::sk_copy_reuseport(holder, sk.as_ptr());
             }
         }
         Ok(this)
     }
 
-    /// The options of `sk` that count in bind() have changed: they count live where another binds, and which
-    /// device a listener is for decides on each SYN. `sk` is the only one that the port is held for (a listener's
-    /// children share its reservation), and its lock is held.
+    /// The options of `sk`, which bound this one and is locked, have changed: those that count in bind() count
+    /// live where another binds, and which device a listener is for decides on each SYN. (One that comes
+    /// between the two changes may see the old device.) A listener's children share its reservation, and with it these
+    /// options.
     pub(crate) fn follow<P: Protocol>(&self, sk: &Sock<P>) {
         if let Some(r) = &self.0 {
             // SAFETY: Two valid sockets; nobody else writes these of the reservation's.
             unsafe {
                 let holder = (*r.value().0.as_ptr()).sk;
-                bindings::sk_copy_bind_options(holder, sk.as_ptr(), true);
-                bindings::sk_copy_reuseport(holder, sk.as_ptr());
+                bindings::sk_copy_bind_options(holder, sk.as_ptr(), true, true);
             }
         }
     }

@@ -277,6 +277,10 @@ fn wait_for_memory(sk: &mut SockGuard<'_, RustTcp>, timeout: &mut c_long) -> Res
         // What is under way is acknowledged some time, and then EPOLLET is told.
         sk.sk().want_room();
         sk.data().conn.want_room();
+        if sk.peek().conn.memory().0 == 0 {
+            // Nothing is: who waits for an edge shall try again, as in Linux.
+            sk.wake_writer();
+        }
         return Err(EAGAIN);
     }
     let whole = (clock::ticks(MEMORY_NAP_MS) as c_long).min(*timeout);

@@ -133,10 +133,7 @@ impl Conn {
         // (RFC 6724 takes it where there is no better one) is reached by any.
         let bound = match &self.kind {
             Kind::Sock(sk) => sk.bound_dev_if(),
-            Kind::HalfOpen(_, inherited) => match (inherited.dev(), self.remote.scope()) {
-                (0, scope) => scope,
-                (dev, _) => dev,
-            },
+            Kind::HalfOpen(_, inherited) => link_of(inherited.dev(), self.remote),
             Kind::TimeWait => self.left.dev,
         };
         match bound {
@@ -155,6 +152,16 @@ impl Conn {
     /// Whether the entry is for this socket.
     pub(crate) fn is_sock(&self, sk: &TcpSock) -> bool {
         matches!(&self.kind, Kind::Sock(other) if core::ptr::eq(&**other, sk))
+    }
+}
+
+/// What a half-open connection is bound to whose listener is bound to `dev` (0: nothing): a link-local peer is
+/// on its link.
+pub(crate) fn link_of(dev: i32, remote: Endpoint) -> i32 {
+    if dev != 0 {
+        dev
+    } else {
+        remote.scope()
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) fn to_sock(state: &NetState, sk: &TcpSock, report: &IcmpReport<'_>) {
         configure(locked, |c| c.tells_icmp = tells);
     }
     with_cx(locked, |conn, cx| conn.handle_icmp(cx, seq, error));
-    if locked.peek().conn.has_soft_error() {
+    if !tells && locked.peek().conn.has_soft_error() {
         locked.set_soft_error(-errno(error.reason()).to_errno());
     }
     egress::flush(locked);

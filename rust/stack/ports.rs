@@ -60,11 +60,13 @@ pub(crate) fn bind(sk: &LockedTcp<'_>, local: Endpoint) -> Result<PortHold> {
     if local.port == 0 && !shares {
         // The kernel may find a port whose TIME-WAIT it can't know of. That is held until another is found, or it
         // would be found again.
-        let mut passed = KVec::new();
-        while passed.len() < MOST_PASSED && is_waited_out(this, local.with_port(reservation.port()))
-        {
+        let mut passed = [const { None }; MOST_PASSED];
+        for place in &mut passed {
+            if !is_waited_out(this, local.with_port(reservation.port())) {
+                break;
+            }
             let next = ReservationBox::bind(this, local)?;
-            passed.push(core::mem::replace(&mut reservation, next), GFP_KERNEL)?;
+            *place = Some(core::mem::replace(&mut reservation, next));
         }
     }
     Hold::by_bind(reservation, this.net())

@@ -281,7 +281,7 @@ pub(crate) fn parse(shape: Shape, text: &[u8], now: Value) -> Result<Value> {
         return Ok(pack(&name));
     }
     let mut value = now;
-    let mut count = 0u32;
+    let mut count = 0usize;
     let words = text
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty());
@@ -294,7 +294,8 @@ pub(crate) fn parse(shape: Shape, text: &[u8], now: Value) -> Result<Value> {
     let fits = match shape {
         Shape::Number(least, most) => count == 1 && (least..=most).contains(&value[0]),
         Shape::Triple(least) => {
-            count > 0 && value.iter().all(|v| (least..=i32::MAX as u64).contains(v))
+            let mut written = value.iter().zip(0..count);
+            count > 0 && written.all(|(v, _)| (least..=i32::MAX as u64).contains(v))
         }
         Shape::Algorithm => false,
     };

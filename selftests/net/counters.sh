@@ -34,9 +34,10 @@ for v6 in "" 6; do
 		ktap $? "$stack$v6: the stories"
 		sed 's/^/# /' "$work/$stack$v6.err"
 		# Whom nobody listens for is refused by the kernel's TCP in either case, and data that
-		# is too late meets FIN-WAIT-2 in one of two forms.
+		# is too late meets FIN-WAIT-2 in one of two forms. What is under way when a shut window's reader hangs
+		# up may be refused as well.
 		grep -E " Tcp(Ext)?:$sure " "$work/$stack$v6" |
-			grep -vE '^refused Tcp:OutRsts|^too_late TcpExt:(TW|TCPAbortOnData)' |
+			grep -vE '^(refused|shut_window) Tcp:OutRsts|^too_late TcpExt:(TW|TCPAbortOnData)' |
 			sort >"$work/$stack.sure"
 	done
 	[ -s "$work/inet.sure" ] && diff "$work/inet.sure" "$work/rusttcp.sure" >"$work/diff"

@@ -103,10 +103,11 @@ static int make(int domain, int type, int protocol)
 		return fd;
 	bool missing = errno == EAFNOSUPPORT;
 
-	if (missing)
-		atomic_store(&gone, true);
 	fd = real_socket(domain, type, protocol);
 	if (fd >= 0) {
+		/* A host without IPv6 has no such socket of either. */
+		if (missing)
+			atomic_store(&gone, true);
 		tell(missing);
 		errno = saved;
 	}

@@ -108,8 +108,8 @@ impl<P: Protocol> Sock<P> {
 
     /// The interface index of SO_BINDTODEVICE or of a link-local address; 0 for none.
     pub(crate) fn bound_dev_if(&self) -> c_int {
-        // SAFETY: A single word of a valid socket.
-        unsafe { (*self.as_ptr()).__sk_common.skc_bound_dev_if }
+        // SAFETY: A single word of a valid socket, which may change at any time.
+        unsafe { (&raw const (*self.as_ptr()).__sk_common.skc_bound_dev_if).read_volatile() }
     }
 }
 
@@ -157,7 +157,9 @@ impl<P: Protocol> Locked<'_, P> {
     /// Binds to an interface, as a link-local address does; 0: to none.
     pub(crate) fn set_bound_dev_if(&mut self, dev: c_int) {
         // SAFETY: Valid, and the lock is held; readers without the lock read a single word.
-        unsafe { (*self.sk.as_ptr()).__sk_common.skc_bound_dev_if = dev };
+        unsafe {
+            (&raw mut (*self.sk.as_ptr()).__sk_common.skc_bound_dev_if).write_volatile(dev);
+        }
     }
 
     /// Sets IPV6_V6ONLY.

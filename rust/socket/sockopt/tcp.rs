@@ -47,8 +47,8 @@ const RTO_MAX_MS: u64 = 120_000;
 const RTO_MIN_US: u64 = 200_000;
 const DELACK_MAX_US: u64 = 200_000;
 const SHORTEST_TICKS: u64 = 2;
-/// Microseconds of a tick, and milliseconds of a second.
-const TICK_US: u64 = 1_000_000 / abi::HZ as u64;
+const SECOND_US: u64 = 1_000_000;
+const HZ: u64 = abi::HZ as u64;
 /// TCP_TX_DELAY is less than this, microseconds.
 const TX_DELAY_LIMIT: u32 = 1 << 28;
 /// The smallest bound of a window.
@@ -168,7 +168,7 @@ pub(super) fn set(sk: &TcpSock, name: i32, value: OptIn) -> Result {
         }
         abi::TCP_RTO_MAX_MS => {
             let ms = bounded(value, 1000, RTO_MAX_MS)?;
-            let time = in_ticks(ms.saturating_mul(1000));
+            let time = lasting(ticks(ms.saturating_mul(1000)));
             configure(&mut sk, |c| c.rto_max = time);
         }
         abi::TCP_RTO_MIN_US => {
@@ -295,18 +295,23 @@ fn bounded(value: i32, low: u64, high: u64) -> Result<u64> {
     }
 }
 
-/// Microseconds rounded up to whole ticks, as Linux keeps its bounds of time.
-fn in_ticks(us: u64) -> Duration {
-    Duration::from_micros(us.div_ceil(TICK_US).saturating_mul(TICK_US))
+/// Ticks that last at least so many microseconds: what Linux keeps its bounds of time in.
+fn ticks(us: u64) -> u64 {
+    us.saturating_mul(HZ).div_ceil(SECOND_US)
 }
 
-/// `value`, microseconds, in whole ticks, if these are at least two and no longer than `most`; or EINVAL.
+/// How long so many ticks last.
+fn lasting(ticks: u64) -> Duration {
+    Duration::from_micros(ticks.saturating_mul(SECOND_US) / HZ)
+}
+
+/// `value`, microseconds, in whole ticks, if these are at least two and no more than those of `most`; or EINVAL.
 fn ticks_within(value: i32, most: u64) -> Result<Duration> {
-    let time = in_ticks(bounded(value, 1, i32::MAX as u64)?);
-    if time < in_ticks(TICK_US.saturating_mul(SHORTEST_TICKS)) || time > in_ticks(most) {
+    let ticks_of = ticks(bounded(value, 1, i32::MAX as u64)?);
+    if !(SHORTEST_TICKS..=ticks(most)).contains(&ticks_of) {
         return Err(EINVAL);
     }
-    Ok(time)
+    Ok(lasting(ticks_of))
 }
 
 /// TCP_WINDOW_CLAMP: zero takes the bound away, of a socket that is not connected.

@@ -24,6 +24,7 @@ use crate::net::{
 };
 use crate::stack::{
     demux::{
+        link_of,
         Conn,
         ConnState as EntryState,
         Kind, //
@@ -500,9 +501,10 @@ impl Rx<'_> {
         };
         let hash = self.state.hash(self.local, self.remote);
         let node = Node::new(hash, conn, EntryState::HalfOpen(entry), Gfp::ATOMIC)?;
+        let link = link_of(inherited.dev(), self.remote);
         let inserted = self.state.conns.insert(
             node,
-            |c| c.is((self.local, self.remote), inherited.dev(), inherited.dev()),
+            |c| c.is((self.local, self.remote), link, link),
             |node| node.arm_timer(&mut node.state().lock(), delay),
         );
         inserted.ok()?;

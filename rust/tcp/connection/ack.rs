@@ -255,7 +255,9 @@ impl<P: Platform> Connection<P> {
                 } else {
                     Mib::TCPDSACKOfoRecv
                 });
-                let segments = segments(block.end.distance_from(block.start), moment.mss);
+                // No segment was longer than the window: who tells of more makes it up.
+                let told = block.end.distance_from(block.start);
+                let segments = segments(told.min(self.send.wnd_max), moment.mss);
                 self.stats.dsacks = self.stats.dsacks.wrapping_add(segments);
                 sacked.duplicate = true;
                 self.send.undo.on_duplicate(block);
