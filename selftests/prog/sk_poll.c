@@ -295,7 +295,7 @@ static int queued(int fd)
  */
 static void test_room(void)
 {
-	int fds[2], size = 1 << 20, full, left, thousandths;
+	int fds[2], size = 1 << 20, full, left, before;
 	static char some[8192];
 
 	new_pair(fds);
@@ -303,15 +303,20 @@ static void test_room(void)
 	fill_up(fds[0]);
 	full = queued(fds[0]);
 	expect(poll_for(fds[0], POLLOUT, 0), 0, 0, "full: no POLLOUT");
-	do {
+	before = full;
+	for (;;) {
 		must(recv(fds[1], some, sizeof(some), 0) > 0);
 		/* Until it has been told of the room, and has used it. */
 		usleep(3000);
 		left = queued(fds[0]);
-	} while (!poll_for(fds[0], POLLOUT, 0));
-	thousandths = left * 1000ll / full;
-	ktap(thousandths >= 580 && thousandths <= 690, "a third is free: POLLOUT");
-	printf("# %d of %d, %d thousandths\n", left, full, thousandths);
+		if (poll_for(fds[0], POLLOUT, 0))
+			break;
+		before = left;
+	}
+	/* Between two looks much may have gone: a slow kernel's window opens in steps. */
+	left = queued(fds[0]);
+	ktap(before * 1000ll / full >= 580 && left * 1000ll / full <= 690, "a third is free: POLLOUT");
+	printf("# %d of %d, and %d at the look before\n", left, full, before);
 	close(fds[0]);
 	close(fds[1]);
 }
