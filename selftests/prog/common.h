@@ -428,6 +428,15 @@ static inline int so_error(int fd)
 	return get_int(fd, SOL_SOCKET, SO_ERROR);
 }
 
+/* Closes with a RST (SO_LINGER of zero). */
+static inline void close_hard(int fd)
+{
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+
+	must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
+	close(fd);
+}
+
 /* What ask() returns where it has no privileges: a negated errno, or 0. */
 static inline long as_nobody(long (*ask)(void))
 {

@@ -367,7 +367,6 @@ static long connect_same(void)
 {
 	struct endpoint to, me = at("127.0.0.1", TWICE + !is_kernels());
 	int listener = new_listener(2, &to), fds[2];
-	struct linger hard = { 1, 0 };
 	long r;
 
 	for (int i = 0; i < 2; i++) {
@@ -377,8 +376,7 @@ static long connect_same(void)
 	}
 	must(connect_to(fds[0], to) == 0);
 	r = LAST(fds[1], connect_to(fds[1], to));
-	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-	close(fds[0]);
+	close_hard(fds[0]);
 	close(listener);
 	return r;
 }

@@ -44,11 +44,9 @@ static long send_interrupted(void)
 /* Who was reset, and has not been told yet. */
 static int reset(void)
 {
-	struct linger hard = { 1, 0 };
 	int other, fd = connected(&other);
 
-	must(setsockopt(other, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-	close(other);
+	close_hard(other);
 	must(poll_for(fd, POLLERR, 5000) & POLLERR);
 	return fd;
 }

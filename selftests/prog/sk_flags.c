@@ -115,11 +115,8 @@ static void shut(struct ends *e)
 
 static void reset(struct ends *e)
 {
-	struct linger hard = { 1, 0 };
-
 	idle(e);
-	must(setsockopt(e->other, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-	close(e->other);
+	close_hard(e->other);
 	e->other = -1;
 	must(poll_for(e->fd, POLLERR, 5000) > 0);
 }

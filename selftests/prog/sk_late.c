@@ -211,7 +211,6 @@ static void test_shut_before(void)
 
 static void test_urgent(void)
 {
-	struct linger hard = { 1, 0 };
 	int fds[2], through[2];
 	char buf[4];
 
@@ -223,8 +222,7 @@ static void test_urgent(void)
 	must(fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0);
 	expect(splice(fds[1], NULL, through[1], NULL, 9, SPLICE_F_NONBLOCK), -1, EAGAIN,
 	       "splice() at the mark is not at the end");
-	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-	close(fds[0]);
+	close_hard(fds[0]);
 	must(until(poll_for(fds[1], POLLHUP, 0) & POLLHUP));
 	expect(recv(fds[1], buf, 1, MSG_OOB), -1, ENOTCONN, "MSG_OOB after a reset");
 	expect(so_error(fds[1]), ECONNRESET, 0, "and the reset is still to be told");

@@ -151,10 +151,7 @@ static void no_more_writing(struct ends *e)
 
 static void reset(struct ends *e)
 {
-	struct linger hard = { 1, 0 };
-
-	must(setsockopt(e->other, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-	close(e->other);
+	close_hard(e->other);
 	e->other = -1;
 }
 

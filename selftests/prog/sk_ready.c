@@ -75,14 +75,12 @@ static void test_edges(void)
 
 static void test_reset(void)
 {
-	struct linger gone = { 1, 0 };
 	int fds[2], ep;
 
 	new_pair(fds);
 	ep = watch(fds[0], ALL | EPOLLET);
 	must(told(ep, 1000) == EPOLLOUT);
-	must(setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &gone, sizeof(gone)) == 0);
-	close(fds[1]);
+	close_hard(fds[1]);
 	expect(told(ep, 1000), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP, 0, "edge: a reset");
 	expect(so_error(fds[0]), ECONNRESET, 0, "edge: its error");
 	close(ep);
@@ -217,10 +215,7 @@ static void finish_here(struct exclusive *x)
 
 static void reset_it(struct exclusive *x)
 {
-	struct linger gone = { 1, 0 };
-
-	must(setsockopt(x->other, SOL_SOCKET, SO_LINGER, &gone, sizeof(gone)) == 0);
-	close(x->other);
+	close_hard(x->other);
 	x->other = -1;
 }
 

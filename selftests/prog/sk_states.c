@@ -159,11 +159,10 @@ static void connected_fixed(void)
 
 static void hang_up(bool hard)
 {
-	struct linger linger = { 1, 0 };
-
 	if (hard)
-		must(setsockopt(other_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
-	close(other_fd);
+		close_hard(other_fd);
+	else
+		close(other_fd);
 	other_fd = -1;
 	must(poll_for(one_fd, POLLIN, 5000) & POLLIN);
 }
@@ -651,7 +650,6 @@ static void second_listener(struct endpoint one, struct endpoint other, const ch
 	must(pthread_create(&thread, NULL, listen_in_vain, NULL) == 0);
 	other = at("127.0.0.1", ntohs(one.sin_port));
 	for (int i = 0; i < 3000 && late < 3; i++) {
-		struct linger hard = { 1, 0 };
 		long long start = now_ms();
 
 		fd = new_socket();
@@ -659,8 +657,7 @@ static void second_listener(struct endpoint one, struct endpoint other, const ch
 		/* A SYN that nobody answers is sent again after a second. */
 		late += now_ms() - start > 900;
 		close(accept(one_listens, NULL, NULL));
-		must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-		close(fd);
+		close_hard(fd);
 	}
 	over = true;
 	must(pthread_join(thread, &wrong) == 0);

@@ -219,10 +219,7 @@ static void send_and_receive(void)
 	new_pair(fds);
 	call(IORING_OP_RECV, fds[1], got, 100, 1);
 	submit();
-	struct linger hard = { 1, 0 };
-
-	must(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
-	close(fds[0]);
+	close_hard(fds[0]);
 	is(done(1).res, -ECONNRESET, "recv: a reset");
 	close(fds[1]);
 }

@@ -57,14 +57,6 @@ static int listener_of(bool ours, const char *addr, struct endpoint *sin)
 	return fd;
 }
 
-static void reset(int fd)
-{
-	struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
-	must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
-	close(fd);
-}
-
 static char data[20000];
 
 enum end {
@@ -125,7 +117,7 @@ static int one(bool ours, int l, const struct endpoint *sin, enum end how)
 		close(c);
 		break;
 	case RESET:
-		reset(c);
+		close_hard(c);
 		close(s);
 		break;
 	case RESET_BY_UNREAD:
@@ -144,7 +136,7 @@ static int one(bool ours, int l, const struct endpoint *sin, enum end how)
 	case DATA_IN_FLIGHT:
 		must(send(c, data, sizeof(data), MSG_NOSIGNAL) == sizeof(data));
 		close(c);
-		reset(s);
+		close_hard(s);
 		break;
 	default:
 		break;
